@@ -1,0 +1,405 @@
+"""The closed union of recorded facts (past tense) and their envelope.
+
+Rules
+- An event is immutable and self-sufficient: ids, clock readings and jitter that were drawn in the
+  shell are *in* it, so that a replay never draws again.
+- Adding a field needs a default; renaming or removing one needs a higher `v` and an upcast in `wire`.
+- `step` is a path (`domain.ids`), `attempt` and `call` count from 1, `*_at` are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.usage import Cost, Usage
+from aethermind.domain.workflow import StepKind, WorkflowDef
+
+Json = Any
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all events. `v` is the schema version of the type."""
+
+    v: ClassVar[int] = 1
+
+
+# --- run ---------------------------------------------------------------------------------------
+
+
+class Submitter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who asked, and where their commands run. Names of environment variables, never values."""
+
+    user: str
+    cwd: str
+    interpreter: str
+    env_names: tuple[str, ...] = ()
+    origin: str = "cli"
+    """`cli`, `tui`, `sdk`, `api`."""
+
+
+class RunCreated(Event):
+    """The whole run as it was asked for: nothing outside this event is needed to resume it."""
+
+    workflow: str
+    definition: WorkflowDef
+    definition_hash: str
+    inputs: dict[str, Json]
+    models: dict[str, tuple[str, ...]]
+    """What every model name of the definition resolved to: `smart` → (`openai:gpt-…`,)."""
+    submitter: Submitter
+    priority: int = 0
+    simulated: bool = False
+    budget_micro_usd: int | None = None
+    limit: int | None = None
+    """Cap on the items of each fan-out (`--limit`)."""
+    source: str | None = None
+    source_hash: str | None = None
+    sim: dict[str, Json] = {}
+    """The `.sim.yaml` beside the workflow, as read at submission."""
+    tags: dict[str, str] = {}
+
+
+class RunReopened(Event):
+    steps: tuple[str, ...]
+    generation: int
+    by: str = ""
+
+
+class RunPaused(Event):
+    by: str = ""
+
+
+class RunResumed(Event):
+    by: str = ""
+
+
+class DefinitionAdopted(Event):
+    definition: WorkflowDef
+    definition_hash: str
+    kept: tuple[str, ...]
+    by: str = ""
+
+
+class CancelRequested(Event):
+    """`step` None cancels the run, else that step or branch."""
+
+    step: str | None = None
+    by: str = ""
+    reason: str = ""
+
+
+class RunSucceeded(Event):
+    outputs: Json
+
+
+class RunFailed(Event):
+    error: ErrorInfo
+    step: str | None = None
+    """The step that failed it, if one did."""
+
+
+class RunCancelled(Event):
+    reason: str = ""
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+class StepExpanded(Event):
+    """A step's condition held and it unfolds. Which fields are set tells into what:
+
+    `items` a fan-out over these (with their digests) · `iteration` the next round of a repeat
+    · `done` the repeat ended · none of them: a group opens, or a leaf may start.
+    """
+
+    step: str
+    items: tuple[Json, ...] | None = None
+    digests: tuple[str, ...] = ()
+    iteration: int | None = None
+    not_before: int | None = None
+    """The round may not start earlier (epoch ms; `every` of a repeat)."""
+    done: bool = False
+
+
+class StepSkipped(Event):
+    step: str
+    reason: str
+
+
+# --- attempts ----------------------------------------------------------------------------------
+
+
+class AttemptStarted(Event):
+    step: str
+    attempt: int
+    kind: StepKind
+    agent: str | None = None
+
+
+class AttemptSucceeded(Event):
+    step: str
+    attempt: int
+    output: Json
+    result: Json = None
+    """Side facts shown as `steps.X.result` (a command's stdout, stderr, exit_code)."""
+    saved: str | None = None
+    """The file that `save` wrote, relative to the cwd."""
+
+
+class AttemptFailed(Event):
+    step: str
+    attempt: int
+    error: ErrorInfo
+    retry_at: int | None = None
+    """When the next attempt is due (epoch ms); None: the step has failed."""
+
+
+class AttemptCancelled(Event):
+    step: str
+    attempt: int
+    reason: str = ""
+
+
+class AttemptLost(Event):
+    """The process that ran it died. `resolution` says what follows."""
+
+    step: str
+    attempt: int
+    resolution: Literal["retry", "ask", "fail", "skip"]
+    possibly_billed_twice: bool = False
+
+
+# --- calls of models and tools -----------------------------------------------------------------
+
+
+class CallStarted(Event):
+    """The intent, committed before a byte leaves, with its reservation."""
+
+    step: str
+    attempt: int
+    call: int
+    key: str
+    """hash(run, step, iteration, call number): the same for every attempt at the same call."""
+    provider: str
+    model: str
+    request: Json
+    """What is sent: {"system": str, "messages": [{"role", "content"}], "settings": {…}}."""
+    agent: str | None = None
+    reserved_micro_usd: int | None = None
+
+
+class CallFinished(Event):
+    step: str
+    attempt: int
+    call: int
+    usage: Usage | None
+    """None when the provider did not say."""
+    cost: Cost
+    text: str
+    finish: str
+    reasoning: str = ""
+    response_id: str | None = None
+    response_model: str | None = None
+    first_token_ms: int | None = None
+
+
+class CallFailed(Event):
+    step: str
+    attempt: int
+    call: int
+    error: ErrorInfo
+    usage: Usage | None = None
+    cost: Cost = Cost()
+    text: str = ""
+    """What had streamed before it failed, for display only."""
+
+
+class ToolStarted(Event):
+    step: str
+    attempt: int
+    call: int
+    tool_call_id: str
+    tool: str
+    arguments: Json
+
+
+class ToolFinished(Event):
+    step: str
+    attempt: int
+    call: int
+    tool_call_id: str
+    result: Json
+
+
+class ToolFailed(Event):
+    step: str
+    attempt: int
+    call: int
+    tool_call_id: str
+    error: ErrorInfo
+
+
+# --- questions and budgets ---------------------------------------------------------------------
+
+
+class AskOpened(Event):
+    """A question to a person. `about` tells why: the step's own `ask`, or an attempt in doubt."""
+
+    step: str
+    attempt: int
+    about: Literal["ask", "in_doubt", "tool"]
+    message: str
+    fields: dict[str, dict[str, Json]] = {}
+    expires_at: int | None = None
+
+
+class AskAnswered(Event):
+    step: str
+    values: dict[str, Json]
+    by: str
+
+
+class AskExpired(Event):
+    step: str
+    policy: str
+
+
+class BudgetHeld(Event):
+    step: str
+    scope: str
+    needed_micro_usd: int
+    available_micro_usd: int
+
+
+class BudgetRaised(Event):
+    scope: str
+    micro_usd: int
+    by: str = ""
+
+
+# --- logs: recorded, but never folded by the state machine --------------------------------------
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class LogWritten(Event):
+    """A log record. It takes a global seq but no stream version."""
+
+    level: LogLevel
+    message: str
+    step: str | None = None
+    attempt: int | None = None
+    agent: str | None = None
+    metadata: dict[str, Json] = {}
+
+
+# --- system and agents -------------------------------------------------------------------------
+
+
+class WorkflowRegistered(Event):
+    name: str
+    definition: WorkflowDef
+    definition_hash: str
+
+
+class WorkflowRemoved(Event):
+    name: str
+
+
+class AgentRegistered(Event):
+    name: str
+    definition: Json
+    """The AgentDef as JSON; `{"logic": true}` added for an agent of the SDK."""
+
+
+class AgentRemoved(Event):
+    name: str
+
+
+class TrustGranted(Event):
+    """Trust in a file by content hash, or in a directory of one's own (`sha256` None)."""
+
+    path: str
+    sha256: str | None
+    by: str = ""
+
+
+class TrustRevoked(Event):
+    path: str
+
+
+class StateChanged(Event):
+    """Per-agent key-value state: keys set and keys deleted by one attempt."""
+
+    agent: str
+    values: dict[str, Json]
+    deleted: tuple[str, ...] = ()
+
+
+RunEvent = (
+    RunCreated
+    | RunReopened
+    | RunPaused
+    | RunResumed
+    | DefinitionAdopted
+    | CancelRequested
+    | RunSucceeded
+    | RunFailed
+    | RunCancelled
+    | StepExpanded
+    | StepSkipped
+    | AttemptStarted
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptCancelled
+    | AttemptLost
+    | CallStarted
+    | CallFinished
+    | CallFailed
+    | ToolStarted
+    | ToolFinished
+    | ToolFailed
+    | AskOpened
+    | AskAnswered
+    | AskExpired
+    | BudgetHeld
+    | BudgetRaised
+)
+SystemEvent = (
+    WorkflowRegistered
+    | WorkflowRemoved
+    | AgentRegistered
+    | AgentRemoved
+    | TrustGranted
+    | TrustRevoked
+    | StateChanged
+)
+AnyEvent = RunEvent | SystemEvent | LogWritten
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An event about to be appended. Events of `LogWritten` carry no stream version."""
+
+    stream: str
+    at: int
+    event: AnyEvent
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The envelope of a committed event. `seq` is global and never reused.
+
+    `version` counts from 1 in its stream; 0 for logs. `at` is epoch milliseconds.
+    """
+
+    seq: int
+    stream: str
+    version: int
+    at: int
+    event: AnyEvent
+
+    @property
+    def type(self) -> str:
+        return type(self.event).__name__

@@ -1,0 +1,1 @@
+"""The engine: drives runs. Knows ports, never adapters, and no user interface."""

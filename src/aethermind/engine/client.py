@@ -1,0 +1,133 @@
+"""The one protocol that every screen and command speaks. `LocalClient` is the embedded engine;
+a remote engine is the same protocol over a socket.
+
+All methods are safe to call from the loop the client was made for. `RUN` arguments are full ids
+(`find_run` resolves prefixes and `last`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from aethermind.domain.events import Recorded, Submitter
+from aethermind.domain.run import Run
+from aethermind.domain.workflow import WorkflowDef
+from aethermind.engine.ports import ModelInfo
+from aethermind.engine.queries import (
+    AgentRow,
+    CallRow,
+    CostFilter,
+    CostRow,
+    LogFilter,
+    LogRow,
+    Page,
+    Partial,
+    RunFilter,
+    RunRow,
+    WorkflowRow,
+)
+
+Json = Any
+
+
+class TokenDelta(msgspec.Struct, frozen=True):
+    """A droppable signal: text of a call in flight. `offset` is the number of characters before it, so
+    that a gap can be seen; it has no seq and is not recorded."""
+
+    run_id: str
+    step: str
+    attempt: int
+    call: int
+    offset: int
+    text: str
+    reasoning: bool = False
+
+
+Signal = TokenDelta
+FeedItem = Recorded | Signal
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a new run needs; nothing is looked up later."""
+
+    definition: WorkflowDef
+    inputs: dict[str, Json]
+    submitter: Submitter
+    env: Mapping[str, str] = {}
+    """Values of `submitter.env_names`; held in memory, never recorded."""
+    priority: int | None = None
+    simulated: bool = False
+    model: str | None = None
+    """Overrides every model of the run."""
+    budget_micro_usd: int | None = None
+    limit: int | None = None
+    source: str | None = None
+    source_hash: str | None = None
+    sim: dict[str, Json] = {}
+    tags: dict[str, str] = {}
+
+
+class Client(Protocol):
+    """What a user interface can ask of an engine."""
+
+    async def start_run(self, request: RunRequest) -> str:
+        """Record the run and start it; returns its id. Raises `InvalidError` (inputs, models, keys)."""
+        ...
+
+    async def find_run(self, ref: str) -> str:
+        """Unambiguous prefix or `last` → full id. Raises `NotFoundError` or `InvalidError` (ambiguous)."""
+        ...
+
+    async def run(self, run_id: str) -> Run:
+        """A folded copy of the run as of now (the caller may go on folding events into it;
+        `Run.seq` is the seq of the last event folded)."""
+        ...
+
+    def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
+        """Recorded events from `after` (exclusive; None: from now), catching up and then live without a gap
+        or a double, plus signals; of one run or of everything."""
+        ...
+
+    async def cancel(self, run_id: str, *, step: str | None = None, by: str = "", reason: str = "") -> None: ...
+
+    async def pause(self, run_id: str, *, by: str = "") -> None: ...
+
+    async def resume(self, run_id: str, *, by: str = "", env: Mapping[str, str] | None = None) -> None:
+        """Go on with a paused or interrupted run. A finished run is left as it is."""
+        ...
+
+    async def retry(self, run_id: str, *, steps: Sequence[str] = (), by: str = "") -> None:
+        """Reopen a finished run from its failed steps (or from `steps`)."""
+        ...
+
+    async def answer(self, run_id: str, step: str, values: Mapping[str, Json], *, by: str = "") -> None:
+        """Decide what a step waits for. Deciding the same again is fine; another decision is refused with
+        `DeniedError` naming who decided."""
+        ...
+
+    async def wait(self, run_id: str) -> Run:
+        """Until the run is finished or can't go on without a decision."""
+        ...
+
+    async def runs(self, where: RunFilter, *, limit: int = 50, cursor: str | None = None) -> Page[RunRow]: ...
+
+    async def calls(self, run_id: str, *, limit: int = 1000, cursor: str | None = None) -> Page[CallRow]: ...
+
+    async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]: ...
+
+    async def costs(self, where: CostFilter) -> list[CostRow]: ...
+
+    async def agents(self) -> list[AgentRow]: ...
+
+    async def workflows(self) -> list[WorkflowRow]: ...
+
+    async def models(self) -> list[ModelInfo]: ...
+
+    async def partials(self, run_id: str) -> list[Partial]: ...
+
+    async def trust(self, path: str, sha256: str | None, *, by: str = "") -> None: ...
+
+    async def trusted(self, path: str, sha256: str | None) -> bool: ...
