@@ -8,6 +8,7 @@
     ├── BusyError                   75  another engine owns the data and does not answer
     ├── ConflictError               1   stream version conflict: somebody else owns the run
     ├── StoreError                  1   the database failed (disk, corruption, newer schema)
+    ├── StateError                  1   an event does not fit its run: a defect of ours
     └── StepFailure                 1   an attempt failed; carries the recorded ErrorInfo
         ├── ProviderError               a model call failed
         ├── CommandError                a child process failed
@@ -132,6 +133,10 @@ class ConflictError(AethermindError):
 
 class StoreError(AethermindError):
     """The database failed: disk, corruption, wrong schema version."""
+
+
+class StateError(AethermindError):
+    """An event does not fit the state of its run: a defect, never the user's fault."""
 
 
 class StepFailure(AethermindError):

@@ -40,7 +40,7 @@ class Submitter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`cli`, `tui`, `sdk`, `api`."""
 
 
-class RunCreated(Event):
+class RunCreated(Event, frozen=True, kw_only=True):
     """The whole run as it was asked for: nothing outside this event is needed to resume it."""
 
     workflow: str
@@ -62,28 +62,28 @@ class RunCreated(Event):
     tags: dict[str, str] = {}
 
 
-class RunReopened(Event):
+class RunReopened(Event, frozen=True, kw_only=True):
     steps: tuple[str, ...]
     generation: int
     by: str = ""
 
 
-class RunPaused(Event):
+class RunPaused(Event, frozen=True, kw_only=True):
     by: str = ""
 
 
-class RunResumed(Event):
+class RunResumed(Event, frozen=True, kw_only=True):
     by: str = ""
 
 
-class DefinitionAdopted(Event):
+class DefinitionAdopted(Event, frozen=True, kw_only=True):
     definition: WorkflowDef
     definition_hash: str
     kept: tuple[str, ...]
     by: str = ""
 
 
-class CancelRequested(Event):
+class CancelRequested(Event, frozen=True, kw_only=True):
     """`step` None cancels the run, else that step or branch."""
 
     step: str | None = None
@@ -91,24 +91,24 @@ class CancelRequested(Event):
     reason: str = ""
 
 
-class RunSucceeded(Event):
+class RunSucceeded(Event, frozen=True, kw_only=True):
     outputs: Json
 
 
-class RunFailed(Event):
+class RunFailed(Event, frozen=True, kw_only=True):
     error: ErrorInfo
     step: str | None = None
     """The step that failed it, if one did."""
 
 
-class RunCancelled(Event):
+class RunCancelled(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
 # --- steps -------------------------------------------------------------------------------------
 
 
-class StepExpanded(Event):
+class StepExpanded(Event, frozen=True, kw_only=True):
     """A step's condition held and it unfolds. Which fields are set tells into what:
 
     `items` a fan-out over these (with their digests) · `iteration` the next round of a repeat
@@ -124,7 +124,7 @@ class StepExpanded(Event):
     done: bool = False
 
 
-class StepSkipped(Event):
+class StepSkipped(Event, frozen=True, kw_only=True):
     step: str
     reason: str
 
@@ -132,14 +132,14 @@ class StepSkipped(Event):
 # --- attempts ----------------------------------------------------------------------------------
 
 
-class AttemptStarted(Event):
+class AttemptStarted(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     kind: StepKind
     agent: str | None = None
 
 
-class AttemptSucceeded(Event):
+class AttemptSucceeded(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     output: Json
@@ -149,7 +149,7 @@ class AttemptSucceeded(Event):
     """The file that `save` wrote, relative to the cwd."""
 
 
-class AttemptFailed(Event):
+class AttemptFailed(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     error: ErrorInfo
@@ -157,13 +157,13 @@ class AttemptFailed(Event):
     """When the next attempt is due (epoch ms); None: the step has failed."""
 
 
-class AttemptCancelled(Event):
+class AttemptCancelled(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     reason: str = ""
 
 
-class AttemptLost(Event):
+class AttemptLost(Event, frozen=True, kw_only=True):
     """The process that ran it died. `resolution` says what follows."""
 
     step: str
@@ -175,7 +175,7 @@ class AttemptLost(Event):
 # --- calls of models and tools -----------------------------------------------------------------
 
 
-class CallStarted(Event):
+class CallStarted(Event, frozen=True, kw_only=True):
     """The intent, committed before a byte leaves, with its reservation."""
 
     step: str
@@ -191,7 +191,7 @@ class CallStarted(Event):
     reserved_micro_usd: int | None = None
 
 
-class CallFinished(Event):
+class CallFinished(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     call: int
@@ -206,18 +206,20 @@ class CallFinished(Event):
     first_token_ms: int | None = None
 
 
-class CallFailed(Event):
+class CallFailed(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     call: int
     error: ErrorInfo
     usage: Usage | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
+    """None: refused before anything was generated, so not billed. A Cost without an amount: it may have
+    been billed, nobody knows how much."""
     text: str = ""
     """What had streamed before it failed, for display only."""
 
 
-class ToolStarted(Event):
+class ToolStarted(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     call: int
@@ -226,7 +228,7 @@ class ToolStarted(Event):
     arguments: Json
 
 
-class ToolFinished(Event):
+class ToolFinished(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     call: int
@@ -234,7 +236,7 @@ class ToolFinished(Event):
     result: Json
 
 
-class ToolFailed(Event):
+class ToolFailed(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
     call: int
@@ -245,7 +247,7 @@ class ToolFailed(Event):
 # --- questions and budgets ---------------------------------------------------------------------
 
 
-class AskOpened(Event):
+class AskOpened(Event, frozen=True, kw_only=True):
     """A question to a person. `about` tells why: the step's own `ask`, or an attempt in doubt."""
 
     step: str
@@ -256,25 +258,25 @@ class AskOpened(Event):
     expires_at: int | None = None
 
 
-class AskAnswered(Event):
+class AskAnswered(Event, frozen=True, kw_only=True):
     step: str
     values: dict[str, Json]
     by: str
 
 
-class AskExpired(Event):
+class AskExpired(Event, frozen=True, kw_only=True):
     step: str
     policy: str
 
 
-class BudgetHeld(Event):
+class BudgetHeld(Event, frozen=True, kw_only=True):
     step: str
     scope: str
     needed_micro_usd: int
     available_micro_usd: int
 
 
-class BudgetRaised(Event):
+class BudgetRaised(Event, frozen=True, kw_only=True):
     scope: str
     micro_usd: int
     by: str = ""
@@ -285,7 +287,7 @@ class BudgetRaised(Event):
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class LogWritten(Event):
+class LogWritten(Event, frozen=True, kw_only=True):
     """A log record. It takes a global seq but no stream version."""
 
     level: LogLevel
@@ -299,27 +301,27 @@ class LogWritten(Event):
 # --- system and agents -------------------------------------------------------------------------
 
 
-class WorkflowRegistered(Event):
+class WorkflowRegistered(Event, frozen=True, kw_only=True):
     name: str
     definition: WorkflowDef
     definition_hash: str
 
 
-class WorkflowRemoved(Event):
+class WorkflowRemoved(Event, frozen=True, kw_only=True):
     name: str
 
 
-class AgentRegistered(Event):
+class AgentRegistered(Event, frozen=True, kw_only=True):
     name: str
     definition: Json
     """The AgentDef as JSON; `{"logic": true}` added for an agent of the SDK."""
 
 
-class AgentRemoved(Event):
+class AgentRemoved(Event, frozen=True, kw_only=True):
     name: str
 
 
-class TrustGranted(Event):
+class TrustGranted(Event, frozen=True, kw_only=True):
     """Trust in a file by content hash, or in a directory of one's own (`sha256` None)."""
 
     path: str
@@ -327,11 +329,11 @@ class TrustGranted(Event):
     by: str = ""
 
 
-class TrustRevoked(Event):
+class TrustRevoked(Event, frozen=True, kw_only=True):
     path: str
 
 
-class StateChanged(Event):
+class StateChanged(Event, frozen=True, kw_only=True):
     """Per-agent key-value state: keys set and keys deleted by one attempt."""
 
     agent: str

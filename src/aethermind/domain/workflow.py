@@ -21,7 +21,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
-class Retry(_Record):
+class Retry(_Record, frozen=True, kw_only=True):
     """`max_attempts` counts the first try too. Delay n is uniform in [0, backoff·2ⁿ⁻¹], capped."""
 
     max_attempts: int = 1
@@ -29,7 +29,7 @@ class Retry(_Record):
     max_backoff_ms: int = 60_000
 
 
-class Repeat(_Record):
+class Repeat(_Record, frozen=True, kw_only=True):
     """Rounds run until the template `until` is true, at most `max` times, `every_ms` apart."""
 
     until: str | None = None
@@ -37,7 +37,7 @@ class Repeat(_Record):
     every_ms: int = 0
 
 
-class Prompt(_Record, tag_field="kind", tag="prompt"):
+class Prompt(_Record, frozen=True, kw_only=True, tag_field="kind", tag="prompt"):
     """A model call (with its tool loop). Empty fields come from the agent, see `prompt_config`."""
 
     template: str
@@ -50,7 +50,7 @@ class Prompt(_Record, tag_field="kind", tag="prompt"):
     output_schema: dict[str, Json] | None = None
 
 
-class Command(_Record, tag_field="kind", tag="run"):
+class Command(_Record, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """A child process: an argv list of templates, never a shell string."""
 
     argv: tuple[str, ...]
@@ -62,7 +62,7 @@ class Command(_Record, tag_field="kind", tag="run"):
     output_schema: dict[str, Json] | None = None
 
 
-class PythonCall(_Record, tag_field="kind", tag="python"):
+class PythonCall(_Record, frozen=True, kw_only=True, tag_field="kind", tag="python"):
     """`module:function` called in a spawned child with keyword arguments (templates allowed)."""
 
     target: str
@@ -72,7 +72,7 @@ class PythonCall(_Record, tag_field="kind", tag="python"):
     output_schema: dict[str, Json] | None = None
 
 
-class Function(_Record, tag_field="kind", tag="function"):
+class Function(_Record, frozen=True, kw_only=True, tag_field="kind", tag="function"):
     """An async function given to the SDK, called in-process. `name` is its registry key."""
 
     name: str
@@ -82,19 +82,19 @@ class Function(_Record, tag_field="kind", tag="function"):
     source_hash: str = ""
 
 
-class Value(_Record, tag_field="kind", tag="value"):
+class Value(_Record, frozen=True, kw_only=True, tag_field="kind", tag="value"):
     """Any JSON tree; strings in it are templates."""
 
     value: Json
 
 
-class Fail(_Record, tag_field="kind", tag="fail"):
+class Fail(_Record, frozen=True, kw_only=True, tag_field="kind", tag="fail"):
     """Fails the step with this reason (a template)."""
 
     reason: str
 
 
-class Ask(_Record, tag_field="kind", tag="ask"):
+class Ask(_Record, frozen=True, kw_only=True, tag_field="kind", tag="ask"):
     """A question to a person."""
 
     message: str
@@ -106,14 +106,14 @@ class Ask(_Record, tag_field="kind", tag="ask"):
     approval: bool = False
 
 
-class SubWorkflow(_Record, tag_field="kind", tag="workflow"):
+class SubWorkflow(_Record, frozen=True, kw_only=True, tag_field="kind", tag="workflow"):
     """Another definition, run inside this run; `arguments` become its inputs."""
 
     workflow: WorkflowDef
     arguments: dict[str, Json] = {}
 
 
-class Group(_Record, tag_field="kind", tag="steps"):
+class Group(_Record, frozen=True, kw_only=True, tag_field="kind", tag="steps"):
     """Steps that share a scope; `when`, `for_each` and `repeat` apply to the whole."""
 
     steps: tuple[StepDef, ...]
@@ -122,7 +122,7 @@ class Group(_Record, tag_field="kind", tag="steps"):
 Action = Prompt | Command | PythonCall | Function | Value | Fail | Ask | SubWorkflow | Group
 
 
-class StepDef(_Record):
+class StepDef(_Record, frozen=True, kw_only=True):
     """One step of a workflow or group. All timing is in milliseconds."""
 
     id: str
@@ -157,7 +157,7 @@ class StepDef(_Record):
         return tuple(dict.fromkeys((*self.depends_on, *self.references)))
 
 
-class AgentDef(_Record):
+class AgentDef(_Record, frozen=True, kw_only=True):
     """A declarative agent."""
 
     name: str
@@ -171,7 +171,7 @@ class AgentDef(_Record):
     timeout_ms: int | None = None
 
 
-class InputDef(_Record):
+class InputDef(_Record, frozen=True, kw_only=True):
     """One input: its JSON Schema, and whether it must be given."""
 
     schema: dict[str, Json]
@@ -180,13 +180,13 @@ class InputDef(_Record):
     description: str = ""
 
 
-class Budget(_Record):
+class Budget(_Record, frozen=True, kw_only=True):
     micro_usd: int
     on_exceed: Literal["pause", "fail"] = "pause"
     unpriced: Literal["refuse", "allow"] = "refuse"
 
 
-class WorkflowDef(_Record):
+class WorkflowDef(_Record, frozen=True, kw_only=True):
     """A whole workflow, checked: ids are unique per scope, references exist, no cycles."""
 
     name: str
@@ -208,7 +208,7 @@ def kind_of(action: Action) -> StepKind:
     return kind
 
 
-class PromptConfig(_Record):
+class PromptConfig(_Record, frozen=True, kw_only=True):
     """What a prompt step runs with, after its agent's fields are merged under its own."""
 
     agent: str

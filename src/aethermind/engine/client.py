@@ -35,7 +35,8 @@ Json = Any
 
 class TokenDelta(msgspec.Struct, frozen=True):
     """A droppable signal: text of a call in flight. `offset` is the number of characters before it, so
-    that a gap can be seen; it has no seq and is not recorded."""
+    that a gap can be seen; it has no seq and is not recorded.
+    """
 
     run_id: str
     step: str
@@ -83,15 +84,19 @@ class Client(Protocol):
 
     async def run(self, run_id: str) -> Run:
         """A folded copy of the run as of now (the caller may go on folding events into it;
-        `Run.seq` is the seq of the last event folded)."""
+        `Run.seq` is the seq of the last event folded).
+        """
         ...
 
     def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         """Recorded events from `after` (exclusive; None: from now), catching up and then live without a gap
-        or a double, plus signals; of one run or of everything."""
+        or a double, plus signals; of one run or of everything.
+        """
         ...
 
-    async def cancel(self, run_id: str, *, step: str | None = None, by: str = "", reason: str = "") -> None: ...
+    async def cancel(
+        self, run_id: str, *, step: str | None = None, by: str = "", reason: str = ""
+    ) -> None: ...
 
     async def pause(self, run_id: str, *, by: str = "") -> None: ...
 
@@ -105,7 +110,8 @@ class Client(Protocol):
 
     async def answer(self, run_id: str, step: str, values: Mapping[str, Json], *, by: str = "") -> None:
         """Decide what a step waits for. Deciding the same again is fine; another decision is refused with
-        `DeniedError` naming who decided."""
+        `DeniedError` naming who decided.
+        """
         ...
 
     async def wait(self, run_id: str) -> Run:
@@ -116,7 +122,9 @@ class Client(Protocol):
 
     async def calls(self, run_id: str, *, limit: int = 1000, cursor: str | None = None) -> Page[CallRow]: ...
 
-    async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]: ...
+    async def logs(
+        self, where: LogFilter, *, limit: int = 200, cursor: str | None = None
+    ) -> Page[LogRow]: ...
 
     async def costs(self, where: CostFilter) -> list[CostRow]: ...
 

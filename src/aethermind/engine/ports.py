@@ -70,14 +70,17 @@ class EventStore(Protocol):
 
     async def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> list[Recorded]:
         """`expected`: stream → version before this append, for each stream that is guarded (a new run:
-        0). Streams that are not named take any version. Logs never count."""
+        0). Streams that are not named take any version. Logs never count.
+        """
         ...
 
     async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
         """All events of a stream in order, without its logs."""
         ...
 
-    async def read_all(self, after_seq: int, *, limit: int = 1000, stream: str | None = None) -> list[Recorded]:
+    async def read_all(
+        self, after_seq: int, *, limit: int = 1000, stream: str | None = None
+    ) -> list[Recorded]:
         """Events *and logs* by seq, of all streams or of one."""
         ...
 
@@ -225,7 +228,8 @@ class Models(Protocol):
 
     def resolve(self, name: str, *, sim: bool) -> str:
         """Alias or `provider:model` → `provider:model`. Raises `InvalidError` for an unknown name (with a
-        did-you-mean) and for a provider whose key is missing (naming the repair). `sim`: `sim:NAME`."""
+        did-you-mean) and for a provider whose key is missing (naming the repair). `sim`: `sim:NAME`.
+        """
         ...
 
     def provider(self, provider: str) -> Provider:
@@ -253,7 +257,9 @@ class Prices(Protocol):
 
     def cost(self, provider: str, model: str, usage: Usage, *, at: int) -> Cost: ...
 
-    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Estimate: ...
+    def estimate(
+        self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int
+    ) -> Estimate: ...
 
 
 # --- children ----------------------------------------------------------------------------------
@@ -295,7 +301,8 @@ class Children(Protocol):
         on_output: Output | None = None,
     ) -> CommandResult:
         """Raises `CommandError` (kind `not_found`) if the program cannot be started. Any exit code is
-        returned, not raised."""
+        returned, not raised.
+        """
         ...
 
     async def call_python(
@@ -310,7 +317,8 @@ class Children(Protocol):
     ) -> Json:
         """Call `module:function(**arguments)` (sync or async) in a fresh `interpreter` with `cwd` first on
         its path; its return value must be JSON. Raises `CommandError` (kind `exception`, `not_found`,
-        `output`) with the user's traceback in `detail`."""
+        `output`) with the user's traceback in `detail`.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -328,7 +336,8 @@ class Expressions(Protocol):
 
     def value(self, tree: Json, scope: Mapping[str, Json]) -> Json:
         """Evaluate a JSON tree whose strings are templates. A string that is one whole `{{ expression }}`
-        keeps its type; any other is rendered to text."""
+        keeps its type; any other is rendered to text.
+        """
         ...
 
     def truth(self, template: str, scope: Mapping[str, Json]) -> bool:
@@ -341,7 +350,8 @@ class Schemas(Protocol):
 
     def parse(self, text: str, schema: Mapping[str, Json]) -> Json:
         """Text of a model or command → JSON value that fits. Tolerates a ```json fence and text around one
-        JSON value. Raises `OutputError` naming the path and the problem."""
+        JSON value. Raises `OutputError` naming the path and the problem.
+        """
         ...
 
     def check(self, value: Json, schema: Mapping[str, Json]) -> Json:
@@ -354,5 +364,6 @@ class Files(Protocol):
 
     async def save(self, cwd: str, path: str, text: str) -> str:
         """Write below `cwd` (no `..`, no symlink out), atomically; returns the relative path.
-        Raises `StepFailure`."""
+        Raises `StepFailure`.
+        """
         ...

@@ -25,14 +25,14 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str | None = None
 
 
-class RunFilter(_Row):
+class RunFilter(_Row, frozen=True, kw_only=True):
     status: str | None = None
     workflow: str | None = None
     id_prefix: str | None = None
     unfinished: bool = False
 
 
-class RunRow(_Row):
+class RunRow(_Row, frozen=True, kw_only=True):
     """One line of the run list. `status` is the stored one; a client overlays live knowledge."""
 
     id: str
@@ -53,7 +53,7 @@ class RunRow(_Row):
     error: str | None = None
 
 
-class AttemptRow(_Row):
+class AttemptRow(_Row, frozen=True, kw_only=True):
     run_id: str
     step: str
     attempt: int
@@ -65,13 +65,13 @@ class AttemptRow(_Row):
     error: str | None = None
 
 
-class AttemptFilter(_Row):
+class AttemptFilter(_Row, frozen=True, kw_only=True):
     run_id: str | None = None
     agent: str | None = None
     status: str | None = None
 
 
-class CallRow(_Row):
+class CallRow(_Row, frozen=True, kw_only=True):
     """One model call. `cost_micro_usd` None: unpriced or not settled."""
 
     run_id: str
@@ -93,7 +93,7 @@ class CallRow(_Row):
     error: str | None = None
 
 
-class LogRow(_Row):
+class LogRow(_Row, frozen=True, kw_only=True):
     """One log record; `seq` orders all logs of all runs."""
 
     seq: int
@@ -107,7 +107,7 @@ class LogRow(_Row):
     metadata: dict[str, Any] = {}
 
 
-class LogFilter(_Row):
+class LogFilter(_Row, frozen=True, kw_only=True):
     run_id: str | None = None
     min_level: LogLevel = "debug"
     step: str | None = None
@@ -119,7 +119,7 @@ class LogFilter(_Row):
 CostGroup = Literal["model", "agent", "workflow", "day", "run"]
 
 
-class CostFilter(_Row):
+class CostFilter(_Row, frozen=True, kw_only=True):
     """`simulated` False (the default) leaves simulated calls out, True shows only them."""
 
     by: CostGroup = "model"
@@ -127,7 +127,7 @@ class CostFilter(_Row):
     simulated: bool = False
 
 
-class CostRow(_Row):
+class CostRow(_Row, frozen=True, kw_only=True):
     key: str
     calls: int
     usage: Usage
@@ -138,7 +138,7 @@ class CostRow(_Row):
     reserved_micro_usd: int = 0
 
 
-class WorkflowRow(_Row):
+class WorkflowRow(_Row, frozen=True, kw_only=True):
     name: str
     description: str
     definition_hash: str
@@ -146,7 +146,7 @@ class WorkflowRow(_Row):
     source: str | None = None
 
 
-class AgentRow(_Row):
+class AgentRow(_Row, frozen=True, kw_only=True):
     """An agent known to this database: registered, or seen in runs."""
 
     name: str
@@ -158,7 +158,7 @@ class AgentRow(_Row):
     cost_micro_usd: int | None = None
 
 
-class Partial(_Row):
+class Partial(_Row, frozen=True, kw_only=True):
     """The text that a call in flight has streamed so far (display only)."""
 
     run_id: str

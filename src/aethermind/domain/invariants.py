@@ -1,0 +1,62 @@
+"""What must hold of a run after every event. Called by every engine test; never in production."""
+
+from __future__ import annotations
+
+from aethermind.domain.run import Run
+from aethermind.domain.state import LIVE, Node
+
+
+def check(run: Run) -> None:
+    """Raise `AssertionError` naming the rule and the node."""
+    if not run.nodes and run.finished is None:
+        return
+    leaves: dict[str, int] = {}
+    ready = {path for bucket in run.ready.values() for path in bucket}
+    live = 0
+    for path, node in run.nodes.items():
+        _check_node(run, path, node)
+        if node.mode == "leaf":
+            leaves[node.status] = leaves.get(node.status, 0) + 1
+            live += node.status in LIVE
+    assert {k: v for k, v in run.counts.items() if v} == leaves, f"counts {run.counts} are not {leaves}"
+    assert run.root.live == live, f"live {run.root.live} is not {live}"
+    for path in ready:
+        assert run.nodes[path].status in {"ready", "retry_wait"}, (
+            f"{path} is queued but {run.nodes[path].status}"
+        )
+    if run.finished is None and not run.cancelling:
+        for path, node in run.nodes.items():
+            assert (node.status == "ready") <= (path in ready), f"{path} is ready but not queued"
+    if run.finished is not None:
+        assert not live, f"a finished run has {live} live steps"
+        assert not ready, "a finished run has ready steps"
+    spent = [
+        call.cost.micro_usd
+        for node in run.nodes.values()
+        for attempt in node.attempts
+        for call in attempt.calls
+        if call.cost is not None and call.cost.micro_usd is not None
+    ]
+    assert run.tally.cost == (sum(spent) if spent else None), "the run's cost is not the sum of its calls"
+
+
+def _check_node(run: Run, path: str, node: Node) -> None:
+    assert node.path == path
+    running = [a for a in node.attempts if a.status == "running"]
+    assert len(running) == (1 if node.mode == "leaf" and node.status == "running" else 0), (
+        f"{node}: {running}"
+    )
+    assert [a.n for a in node.attempts] == list(range(1, len(node.attempts) + 1)), f"{node}: attempts"
+    if node.attempts and node.attempts[-1].status == "running" and run.created is not None:
+        parent = node.parent
+        assert parent is not None
+        if node.index is None and node.iteration is None:
+            for need in node.step.needs:
+                peer = parent.by_id[need]
+                assert peer.over or peer.always != node.always, f"{node} runs before {peer}"
+        if parent.mode == "fan_out" and parent.step.max_parallel:
+            busy = sum(c.status in LIVE for c in parent.children)
+            assert busy <= parent.step.max_parallel, f"{parent} has {busy} items running"
+    if node.mode != "leaf" and node.status == "running":
+        open_children = sum(not c.over and not c.always for c in node.children)
+        assert node.remaining == open_children, f"{node}: {node.remaining} is not {open_children}"

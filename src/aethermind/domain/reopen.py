@@ -1,0 +1,110 @@
+"""Retrying a finished run: reset what failed and what is downstream of it, then derive the counters anew.
+
+The one place where work is O(steps); attempts and costs of earlier generations stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aethermind.domain import progress
+from aethermind.domain.state import Node
+
+if TYPE_CHECKING:
+    from aethermind.domain.run import Run
+
+
+def reopen(run: Run, targets: list[Node]) -> None:
+    """Reset the targets and everything downstream of them; attempts and costs stay."""
+    for node in targets:
+        _reset(run, node)
+        here: Node | None = node
+        while here is not None and here.parent is not None:
+            for other in _downstream(here):
+                _reset(run, other, wholly=True)
+            here = here.parent
+            if here.parent is not None:
+                here.status = "running"
+            here.failing = here.cancelled = False
+            here.error = here.finished_at = here.reason = None
+    for node in run.always:
+        _reset(run, node, wholly=True)
+    run.root.failing = run.root.cancelled = False
+    run.root.error = None
+
+
+def _downstream(node: Node) -> list[Node]:
+    found: dict[str, Node] = {}
+    todo = [node]
+    while todo:
+        for other in todo.pop().dependents:
+            if other.path not in found:
+                found[other.path] = other
+                todo.append(other)
+    return list(found.values())
+
+
+def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
+    node.output = node.result = node.error = node.finished_at = node.reason = node.saved = None
+    node.failing = node.cancelled = False
+    node.tries = 0
+    node.due_at = None
+    node.question = None
+    if node.mode == "leaf" or wholly or not node.children:
+        for gone in node.children:
+            _forget(run, gone)
+        node.children, node.by_id, node.waiting = [], {}, []
+        node.status = "pending"
+        node.started_at = None
+        return
+    node.status = "running"
+    for inner in node.children:
+        if inner.status in {"failed", "cancelled", "pending", "skipped"} or not inner.over:
+            _reset(run, inner)
+
+
+def _forget(run: Run, node: Node) -> None:
+    run.nodes.pop(node.path, None)
+    for inner in node.children:
+        _forget(run, inner)
+
+
+def recount(run: Run, at: int) -> None:
+    """After `reopen`: derive every counter from the statuses and release what may start."""
+    run.ready.clear()
+    run.todo.clear()
+    run.stops.clear()
+    run.timers.clear()
+    run.counts = {}
+    run.root.live = 0
+    for node in run.nodes.values():
+        node.live = 0
+        if node.mode == "leaf":
+            run.counts[node.status] = run.counts.get(node.status, 0) + 1
+    run.always_open = sum(not n.over for n in run.always)
+    _recount_in(run, run.root, at)
+
+
+def _recount_in(run: Run, container: Node, at: int) -> None:
+    container.remaining = sum(not n.over and not n.always for n in container.children)
+    for node in container.children:
+        if container.mode == "group":
+            peers = container.by_id
+            node.blockers = sum(
+                not peers[need].over for need in node.step.needs if peers[need].always == node.always
+            )
+    container.waiting = []
+    free = container.step.max_parallel if container.mode == "fan_out" else None
+    for node in container.children:
+        if node.over or node.always:
+            continue
+        if node.mode != "leaf" and node.status == "running":
+            _recount_in(run, node, at)
+        elif not node.blockers:
+            if free is not None and free <= 0:
+                container.waiting.insert(0, node)
+                continue
+            progress.release(run, node, at)
+        if free is not None:
+            free -= 1
+    progress.check(run, container, at)

@@ -1,0 +1,176 @@
+"""What a template of a step can see: a lazy mapping, so that a scope of 100,000 steps costs nothing.
+
+Names, nearest first: the steps of the same group, then of the groups around it, up to the run; and
+`inputs`, `run`, `steps`, `item`, `index`, `iteration`, `previous`, `workflow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aethermind.domain.run import Run
+from aethermind.domain.state import Node
+
+Json = Any
+
+
+class Scope(Mapping[str, Json]):
+    """Names visible to `node` (None: to the outputs of the run). Read-only; values are JSON."""
+
+    def __init__(self, run: Run, node: Node | None = None) -> None:
+        self.run = run
+        self._node = node
+
+    def __getitem__(self, name: str) -> Json:
+        special = _SPECIAL.get(name)
+        if special is not None:
+            return special(self)
+        peer = self.find(name)
+        if peer is None:
+            raise KeyError(name)
+        return peer.output
+
+    def __contains__(self, name: object) -> bool:
+        return name in _SPECIAL or (isinstance(name, str) and self.find(name) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from _SPECIAL
+        seen: set[str] = set()
+        for group in self.groups():
+            for name in group.by_id:
+                if name not in seen:
+                    seen.add(name)
+                    yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def groups(self) -> Iterator[Node]:
+        up = self._node.parent if self._node is not None else self.run.root
+        while up is not None:
+            if up.mode == "group":
+                yield up
+            up = up.parent
+
+    def find(self, name: str) -> Node | None:
+        for group in self.groups():
+            if (found := group.by_id.get(name)) is not None:
+                return found
+        return None
+
+    def _nearest(self, attribute: str) -> Node | None:
+        up = self._node
+        while up is not None:
+            if getattr(up, attribute) is not None:
+                return up
+            up = up.parent
+        return None
+
+    def _item(self) -> Json:
+        node = self._nearest("index")
+        return node.item if node is not None else None
+
+    def _index(self) -> int | None:
+        node = self._nearest("index")
+        return node.index if node is not None else None
+
+    def _round(self) -> Node | None:
+        """The round of a repeat this is in; for the loop itself (its `until`), the last one."""
+        if self._node is not None and self._node.mode == "loop":
+            return self._node.children[-1] if self._node.children else None
+        return self._nearest("iteration")
+
+    def _iteration(self) -> int | None:
+        node = self._round()
+        return node.iteration if node is not None else None
+
+    def _previous(self) -> Json:
+        node = self._round()
+        if node is None or node.parent is None or node.iteration is None or node.iteration < 2:
+            return None
+        return node.parent.children[node.iteration - 2].output
+
+    def _run_facts(self) -> Json:
+        run = self.run
+        return {"id": run.id, "status": run.outcome, "error": run.root.error and run.root.error.message}
+
+    def _steps(self) -> Json:
+        return _Steps(self)
+
+    def _inputs(self) -> Json:
+        return self.run.created.inputs
+
+    def _workflow(self) -> Json:
+        return {"name": self.run.definition.name, "description": self.run.definition.description}
+
+
+_SPECIAL = {
+    "inputs": Scope._inputs,
+    "run": Scope._run_facts,
+    "steps": Scope._steps,
+    "item": Scope._item,
+    "index": Scope._index,
+    "iteration": Scope._iteration,
+    "previous": Scope._previous,
+    "workflow": Scope._workflow,
+}
+
+
+class _Steps(Mapping[str, Json]):
+    """`steps.X`: status, output, result, error and errors of a step."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> Json:
+        node = self._scope.find(name)
+        if node is None:
+            raise KeyError(name)
+        return {
+            "status": node.status,
+            "output": node.output,
+            "result": node.result,
+            "error": node.error.message if node.error else None,
+            "errors": [c.error.message if c.error else None for c in node.children]
+            if node.mode == "fan_out"
+            else [],
+            "attempts": len(node.attempts),
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for group in self._scope.groups() for name in group.by_id)
+
+    def __len__(self) -> int:
+        return sum(len(group.by_id) for group in self._scope.groups())
+
+
+def until_scope(run: Run, loop: Node) -> Mapping[str, Json]:
+    """What `until` sees: the names of the round that just ended (a group's steps; `output` of a leaf),
+    before those around the loop.
+    """
+    last = loop.children[-1]
+    return _Until(Scope(run, loop), last)
+
+
+class _Until(Mapping[str, Json]):
+    def __init__(self, outer: Scope, last: Node) -> None:
+        self._outer = outer
+        self._last = last
+
+    def __getitem__(self, name: str) -> Json:
+        if name == "output" or (name == self._last.step.id and self._last.mode != "group"):
+            return self._last.output
+        if (inner := self._last.by_id.get(name)) is not None:
+            return inner.output
+        if name == "steps" and self._last.mode == "group" and self._last.children:
+            return _Steps(Scope(self._outer.run, self._last.children[0]))
+        return self._outer[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield "output"
+        yield from self._last.by_id
+        yield from self._outer
+
+    def __len__(self) -> int:
+        return 1 + len(self._last.by_id) + len(self._outer)

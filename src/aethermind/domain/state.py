@@ -1,0 +1,323 @@
+"""The state of a run: a tree of nodes, their attempts and calls. Data and small questions, no rules.
+
+A *node* is one step in one place: the static step, an item of a fan-out, a round of a repeat. A
+*container* is a node with children. `mode` says what a node is:
+
+    leaf      runs attempts
+    fan_out   children are items                 sections → sections[0], sections[1]
+    loop      children are rounds                polish → polish#1, polish#2
+    group     children are the steps of a group  polish#1 → polish#1/text, polish#1/judge
+
+The root of a run is a group with the path "".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.usage import NO_USAGE, Cost, Usage
+from aethermind.domain.workflow import Group, StepDef
+
+Json = Any
+Mode = Literal["leaf", "fan_out", "loop", "group"]
+StepStatus = Literal[
+    "pending",
+    "ready",
+    "running",
+    "retry_wait",
+    "waiting_answer",
+    "waiting_budget",
+    "in_doubt",
+    "succeeded",
+    "failed",
+    "skipped",
+    "cancelled",
+]
+RunStatus = Literal[
+    "queued",
+    "running",
+    "paused",
+    "waiting_answer",
+    "waiting_budget",
+    "parked",
+    "interrupted",
+    "stopping",
+    "succeeded",
+    "failed",
+    "cancelled",
+]
+AttemptStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
+CallStatus = Literal["running", "succeeded", "failed", "lost"]
+
+TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "cancelled"})
+LIVE: frozenset[str] = frozenset({"running", "retry_wait"})
+"""A leaf in one of these still has work of its own ahead, even in a run that is failing."""
+FINISHED_RUN: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+
+TRANSITIONS: dict[str, frozenset[str]] = {
+    "pending": frozenset({"ready", "running", "skipped", "failed", "cancelled"}),
+    "ready": frozenset({"pending", "running", "skipped", "failed", "cancelled"}),
+    "running": frozenset(
+        {"succeeded", "failed", "cancelled", "retry_wait", "waiting_answer", "waiting_budget"}
+        | {"in_doubt", "ready", "skipped"}
+    ),
+    "retry_wait": frozenset({"ready", "running", "failed", "cancelled"}),
+    "waiting_answer": frozenset({"ready", "succeeded", "failed", "skipped", "cancelled"}),
+    "waiting_budget": frozenset({"ready", "failed", "cancelled"}),
+    "in_doubt": frozenset({"ready", "failed", "skipped", "cancelled"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+}
+"""Allowed changes of a node's status within one generation; a retry of a finished run starts anew."""
+
+
+class Tally:
+    """Tokens and money of a node, an agent or a run, its sub-tree included.
+
+    `cost` is the sum of priced calls in micro-USD, None while there is none.
+    """
+
+    __slots__ = ("at_most", "calls", "cost", "in_flight", "reserved", "saved", "unpriced", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage = NO_USAGE
+        self.cost: int | None = None
+        self.calls = 0
+        self.unpriced = 0
+        self.in_flight = 0
+        self.reserved = 0
+        self.at_most = 0
+        self.saved = 0
+
+    def open(self, reserved: int | None) -> None:
+        self.calls += 1
+        self.in_flight += 1
+        self.reserved += reserved or 0
+
+    def settle(self, reserved: int | None, usage: Usage | None, cost: Cost | None) -> None:
+        """Close a call; `cost` None means that it cost nothing that we know of and was not billed."""
+        self.in_flight -= 1
+        self.reserved -= reserved or 0
+        if usage is not None:
+            self.usage = self.usage + usage
+        if cost is None:
+            return
+        if cost.micro_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost = (self.cost or 0) + cost.micro_usd
+            self.saved += cost.saved_micro_usd
+
+    def lose(self, reserved: int | None) -> None:
+        """A call whose end nobody saw: it may have been billed."""
+        self.in_flight -= 1
+        self.reserved -= reserved or 0
+        self.at_most += reserved or 0
+
+
+class CallState:
+    """One model call. `request` and `text` are what was sent and what came back."""
+
+    __slots__ = (
+        "agent",
+        "cost",
+        "error",
+        "finish",
+        "finished_at",
+        "first_token_ms",
+        "model",
+        "n",
+        "provider",
+        "reasoning",
+        "request",
+        "reserved",
+        "started_at",
+        "status",
+        "text",
+        "tools",
+        "usage",
+    )
+
+    def __init__(self, n: int, provider: str, model: str, request: Json, at: int) -> None:
+        self.n = n
+        self.provider = provider
+        self.model = model
+        self.request = request
+        self.agent: str | None = None
+        self.status: CallStatus = "running"
+        self.started_at = at
+        self.finished_at: int | None = None
+        self.first_token_ms: int | None = None
+        self.usage: Usage | None = None
+        self.cost: Cost | None = None
+        self.reserved: int | None = None
+        self.error: ErrorInfo | None = None
+        self.text = ""
+        self.reasoning = ""
+        self.finish: str | None = None
+        self.tools: list[ToolState] = []
+
+
+class ToolState:
+    """One tool call inside a model call's turn."""
+
+    __slots__ = ("arguments", "error", "finished_at", "id", "result", "started_at", "tool")
+
+    def __init__(self, id_: str, tool: str, arguments: Json, at: int) -> None:
+        self.id = id_
+        self.tool = tool
+        self.arguments = arguments
+        self.started_at = at
+        self.finished_at: int | None = None
+        self.result: Json = None
+        self.error: ErrorInfo | None = None
+
+
+class AttemptState:
+    """One try at a leaf."""
+
+    __slots__ = ("billed_twice", "calls", "error", "finished_at", "n", "retry_at", "started_at", "status")
+
+    def __init__(self, n: int, at: int) -> None:
+        self.n = n
+        self.status: AttemptStatus = "running"
+        self.started_at = at
+        self.finished_at: int | None = None
+        self.error: ErrorInfo | None = None
+        self.retry_at: int | None = None
+        self.billed_twice = False
+        self.calls: list[CallState] = []
+
+
+class Node:
+    """One step in one place. See the module's docstring for `mode`."""
+
+    __slots__ = (
+        "agent",
+        "always",
+        "attempts",
+        "blockers",
+        "by_id",
+        "cancelled",
+        "children",
+        "dependents",
+        "digest",
+        "due_at",
+        "error",
+        "failing",
+        "finished_at",
+        "index",
+        "item",
+        "iteration",
+        "lane",
+        "live",
+        "mode",
+        "output",
+        "parent",
+        "path",
+        "question",
+        "reason",
+        "remaining",
+        "result",
+        "saved",
+        "started_at",
+        "status",
+        "step",
+        "tally",
+        "tries",
+        "waiting",
+    )
+
+    def __init__(self, path: str, step: StepDef, parent: Node | None, mode: Mode) -> None:
+        self.path = path
+        self.step = step
+        self.parent = parent
+        self.mode: Mode = mode
+        self.status: StepStatus = "pending"
+        self.agent: str | None = None
+        self.lane = ""
+        """The agent's name if that agent has a limit of its own."""
+        self.always = False
+        """Runs at the end, whatever happened; only steps of the root can."""
+        self.blockers = 0
+        """Dependencies that are not over yet."""
+        self.dependents: list[Node] = []
+        self.children: list[Node] = []
+        self.by_id: dict[str, Node] = {}
+        """A group's steps by id."""
+        self.waiting: list[Node] = []
+        """A fan-out's items that `max_parallel` holds back, last one first."""
+        self.remaining = 0
+        """Children that are not over."""
+        self.live = 0
+        """Leaves below (or this one) that are LIVE."""
+        self.failing = False
+        """Nothing new starts in here; what runs may finish."""
+        self.cancelled = False
+        self.item: Json = None
+        self.index: int | None = None
+        self.iteration: int | None = None
+        self.digest: str | None = None
+        self.attempts: list[AttemptState] = []
+        self.tries = 0
+        """Attempts of this generation that count against `max_attempts`."""
+        self.due_at: int | None = None
+        self.output: Json = None
+        self.result: Json = None
+        self.error: ErrorInfo | None = None
+        self.reason: str | None = None
+        self.saved: str | None = None
+        self.started_at: int | None = None
+        self.finished_at: int | None = None
+        self.tally: Tally | None = None
+        self.question: Question | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.status in TERMINAL
+
+    def __repr__(self) -> str:
+        return f"<{self.path or 'run'} {self.mode} {self.status}>"
+
+
+class Question:
+    """What a node asks a person: its own `ask`, or what to do with an attempt in doubt."""
+
+    __slots__ = ("about", "asked_at", "by", "fields", "message", "values")
+
+    def __init__(self, about: str, message: str, fields: dict[str, dict[str, Json]], at: int) -> None:
+        self.about = about
+        self.message = message
+        self.fields = fields
+        self.asked_at = at
+        self.values: dict[str, Json] | None = None
+        self.by: str | None = None
+
+
+class AgentState:
+    """What one agent is doing in one run."""
+
+    __slots__ = ("attempts", "failed", "last_error", "model", "name", "running", "step", "tally")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.model: str | None = None
+        self.running = 0
+        self.attempts = 0
+        self.failed = 0
+        self.step: str | None = None
+        """The step it started last."""
+        self.last_error: str | None = None
+        self.tally = Tally()
+
+
+def mode_of(step: StepDef, *, item: bool = False, round_: bool = False) -> Mode:
+    """What a node of this step unfolds into next: fan-out, then repeat, then group or leaf."""
+    if step.for_each is not None and not item and not round_:
+        return "fan_out"
+    if step.repeat is not None and not round_:
+        return "loop"
+    return "group" if isinstance(step.action, Group) else "leaf"

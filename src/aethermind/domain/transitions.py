@@ -1,0 +1,364 @@
+"""What each event does to its run: one handler per type, and the table that pairs them.
+
+An event that does not fit the state raises `StateError` with the step's story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappush
+from typing import TYPE_CHECKING, Any
+
+from aethermind.domain import events as e
+from aethermind.domain import progress
+from aethermind.domain.errors import ErrorInfo, StateError
+from aethermind.domain.reopen import recount, reopen
+from aethermind.domain.state import (
+    AgentState,
+    AttemptState,
+    AttemptStatus,
+    CallState,
+    CallStatus,
+    Node,
+    Question,
+    RunStatus,
+    Tally,
+    ToolState,
+)
+from aethermind.domain.usage import Cost, Usage
+
+if TYPE_CHECKING:
+    from aethermind.domain.run import Run
+
+
+# --- handlers: run -------------------------------------------------------------------------
+
+
+def _created(run: Run, event: e.RunCreated, at: int) -> None:
+    run.created = event
+    run.definition = event.definition
+    run.created_at = at
+    run.budget_micro_usd = event.budget_micro_usd
+    run.limited = frozenset(n for n, a in event.definition.agents.items() if a.max_concurrent)
+    progress.set_status(run, run.root, "running")
+    progress.open_group(run, run.root, event.definition.steps, at)
+
+
+def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
+    run.generation = event.generation
+    run.finished = run.settled = run.error = run.error_step = run.finished_at = None
+    run.outputs = None
+    run.closing = run.cancelling = run.paused = False
+    reopen(run, [run.node(p) for p in event.steps])
+    recount(run, at)
+
+
+def _paused(run: Run, event: e.RunPaused, at: int) -> None:
+    run.paused = True
+
+
+def _resumed(run: Run, event: e.RunResumed, at: int) -> None:
+    run.paused = False
+
+
+def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
+    raise StateError("adopting an edited definition is not possible in this version")
+
+
+def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> None:
+    reason = event.reason or (f"cancelled by {event.by}" if event.by else "cancelled")
+    if event.step is not None:
+        progress.cancel(run, run.node(event.step), at, reason)
+        return
+    run.cancelling = True
+    run.cancel_reason = reason
+    run.ready.clear()
+    run.todo.clear()
+    for node in list(run.root.children):
+        progress.cancel(run, node, at, reason)
+    progress.check(run, run.root, at)
+    if run.closing:
+        run.settled = "cancelled"
+
+
+def _ended(run: Run, status: RunStatus, at: int) -> None:
+    run.finished = status
+    run.finished_at = at
+    run.root.finished_at = at
+    run.root.status = status  # type: ignore[assignment]  # a run's end is a step's end too
+    run.ready.clear()
+    run.todo.clear()
+    run.timers.clear()
+    run.stops.clear()
+
+
+def _succeeded(run: Run, event: e.RunSucceeded, at: int) -> None:
+    run.outputs = event.outputs
+    _ended(run, "succeeded", at)
+
+
+def _failed(run: Run, event: e.RunFailed, at: int) -> None:
+    run.error, run.error_step = event.error, event.step
+    _ended(run, "failed", at)
+
+
+def _cancelled(run: Run, event: e.RunCancelled, at: int) -> None:
+    _ended(run, "cancelled", at)
+
+
+# --- handlers: steps -----------------------------------------------------------------------
+
+
+def _expanded(run: Run, event: e.StepExpanded, at: int) -> None:
+    node = run.node(event.step)
+    run.todo.pop(event.step, None)
+    if node.over:
+        raise StateError(f"{event.step} is {node.status} and can't be expanded")
+    if event.items is not None:
+        progress.open_items(run, node, event.items, event.digests, at)
+    elif event.iteration is not None:
+        progress.open_round(run, node, event.iteration, event.not_before, at)
+    elif event.done:
+        progress.end(run, node, at)
+    elif node.mode == "group":
+        progress.set_status(run, node, "running")
+        progress.open_group(run, node, progress.group_steps(node.step), at)
+    else:
+        progress.make_ready(run, node)
+
+
+def _skipped(run: Run, event: e.StepSkipped, at: int) -> None:
+    node = run.node(event.step)
+    node.reason = event.reason
+    progress.settle(run, node, "skipped", at)
+
+
+# --- handlers: attempts --------------------------------------------------------------------
+
+
+def _attempt_started(run: Run, event: e.AttemptStarted, at: int) -> None:
+    node = run.node(event.step)
+    if node.over or node.status == "running" or event.attempt != len(node.attempts) + 1:
+        raise StateError(f"{event.step} is {node.status}: attempt {event.attempt} can't start")
+    progress.unready(run, node)
+    node.due_at = None
+    node.attempts.append(AttemptState(event.attempt, at))
+    node.tries += 1
+    if node.started_at is None:
+        node.started_at = at
+    if run.started_at is None:
+        run.started_at = at
+    progress.set_status(run, node, "running")
+    if event.agent is not None:
+        agent = run.agents.get(event.agent)
+        if agent is None:
+            agent = run.agents[event.agent] = AgentState(event.agent)
+        agent.running += 1
+        agent.attempts += 1
+        agent.step = event.step
+
+
+def _attempt_over(run: Run, path: str, n: int, status: AttemptStatus, at: int) -> Node:
+    node = run.node(path)
+    attempt = node.attempts[-1] if node.attempts else None
+    if attempt is None or attempt.n != n or attempt.status != "running":
+        raise StateError(f"{path} is {node.status}: attempt {n} is not running")
+    attempt.status = status
+    attempt.finished_at = at
+    run.stops.pop(path, None)
+    for call in attempt.calls:
+        if call.status == "running":
+            call.status = "lost"
+            call.finished_at = at
+            for tally in _tallies(run, node, call.agent):
+                tally.lose(call.reserved)
+    if node.agent is not None and node.agent in run.agents:
+        run.agents[node.agent].running -= 1
+    return node
+
+
+def _attempt_succeeded(run: Run, event: e.AttemptSucceeded, at: int) -> None:
+    node = _attempt_over(run, event.step, event.attempt, "succeeded", at)
+    node.output = event.output
+    node.result = event.result
+    node.saved = event.saved
+    node.reason = None
+    progress.settle(run, node, "succeeded", at)
+
+
+def _attempt_failed(run: Run, event: e.AttemptFailed, at: int) -> None:
+    node = _attempt_over(run, event.step, event.attempt, "failed", at)
+    attempt = node.attempts[-1]
+    attempt.error = event.error
+    if (name := node.agent) is not None and name in run.agents:
+        run.agents[name].failed += 1
+        run.agents[name].last_error = event.error.message
+    if event.retry_at is None or run.cancelling:
+        node.error = event.error
+        progress.settle(run, node, "cancelled" if run.cancelling else "failed", at)
+        return
+    attempt.retry_at = node.due_at = event.retry_at
+    progress.set_status(run, node, "retry_wait")
+    heappush(run.timers, (event.retry_at, node.path))
+
+
+def _attempt_cancelled(run: Run, event: e.AttemptCancelled, at: int) -> None:
+    node = _attempt_over(run, event.step, event.attempt, "cancelled", at)
+    node.reason = event.reason or node.reason
+    progress.settle(run, node, "cancelled", at)
+
+
+def _attempt_lost(run: Run, event: e.AttemptLost, at: int) -> None:
+    node = _attempt_over(run, event.step, event.attempt, "lost", at)
+    node.attempts[-1].billed_twice = event.possibly_billed_twice
+    node.tries -= 1
+    _resolve(run, node, event.resolution, at)
+
+
+def _resolve(run: Run, node: Node, resolution: str, at: int) -> None:
+    match resolution:
+        case "retry":
+            progress.set_status(run, node, "ready")
+            progress.enqueue(run, node)
+            if progress.blocked(run, node):
+                progress.settle(run, node, "cancelled", at)
+        case "fail":
+            node.error = ErrorInfo(kind="lost", message="the process that ran this step died")
+            progress.settle(run, node, "failed", at)
+        case "skip":
+            node.reason = "skipped: its outcome is unknown"
+            progress.settle(run, node, "skipped", at)
+        case _:
+            progress.set_status(run, node, "in_doubt")
+            progress.check(run, node.parent or run.root, at)
+
+
+# --- handlers: calls and tools -------------------------------------------------------------
+
+
+def _tallies(run: Run, node: Node, agent: str | None) -> list[Tally]:
+    """Everything a call of this node counts for: the node, what is above it, its agent, the run."""
+    found = [run.tally]
+    if agent is not None and agent in run.agents:
+        found.append(run.agents[agent].tally)
+    up: Node | None = node
+    while up is not None and up.parent is not None:
+        if up.tally is None:
+            up.tally = Tally()
+        found.append(up.tally)
+        up = up.parent
+    return found
+
+
+def _call(run: Run, path: str, attempt: int, call: int) -> tuple[Node, CallState]:
+    node = run.node(path)
+    try:
+        found = node.attempts[attempt - 1].calls[call - 1]
+    except IndexError:
+        raise StateError(f"{path} has no call {call} in attempt {attempt}") from None
+    return node, found
+
+
+def _call_started(run: Run, event: e.CallStarted, at: int) -> None:
+    node = run.node(event.step)
+    call = CallState(event.call, event.provider, event.model, event.request, at)
+    call.reserved = event.reserved_micro_usd
+    call.agent = event.agent
+    node.attempts[event.attempt - 1].calls.append(call)
+    if event.agent is not None and event.agent in run.agents:
+        run.agents[event.agent].model = f"{event.provider}:{event.model}"
+    for tally in _tallies(run, node, event.agent):
+        tally.open(event.reserved_micro_usd)
+
+
+def _settle_call(
+    run: Run, node: Node, call: CallState, usage: Usage | None, cost: Cost | None, status: CallStatus, at: int
+) -> None:
+    call.status = status
+    call.usage, call.cost, call.finished_at = usage, cost, at
+    for tally in _tallies(run, node, call.agent):
+        tally.settle(call.reserved, usage, cost)
+
+
+def _call_finished(run: Run, event: e.CallFinished, at: int) -> None:
+    node, call = _call(run, event.step, event.attempt, event.call)
+    call.text, call.reasoning, call.finish = event.text, event.reasoning, event.finish
+    call.first_token_ms = event.first_token_ms
+    _settle_call(run, node, call, event.usage, event.cost, "succeeded", at)
+
+
+def _call_failed(run: Run, event: e.CallFailed, at: int) -> None:
+    node, call = _call(run, event.step, event.attempt, event.call)
+    call.error, call.text = event.error, event.text
+    _settle_call(run, node, call, event.usage, event.cost, "failed", at)
+
+
+def _tool_started(run: Run, event: e.ToolStarted, at: int) -> None:
+    _, call = _call(run, event.step, event.attempt, event.call)
+    call.tools.append(ToolState(event.tool_call_id, event.tool, event.arguments, at))
+
+
+def _tool_over(run: Run, event: e.ToolFinished | e.ToolFailed, at: int) -> None:
+    _, call = _call(run, event.step, event.attempt, event.call)
+    tool = next(t for t in call.tools if t.id == event.tool_call_id)
+    tool.finished_at = at
+    if isinstance(event, e.ToolFinished):
+        tool.result = event.result
+    else:
+        tool.error = event.error
+
+
+# --- handlers: questions and budgets -------------------------------------------------------
+
+
+def _ask_opened(run: Run, event: e.AskOpened, at: int) -> None:
+    node = run.node(event.step)
+    node.question = Question(event.about, event.message, event.fields, at)
+
+
+def _ask_answered(run: Run, event: e.AskAnswered, at: int) -> None:
+    node = run.node(event.step)
+    if node.question is None or node.question.values is not None:
+        raise StateError(f"{event.step} has no open question")
+    node.question.values, node.question.by = event.values, event.by
+    if node.question.about == "in_doubt" and node.status == "in_doubt":
+        _resolve(run, node, str(event.values.get("choice")), at)
+
+
+def _noted(run: Run, event: e.AnyEvent, at: int) -> None:
+    """Recorded for people and for later versions; the state does not depend on it yet."""
+
+
+def _budget_raised(run: Run, event: e.BudgetRaised, at: int) -> None:
+    run.budget_micro_usd = event.micro_usd
+
+
+HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
+    e.RunCreated: _created,
+    e.RunReopened: _reopened,
+    e.RunPaused: _paused,
+    e.RunResumed: _resumed,
+    e.DefinitionAdopted: _adopted,
+    e.CancelRequested: _cancel_requested,
+    e.RunSucceeded: _succeeded,
+    e.RunFailed: _failed,
+    e.RunCancelled: _cancelled,
+    e.StepExpanded: _expanded,
+    e.StepSkipped: _skipped,
+    e.AttemptStarted: _attempt_started,
+    e.AttemptSucceeded: _attempt_succeeded,
+    e.AttemptFailed: _attempt_failed,
+    e.AttemptCancelled: _attempt_cancelled,
+    e.AttemptLost: _attempt_lost,
+    e.CallStarted: _call_started,
+    e.CallFinished: _call_finished,
+    e.CallFailed: _call_failed,
+    e.ToolStarted: _tool_started,
+    e.ToolFinished: _tool_over,
+    e.ToolFailed: _tool_over,
+    e.AskOpened: _ask_opened,
+    e.AskAnswered: _ask_answered,
+    e.AskExpired: _noted,
+    e.BudgetHeld: _noted,
+    e.BudgetRaised: _budget_raised,
+}
