@@ -1,7 +1,6 @@
 # What a developer or a first visitor calls. GNU make 3.81 (macOS) or later; all paths are relative, so the
 # checkout may lie anywhere.
 
-MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 # More arguments for the tool behind test and bench: make test ARGS="tests/domain -x"
 ARGS ?=
