@@ -1,0 +1,345 @@
+"""Pure views of a run: the object of `show --json`, and rows for a tree that is drawn live.
+
+Everything here is a function of a folded `Run`; nothing reads a clock. Times in the JSON object are
+ISO 8601 UTC, money is micro-USD, durations are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from aethermind.domain import ids
+from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.run import Run
+from aethermind.domain.state import AttemptState, CallState, Node, RunStatus, ToolState
+from aethermind.domain.usage import NO_USAGE, Usage
+
+Json = Any
+
+ACTIVE = frozenset({"running", "retry_wait", "waiting_answer", "waiting_budget", "in_doubt"})
+"""Statuses of a step that somebody who watches wants to see first."""
+_FEW = 8
+"""A fan-out with more items shows only those that are active or failed."""
+
+
+def iso(at: int | None) -> str | None:
+    """Epoch milliseconds → `2026-01-02T03:04:05.678Z`."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# --- the object of `show --json` ---------------------------------------------------------------
+
+
+def run_object(run: Run, *, status: RunStatus | None = None) -> dict[str, Json]:
+    """`{"run": {…}, "steps": […]}` with all fields, also null ones.
+
+    `status` overrides what the run says of itself (`interrupted`, by whoever knows that no engine lives).
+    """
+    tally = run.tally
+    return {
+        "run": {
+            "id": run.id,
+            "workflow": run.created.workflow,
+            "status": status or run.status,
+            "inputs": run.created.inputs,
+            "outputs": run.outputs,
+            "error": error_object(run.error),
+            "error_step": run.error_step,
+            "priority": run.created.priority,
+            "created_at": iso(run.created_at),
+            "started_at": iso(run.started_at),
+            "finished_at": iso(run.finished_at),
+            "duration_ms": duration(run.created_at, run.finished_at),
+            "usage": usage_object(tally.usage),
+            "cost_micro_usd": tally.cost,
+            "unpriced_calls": tally.unpriced,
+            "at_most_micro_usd": tally.at_most,
+            "simulated": run.created.simulated,
+            "budget_micro_usd": run.budget_micro_usd,
+            "generation": run.generation,
+            "models": {name: list(found) for name, found in run.created.models.items()},
+            "source": run.created.source,
+            "cwd": run.created.submitter.cwd,
+            "waiting_for": [question_object(node) for node in open_questions(run)],
+        },
+        "steps": [step_object(node) for node in run.walk()],
+    }
+
+
+def step_object(node: Node, *, requests: bool = False) -> dict[str, Json]:
+    """One step in one place; `requests` adds to each model call what was sent."""
+    return {
+        "id": node.path,
+        "kind": node.step.kind,
+        "status": node.status,
+        "agent": node.agent,
+        "depends_on": dependencies(node),
+        "item": node.item,
+        "output": node.output,
+        "result": node.result,
+        "error": error_object(node.error),
+        "reason": node.reason,
+        "saved": node.saved,
+        "started_at": iso(node.started_at),
+        "finished_at": iso(node.finished_at),
+        "duration_ms": duration(node.started_at, node.finished_at),
+        "attempts": [_attempt_object(attempt, requests=requests) for attempt in node.attempts],
+    }
+
+
+def _attempt_object(attempt: AttemptState, *, requests: bool) -> dict[str, Json]:
+    usages = [call.usage for call in attempt.calls if call.usage is not None]
+    prices = [price for call in attempt.calls if (price := _price(call)) is not None]
+    known = bool(usages) or not attempt.calls
+    return {
+        "n": attempt.n,
+        "status": attempt.status,
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "duration_ms": duration(attempt.started_at, attempt.finished_at),
+        "error": error_object(attempt.error),
+        "retry_at": iso(attempt.retry_at),
+        "possibly_billed_twice": attempt.billed_twice,
+        "usage": usage_object(sum(usages, NO_USAGE)) if known else None,
+        "cost_micro_usd": sum(prices) if prices else None,
+        "model_calls": [_call_object(call, request=requests) for call in attempt.calls],
+    }
+
+
+def _call_object(call: CallState, *, request: bool) -> dict[str, Json]:
+    found = {
+        "n": call.n,
+        "provider": call.provider,
+        "model": call.model,
+        "agent": call.agent,
+        "status": call.status,
+        "started_at": iso(call.started_at),
+        "finished_at": iso(call.finished_at),
+        "first_token_ms": call.first_token_ms,
+        "usage": usage_object(call.usage) if call.usage is not None else None,
+        "cost_micro_usd": _price(call),
+        "price_source": call.cost.source if call.cost is not None else None,
+        "saved_micro_usd": call.cost.saved_micro_usd if call.cost is not None else None,
+        "reserved_micro_usd": call.reserved,
+        "finish": call.finish,
+        "text": call.text,
+        "reasoning": call.reasoning,
+        "error": error_object(call.error),
+        "tools": [_tool_object(tool) for tool in call.tools],
+    }
+    if request:
+        found["request"] = call.request
+    return found
+
+
+def _tool_object(tool: ToolState) -> dict[str, Json]:
+    return {
+        "id": tool.id,
+        "tool": tool.tool,
+        "arguments": tool.arguments,
+        "started_at": iso(tool.started_at),
+        "finished_at": iso(tool.finished_at),
+        "result": tool.result,
+        "error": error_object(tool.error),
+    }
+
+
+def usage_object(usage: Usage) -> dict[str, int]:
+    found: dict[str, int] = msgspec.to_builtins(usage)
+    return found
+
+
+def error_object(error: ErrorInfo | None) -> dict[str, Json] | None:
+    if error is None:
+        return None
+    return {name: getattr(error, name) for name in error.__struct_fields__}
+
+
+def question_object(node: Node) -> dict[str, Json]:
+    """What a step waits for; `about` is `ask`, `in_doubt`, `tool` or `budget`."""
+    question = node.question
+    about = question.about if question is not None else _WAITS.get(node.status, node.status)
+    return {
+        "step": node.path,
+        "about": about,
+        "message": question.message if question is not None else None,
+        "fields": question.fields if question is not None else {},
+        "asked_at": iso(question.asked_at) if question is not None else None,
+    }
+
+
+_WAITS = {"waiting_answer": "ask", "waiting_budget": "budget"}
+
+
+def open_questions(run: Run) -> list[Node]:
+    """The steps that can't go on without a decision, in the order of the tree."""
+    waiting = {"in_doubt", "waiting_answer", "waiting_budget"}
+    if run.finished is not None or not any(run.counts.get(status) for status in waiting):
+        return []
+    return [node for node in run.walk() if node.mode == "leaf" and node.status in waiting]
+
+
+def dependencies(node: Node) -> list[str]:
+    """Paths of what this node waited for. Items and rounds have those of their step."""
+    group = node.parent
+    while group is not None and group.mode != "group":
+        group = group.parent
+    prefix = group.path if group is not None else ""
+    return [ids.child(prefix, need) for need in node.step.needs]
+
+
+def duration(start: int | None, end: int | None) -> int | None:
+    return end - start if start is not None and end is not None else None
+
+
+def _price(call: CallState) -> int | None:
+    return call.cost.micro_usd if call.cost is not None else None
+
+
+# --- outputs -----------------------------------------------------------------------------------
+
+
+def outputs(run: Run) -> dict[str, Json]:
+    """The run's outputs by name; empty while it has none."""
+    if run.outputs is None:
+        return {}
+    return dict(run.outputs) if isinstance(run.outputs, dict) else {"output": run.outputs}
+
+
+def output_named(run: Run, name: str) -> Json:
+    """An output of the run, or else the output of the step with this path. Raises `KeyError`."""
+    found = outputs(run)
+    if name in found:
+        return found[name]
+    if name in run.nodes:
+        return run.nodes[name].output
+    raise KeyError(name)
+
+
+# --- the live tree -----------------------------------------------------------------------------
+
+
+class TreeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the tree. `rails` says for each level down to this row's own whether more follows
+    on that level below, so that guides can be drawn.
+    """
+
+    path: str
+    label: str
+    depth: int
+    status: str
+    kind: str
+    note: str = ""
+    agent: str | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    tokens: int = 0
+    cost_micro_usd: int | None = None
+    unpriced: int = 0
+    container: bool = False
+    rails: tuple[bool, ...] = ()
+
+
+class Tree(msgspec.Struct, frozen=True, kw_only=True):
+    rows: list[TreeRow]
+    hidden: int = 0
+    """Rows that were left out for want of room."""
+
+
+def tree(run: Run, *, limit: int = 1_000) -> Tree:
+    """The run's steps as at most `limit` rows. If there are more, containers that are over fold into
+    one row; then what is active or failed goes before what is done, and that before what waits.
+    """
+    folded = len(run.nodes) > limit
+    rows = [_row(node, depth) for node, depth in _visible(run, folded=folded)]
+    hidden = 0
+    if len(rows) > limit:
+        ranked = sorted(range(len(rows)), key=lambda i: (_rank(rows[i]), i))
+        kept = sorted(ranked[:limit])
+        hidden = len(rows) - limit
+        rows = [rows[i] for i in kept]
+    return Tree(rows=_with_rails(rows), hidden=hidden)
+
+
+def _visible(run: Run, *, folded: bool) -> Iterable[tuple[Node, int]]:
+    stack = [(node, 0) for node in reversed(run.root.children)]
+    while stack:
+        node, depth = stack.pop()
+        yield node, depth
+        if folded and node.over and node.status != "failed":
+            continue
+        stack.extend((inner, depth + 1) for inner in reversed(_shown(node, folded=folded)))
+
+
+def _shown(node: Node, *, folded: bool) -> Sequence[Node]:
+    inner = node.children
+    if not folded or node.mode == "group" or len(inner) <= _FEW:
+        return inner
+    active = [n for n in inner if n.status in ACTIVE]
+    return active[:_FEW] or [n for n in inner if n.status == "failed"][:_FEW]
+
+
+def _rank(row: TreeRow) -> int:
+    if row.status in ACTIVE:
+        return 0
+    return {"failed": 1, "succeeded": 2, "cancelled": 2, "ready": 3, "pending": 4}.get(row.status, 5)
+
+
+def _row(node: Node, depth: int) -> TreeRow:
+    tally = node.tally
+    return TreeRow(
+        path=node.path,
+        label=label(node),
+        depth=depth,
+        status=node.status,
+        kind=node.step.kind,
+        note=note(node),
+        agent=node.agent if node.mode == "leaf" else None,
+        started_at=node.started_at,
+        finished_at=node.finished_at,
+        tokens=tally.usage.total_tokens if tally is not None else 0,
+        cost_micro_usd=tally.cost if tally is not None else None,
+        unpriced=tally.unpriced if tally is not None else 0,
+        container=bool(node.children),
+    )
+
+
+def label(node: Node) -> str:
+    """The short name: `plan`, `[3]` for an item, `#2` for a round."""
+    if node.parent is not None and node.parent.path and node.path.startswith(node.parent.path):
+        return node.path[len(node.parent.path) :].removeprefix("/")
+    return node.path
+
+
+def note(node: Node) -> str:
+    """What else there is to say: tries, progress of a fan-out, what it waits for, why it was skipped."""
+    if node.mode == "fan_out" and node.children:
+        return f"{len(node.children) - node.remaining}/{len(node.children)}"
+    if node.mode == "loop" and node.children and node.step.repeat is not None:
+        return f"round {len(node.children)}/{node.step.repeat.max}"
+    if node.status == "skipped" and node.reason:
+        return node.reason
+    if node.status == "pending" and node.blockers and (needs := dependencies(node)):
+        return "←" + ",".join(ids.static_id(need) for need in needs)
+    if len(node.attempts) > 1 or node.status == "retry_wait":
+        return f"try {len(node.attempts)}/{max(node.step.retry.max_attempts, len(node.attempts))}"
+    return ""
+
+
+def _with_rails(rows: Sequence[TreeRow]) -> list[TreeRow]:
+    """Guides, derived from the depths from the bottom up: what is left out leaves no gap."""
+    open_levels: list[bool] = []
+    found: list[TreeRow] = []
+    for row in reversed(rows):
+        del open_levels[row.depth + 1 :]
+        open_levels.extend([False] * (row.depth + 1 - len(open_levels)))
+        found.append(msgspec.structs.replace(row, rails=tuple(open_levels)))
+        open_levels[row.depth] = True
+    found.reverse()
+    return found
