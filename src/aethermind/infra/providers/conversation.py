@@ -1,0 +1,182 @@
+"""The one loop that reads a model's stream.
+
+Rules
+- An adapter gives two things: a coroutine that opens the stream (and refuses, before any byte is sent,
+  what the API cannot take), and a `Reader` that turns the vendor's
+  events into ours. The reader does no I/O and knows no time, so that each wire format can be tested alone.
+- A call succeeds only if the reader saw the terminal marker: a clean end of the connection proves nothing,
+  both vendors' SDKs end a truncated stream without an error.
+- Once the marker was seen the answer is complete and paid for. What goes wrong afterwards (a drop, garbage,
+  a peer that keeps the line open) costs at most the usage, never the answer.
+- Deadlines are not held across a `yield`: a slow consumer is not the peer's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from aethermind.domain.errors import ProviderError
+from aethermind.domain.usage import Usage
+from aethermind.engine.ports import ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallRequested
+from aethermind.infra.providers.deadlines import Deadlines
+from aethermind.infra.providers.failures import (
+    Deadline,
+    Peer,
+    Wall,
+    explain,
+    malformed,
+    missed_deadline,
+    no_stream,
+    truncated,
+)
+
+
+class Reader(Protocol):
+    """One wire format. `feed` may raise anything on garbage, and `WireError` for what the peer reports."""
+
+    @property
+    def ended(self) -> bool:
+        """The terminal marker was seen."""
+        ...
+
+    def feed(self, event: Any) -> Iterable[ChatEvent]: ...
+
+    def finish(self) -> Finished:
+        """Called once, after the marker."""
+        ...
+
+
+class Stream(Protocol):
+    """What the SDKs return, and what `ollama.py` builds: an iterator over a response."""
+
+    @property
+    def response(self) -> Any: ...
+
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+
+    async def close(self) -> None: ...
+
+
+async def converse(
+    opening: Callable[[], Awaitable[Stream]],
+    reader: Reader,
+    peer: Peer,
+    deadlines: Deadlines,
+    *,
+    wall: Wall = time.time,
+) -> AsyncGenerator[ChatEvent]:
+    """Open, read, close. Yields deltas and last `Finished`, or raises `ProviderError`."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    total = start + deadlines.total_ms / 1_000
+    first = start + deadlines.first_token_ms / 1_000
+    which: Deadline = "first_token" if first < total else "total"
+    stream: Stream | None = None
+    seen = 0
+    answered = False
+    try:
+        scope = asyncio.timeout_at(min(first, total))
+        try:
+            async with scope:
+                stream = await opening()
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise _blame(peer, error, scope, which, deadlines, wall) from error
+        _require_stream(peer, stream)
+        events = aiter(stream)
+        while True:
+            limit, which = min(first, total), "first_token" if first < total else "total"
+            if reader.ended:
+                limit = loop.time() + deadlines.tail_ms / 1_000
+            elif answered:
+                idle = loop.time() + deadlines.idle_ms / 1_000
+                limit, which = min(idle, total), "idle" if idle < total else "total"
+            scope = asyncio.timeout_at(limit)
+            try:
+                async with scope:
+                    event = await anext(events)
+                fresh = list(reader.feed(event))
+            except StopAsyncIteration:
+                break
+            except Exception as error:
+                if reader.ended:
+                    break
+                raise _blame(peer, error, scope, which, deadlines, wall) from error
+            seen += 1
+            for item in fresh:
+                answered = answered or isinstance(item, TextDelta | ReasoningDelta | ToolCallRequested)
+                yield item
+        if not reader.ended:
+            raise truncated(peer, events=seen)
+        yield reader.finish()
+    finally:
+        if stream is not None:
+            # The answer or its error is what counts; a close that fails changes neither.
+            with contextlib.suppress(Exception):
+                await stream.close()
+
+
+def usage_of(
+    *,
+    input_tokens: object,
+    cached: object = 0,
+    written: object = 0,
+    output_tokens: object,
+    reasoning: object = 0,
+) -> Usage | None:
+    """Inclusive totals as a vendor gave them → `Usage`, or None if it did not say. Subsets never exceed
+    their total, whatever a compatible server makes up."""
+    whole_input, whole_output = _count(input_tokens), _count(output_tokens)
+    if whole_input is None or whole_output is None:
+        return None
+    from_cache = min(_count(cached) or 0, whole_input)
+    return Usage(
+        input_tokens=whole_input,
+        cached_input_tokens=from_cache,
+        cache_write_tokens=min(_count(written) or 0, whole_input - from_cache),
+        output_tokens=whole_output,
+        reasoning_tokens=min(_count(reasoning) or 0, whole_output),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def text_or_none(value: object) -> str | None:
+    """A field that should be text. Raises `TypeError` for anything else but null."""
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"text expected, got {type(value).__name__}")
+
+
+def _require_stream(peer: Peer, stream: Stream) -> None:
+    headers = getattr(stream.response, "headers", {})
+    content_type = str(headers.get("content-type") or "").lower()
+    if content_type.startswith(("text/html", "application/json", "application/xhtml")):
+        raise no_stream(peer, content_type)
+
+
+def _blame(
+    peer: Peer,
+    error: Exception,
+    scope: asyncio.Timeout,
+    which: Deadline,
+    deadlines: Deadlines,
+    wall: Wall,
+) -> ProviderError:
+    if isinstance(error, TimeoutError) and scope.expired():
+        limits: dict[Deadline, int] = {
+            "first_token": deadlines.first_token_ms,
+            "idle": deadlines.idle_ms,
+            "total": deadlines.total_ms,
+        }
+        return missed_deadline(peer, which, limits[which])
+    if isinstance(error, AttributeError | LookupError | AssertionError):
+        return malformed(peer, "an event of an unknown shape", detail=repr(error))
+    return explain(peer, error, wall=wall)

@@ -1,0 +1,124 @@
+"""OpenAI, and every server that speaks one of its two APIs.
+
+Responses on OpenAI's own hosts, Chat Completions anywhere else, unless `api` says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from aethermind.engine.ports import ChatEvent, ChatRequest
+from aethermind.infra.providers.conversation import Reader, Stream, converse
+from aethermind.infra.providers.deadlines import Deadlines
+from aethermind.infra.providers.failures import Peer, missing_key
+from aethermind.infra.providers.names import OPENAI_URL, is_openai
+from aethermind.infra.providers.openai_chat import ChatReader, chat_arguments
+from aethermind.infra.providers.openai_responses import ResponsesReader, responses_arguments
+from aethermind.infra.providers.settings import require_settings
+from aethermind.infra.providers.structured import Structured
+from aethermind.infra.secrets import remember
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+Api = Literal["chat", "responses"]
+
+
+class OpenAIProvider:
+    """A connection to OpenAI or to a compatible server.
+
+    `api_key` and `base_url` default to `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the provider named
+    `openai`, and to nothing for any other; OpenAI's own hosts need a key, others may do without. `name` is
+    the prefix of its models. `structured` says how an endpoint is asked for JSON (default: by schema).
+    All failures are `ProviderError`; there are no retries inside.
+    """
+
+    simulated = False
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        api: Api | None = None,
+        name: str = "openai",
+        headers: Mapping[str, str] | None = None,
+        structured: Structured = "json_schema",
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        own = name == "openai"
+        self.name = name
+        default = (os.environ.get("OPENAI_BASE_URL") if own else None) or OPENAI_URL
+        self.base_url = (base_url or default).rstrip("/")
+        self.official = is_openai(self.base_url)
+        self.api: Api = api or ("responses" if self.official else "chat")
+        self._key = api_key or (os.environ.get("OPENAI_API_KEY") if own else None) or None
+        if self._key:
+            remember(self._key)
+        self._headers = dict(headers or {})
+        self._structured: Structured = structured
+        self._deadlines = deadlines or Deadlines()
+        self._lock = threading.Lock()
+        self._client: AsyncOpenAI | None = None
+        self._peer = Peer(
+            name=name,
+            label="OpenAI" if own and self.official else name,
+            url=self.base_url,
+            key=self._key,
+            variable="OPENAI_BASE_URL" if own else None,
+        )
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        reader: Reader = ResponsesReader() if self.api == "responses" else ChatReader()
+        return converse(lambda: self._open(request), reader, self._peer, self._deadlines)
+
+    def warm(self) -> None:
+        """Import the SDK and make the client, with the resources that the SDK loads late. Blocking: call it
+        on a worker thread."""
+        client = self._connect()
+        _ = client.responses if self.api == "responses" else client.chat.completions
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _open(self, request: ChatRequest) -> Stream:
+        require_settings(self.api, request, self._peer)
+        if self._key is None and self.official:
+            raise missing_key(self._peer, ["OPENAI_API_KEY"] if self.name == "openai" else [])
+        client = self._connect()
+        if self.api == "responses":
+            arguments = responses_arguments(request, structured=self._structured)
+            return cast("Stream", await client.responses.create(**arguments))
+        arguments = chat_arguments(request, official=self.official, structured=self._structured)
+        return cast("Stream", await client.chat.completions.create(**arguments))
+
+    def _connect(self) -> AsyncOpenAI:
+        with self._lock:
+            if self._client is None:
+                self._client = self._make_client()
+            return self._client
+
+    def _make_client(self) -> AsyncOpenAI:
+        import httpx2
+        from openai import AsyncOpenAI
+
+        headers: dict[str, Any] = dict(self._headers)
+        if not self.official:
+            # What the SDK reads from OPENAI_* is meant for OpenAI and goes to nobody else.
+            headers.setdefault("Authorization", f"Bearer {self._key or 'none'}")
+        client = AsyncOpenAI(
+            api_key=self._key or "none",
+            admin_api_key="",
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=self._deadlines.connect_ms / 1_000),
+            default_headers=headers,
+        )
+        if not self.official:
+            client.organization = client.project = None
+        return client

@@ -1,0 +1,91 @@
+"""The `settings` of an agent: what each API takes. Refused here, before anything is sent or billed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from aethermind.engine.ports import ChatRequest
+from aethermind.infra.providers.failures import Peer, bad_request
+from aethermind.infra.providers.names import did_you_mean
+
+Dialect = Literal["chat", "responses", "anthropic", "ollama", "sim"]
+"""A wire format, as far as settings are concerned."""
+
+KNOWN = ("max_tokens", "temperature", "top_p", "reasoning", "seed", "stop", "num_ctx", "sim")
+REASONING = ("low", "medium", "high")
+
+_NOT_TAKEN: dict[Dialect, frozenset[str]] = {
+    "chat": frozenset({"num_ctx"}),
+    "responses": frozenset({"num_ctx", "seed", "stop"}),
+    "anthropic": frozenset({"num_ctx", "seed", "temperature", "top_p"}),
+    "ollama": frozenset(),
+    "sim": frozenset(),
+}
+_DIALECTS = {
+    "chat": "OpenAI's Chat Completions API",
+    "responses": "OpenAI's Responses API",
+    "anthropic": "Anthropic's Messages API",
+    "ollama": "Ollama",
+    "sim": "the simulated provider",
+}
+# Of OpenAI's reasoning models, those that are known to answer a sampling parameter with 400.
+_FIXED_SAMPLING = re.compile(r"o[1-9](-|$)|gpt-5(-(mini|nano|pro|codex))?(-\d{4}-\d\d-\d\d)?$")
+
+
+def check_settings(
+    dialect: Dialect, model: str, settings: Mapping[str, Any]
+) -> Iterator[tuple[str, str | None]]:
+    """The problems of `settings`, as (what is wrong, hint)."""
+    for name, value in settings.items():
+        if name not in KNOWN:
+            hint = did_you_mean(name, KNOWN) or f"known are {', '.join(KNOWN)}"
+            yield f"unknown setting {name!r}", hint
+        elif name in _NOT_TAKEN[dialect] or (
+            name in {"temperature", "top_p"}
+            and dialect in {"chat", "responses"}
+            and _FIXED_SAMPLING.match(model)
+        ):
+            who = model if dialect in {"chat", "responses"} and name != "num_ctx" else _DIALECTS[dialect]
+            yield f"{who} does not take the setting {name!r}", "leave it out"
+        elif wanted := _wrong(name, value):
+            yield f"setting {name!r} must be {wanted}, not {value!r:.40}", None
+
+
+def require_settings(dialect: Dialect, request: ChatRequest, peer: Peer) -> None:
+    """Raise `ProviderError` (kind `bad_request`) for what this API cannot take."""
+    for problem, hint in check_settings(dialect, request.model, request.settings):
+        raise bad_request(peer, problem, hint)
+    if request.tools or any(message.role == "tool" or message.tool_calls for message in request.messages):
+        raise bad_request(peer, f"{peer.label}: tools cannot be used yet")
+    if not request.messages and not request.instructions:
+        raise bad_request(peer, "a request without any message")
+
+
+def stop_list(settings: Mapping[str, Any]) -> list[str] | None:
+    stop = settings.get("stop")
+    return None if stop is None else [stop] if isinstance(stop, str) else list(stop)
+
+
+def _wrong(name: str, value: object) -> str | None:
+    """What the value should have been, or None if it is fine."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    match name:
+        case "max_tokens" | "num_ctx":
+            return None if whole and 1 <= value <= 100_000_000 else "a positive whole number"  # type: ignore[operator]
+        case "seed":
+            return None if whole else "a whole number"
+        case "temperature":
+            return None if number and 0 <= value <= 2 else "a number from 0 to 2"  # type: ignore[operator]
+        case "top_p":
+            return None if number and 0 < value <= 1 else "a number above 0, at most 1"  # type: ignore[operator]
+        case "reasoning":
+            return None if value in REASONING else "low, medium or high"
+        case "stop":
+            texts = value if isinstance(value, list | tuple) else [value]
+            good = texts and all(isinstance(text, str) and text for text in texts)
+            return None if good else "a text or a list of texts"
+        case _:
+            return None

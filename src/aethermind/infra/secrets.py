@@ -1,0 +1,228 @@
+"""Provider keys: where they are found, how they are shown, and how they are kept out of texts.
+
+A key is looked for in the environment (the vendor's own name, then the config's `key_env`), then in the
+OS keyring. The keyring is imported and asked only then, on a thread with a time limit, because a headless
+machine may have none, or one that waits for a window nobody sees.
+
+Every value that was read is registered; `redact` replaces exactly these wherever they appear, and
+besides whatever looks like a well-known kind of key.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError
+
+SERVICE = "aethermind"
+"""The keyring's service name; the user name is the provider's."""
+
+VENDOR_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "ollama": "OLLAMA_API_KEY"}
+"""Provider → the environment variable its vendor documents."""
+
+T = TypeVar("T")
+
+KEYRING_SECONDS = 3.0
+MASK = "[redacted]"
+_MIN_EXACT = 8
+
+_PATTERNS = re.compile(
+    r"""
+      (?<![A-Za-z0-9])(?:
+        sk-[A-Za-z0-9_-]{16,}                      # OpenAI, Anthropic, OpenRouter, DeepSeek
+      | gsk_[A-Za-z0-9]{20,}                       # Groq
+      | xai-[A-Za-z0-9]{20,}                       # xAI
+      | hf_[A-Za-z0-9]{20,}                        # Hugging Face
+      | AIza[A-Za-z0-9_-]{30,}                     # Google
+      | (?:AKIA|ASIA)[A-Z0-9]{16}                  # AWS
+      | gh[pousr]_[A-Za-z0-9]{20,}                 # GitHub
+      | github_pat_[A-Za-z0-9_]{20,}
+      | glpat-[A-Za-z0-9_-]{16,}                   # GitLab
+      | xox[abeprs]-[A-Za-z0-9-]{10,}              # Slack
+      | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}   # JWT
+      )
+    | (?<=Bearer\ )[A-Za-z0-9._~+/=-]{8,}
+    | (?<=://)[^/\s:@]{1,128}:[^/\s@]{1,256}(?=@)  # user:password in a URL
+    | -----BEGIN\ [A-Z ]{0,20}PRIVATE\ KEY-----.{0,8192}?(?:-----END\ [A-Z ]{0,20}PRIVATE\ KEY-----|\Z)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def mask(value: str) -> str:
+    """A key as it may be shown: `…a3f`."""
+    return "…" + value[-3:] if len(value) >= _MIN_EXACT else "…"
+
+
+class _Registry:
+    """Secret values that this process has read. Loaded once, needed everywhere texts leave."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: frozenset[str] = frozenset()
+        self._exact: re.Pattern[str] | None = None
+
+    def add(self, value: str) -> None:
+        if len(value) < _MIN_EXACT or value in self._values:
+            return
+        with self._lock:
+            self._values |= {value}
+            longest_first = sorted(self._values, key=len, reverse=True)
+            self._exact = re.compile("|".join(map(re.escape, longest_first)))
+
+    def redact(self, text: str) -> str:
+        if self._exact is not None:
+            text = self._exact.sub(MASK, text)
+        return _PATTERNS.sub(MASK, text)
+
+
+_registry = _Registry()
+
+
+def remember(value: str) -> None:
+    """Register a secret; values under 8 characters are too short to be replaced safely."""
+    _registry.add(value)
+
+
+def redact(text: str) -> str:
+    """`text` without any registered secret or anything that looks like a well-known key."""
+    return _registry.redact(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A provider's key. `origin`: the variable it came from, or `keyring`."""
+
+    value: str
+    origin: str
+
+    @property
+    def masked(self) -> str:
+        return mask(self.value)
+
+    def __repr__(self) -> str:
+        return f"Key({self.masked}, {self.origin})"
+
+
+KeyringState = Literal["unasked", "ready", "absent"]
+
+
+class Secrets:
+    """Finds provider keys. `environ` is read at each question; nothing is written to it."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        key_env: Mapping[str, str] | None = None,
+        use_keyring: bool = True,
+        timeout: float = KEYRING_SECONDS,
+    ) -> None:
+        self._environ = environ
+        self._key_env = dict(key_env or {})
+        self._use_keyring = use_keyring
+        self._timeout = timeout
+        self._from_keyring: dict[str, str | None] = {}
+        self.keyring: KeyringState = "unasked"
+
+    def variables(self, provider: str) -> list[str]:
+        """The environment variables that may hold this provider's key, in the order they are tried."""
+        own = self._key_env.get(provider)
+        vendor = VENDOR_VARIABLES.get(provider)
+        return list(dict.fromkeys(name for name in (vendor, own) if name))
+
+    def from_environment(self, provider: str) -> Key | None:
+        for name in self.variables(provider):
+            if value := self._environ.get(name, "").strip():
+                remember(value)
+                return Key(value, name)
+        return None
+
+    def find(self, provider: str) -> Key | None:
+        """Environment, then keyring (asked once per provider). None: there is no key."""
+        if key := self.from_environment(provider):
+            return key
+        if not self._use_keyring:
+            return None
+        if provider not in self._from_keyring:
+            self._from_keyring[provider] = self._ask_keyring(provider)
+        value = self._from_keyring[provider]
+        if not value:
+            return None
+        remember(value)
+        return Key(value, "keyring")
+
+    def store(self, provider: str, value: str) -> None:
+        """Put a key into the keyring. Raises `InvalidError` for an empty or impossible key, `AethermindError`
+        if this machine has no keyring."""
+        value = value.strip()
+        if not value or any(ord(char) < 33 or ord(char) > 126 for char in value):
+            raise InvalidError("a key is one line of printable ASCII characters without blanks")
+        remember(value)
+        import keyring
+
+        try:
+            _with_limit(lambda: keyring.set_password(SERVICE, provider, value), self._timeout)
+        except Exception as error:
+            raise self._no_keyring(provider, error) from error
+        self._from_keyring[provider] = value
+        self.keyring = "ready"
+
+    def delete(self, provider: str) -> None:
+        """Take a key out of the keyring. Raises `NotFoundError` if there is none."""
+        import keyring
+
+        try:
+            _with_limit(lambda: keyring.delete_password(SERVICE, provider), self._timeout)
+        except keyring.errors.PasswordDeleteError as error:
+            raise NotFoundError(f"the keyring has no key for {provider}") from error
+        except Exception as error:
+            raise self._no_keyring(provider, error) from error
+        self._from_keyring[provider] = None
+
+    def _ask_keyring(self, provider: str) -> str | None:
+        def ask() -> str | None:
+            import keyring
+
+            return keyring.get_password(SERVICE, provider)
+
+        try:
+            value = _with_limit(ask, self._timeout)
+        except Exception:  # noqa: BLE001  # whatever a backend raises means that it has no key for us
+            self.keyring = "absent"
+            return None
+        self.keyring = "ready"
+        return value
+
+    def _no_keyring(self, provider: str, error: Exception) -> AethermindError:
+        self.keyring = "absent"
+        names = self.variables(provider)
+        return AethermindError(
+            f"this machine has no usable keyring: {type(error).__name__}",
+            hint=f"set {names[0]} in the environment" if names else "set key_env in config.toml",
+        )
+
+
+def _with_limit(call: Callable[[], T], seconds: float) -> T:
+    """Run a blocking call on a daemon thread, which is left behind when it takes too long."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # noqa: BLE001  # handed to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="keyring", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if not outcome:
+        raise TimeoutError("the keyring does not answer")
+    return outcome[0]
