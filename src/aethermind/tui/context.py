@@ -123,7 +123,7 @@ class Main(Protocol):
 
     @property
     def selected_node_path(self) -> str | None:
-        """The step under the cursor of the trace (a call's row counts for its step); None on the run's row."""
+        """The trace's step under the cursor (a call's row counts for its step); None on the run's row."""
         ...
 
     @property
