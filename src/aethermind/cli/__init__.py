@@ -1,0 +1,1 @@
+"""The command line: one small file per noun, loaded when its command is typed."""

@@ -1,0 +1,130 @@
+"""The command `aethermind`: its table of lazily loaded commands, help in groups, one error handler."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from aethermind.cli import streams
+from aethermind.cli.errors import report
+from aethermind.cli.options import Given, Verb, global_options
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what help says of it without loading it."""
+
+    group: str
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "runs": Entry("Look", "runs", "List runs, newest first."),
+    "show": Entry("Look", "show", "Show a run: its steps, outputs and cost."),
+    "logs": Entry("Look", "logs", "Print the log of a run."),
+    "agents": Entry("Look", "agents", "List agents."),
+    "workflows": Entry("Look", "workflows", "List workflows that can be run by name."),
+    "models": Entry("Look", "models", "List models, and what `fast` and `smart` mean."),
+    "costs": Entry("Look", "costs", "Sum up tokens and money."),
+    "run": Entry("Act", "run", "Run a workflow."),
+    "resume": Entry("Act", "resume", "Go on with an interrupted or paused run."),
+    "retry": Entry("Act", "retry", "Run the failed steps of a run again."),
+    "answer": Entry("Act", "answer", "Decide what a step waits for."),
+    "pause": Entry("Act", "pause", "Let a run start nothing new."),
+    "cancel": Entry("Act", "cancel", "Cancel a run, or one step of it."),
+    "new": Entry("Make", "new", "Write a new workflow file."),
+    "samples": Entry("Make", "samples", "List the sample workflows."),
+    "validate": Entry("Make", "validate", "Check workflow files without running them."),
+    "schema": Entry("Make", "schema", "Print the JSON Schema of workflow files."),
+    "doctor": Entry("Operate", "doctor", "Tell what is configured, and how to repair what is not."),
+    "auth": Entry("Operate", "auth", "Put a provider's key into the system's keyring."),
+    "trust": Entry("Operate", "trust", "Trust a workflow file, or a directory of your own."),
+}
+GROUPS = ("Look", "Act", "Make", "Operate")
+LATER = frozenset(
+    {"alerts", "approve", "attach", "audit", "budget", "db", "diff", "export", "fork", "import"}
+    | {"reject", "serve", "stop", "sync", "tokens", "worker"}
+)
+"""Words of the finished product: they get a plain answer, not "no such command"."""
+
+
+class Root(click.Group):
+    """Loads the module of a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(f"aethermind.cli.{entry.module}").command
+        assert isinstance(command, Verb)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in LATER:
+            raise click.UsageError(f"`{name}` is not in this version yet", ctx)
+        if name not in COMMANDS and not name.startswith("-"):
+            raise click.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for group in GROUPS:
+            with formatter.section(group):
+                formatter.write_dl(
+                    [(name.ljust(width), e.summary) for name, e in COMMANDS.items() if e.group == group]
+                )
+
+
+def _start(ctx: click.Context) -> int:
+    """Without a command: the screen on a terminal, help elsewhere."""
+    if not streams.on_terminal():
+        click.echo(ctx.get_help())
+        return 0
+    from aethermind.cli.screen import open_screen
+
+    return open_screen(ctx.ensure_object(Given))
+
+
+@click.pass_context
+def _without_command(ctx: click.Context) -> int | None:
+    return _start(ctx) if ctx.invoked_subcommand is None else None
+
+
+root = Root(
+    "aethermind",
+    callback=_without_command,
+    invoke_without_command=True,
+    params=[*global_options(), click.Option(["--version"], is_flag=True, help="Print the version.")],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=(
+        "Describe agents and a workflow in one file, run it, watch it, resume it. "
+        "Without a command: the terminal UI."
+    ),
+    epilog="A RUN is any unambiguous beginning of a run's id, or `last`. "
+    "Start here: aethermind samples · aethermind run research-brief --sim",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code and never raises what a user could cause."""
+    streams.prepare()
+    given = Given()
+    try:
+        code = root.main(list(arguments), prog_name="aethermind", standalone_mode=False, obj=given)
+    except BaseException as error:  # noqa: BLE001 - the one handler: whatever happens becomes one line
+        code = report(error, given)
+    return streams.close(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""Watching one run from the main thread while the engine works in its own.
+
+The engine never waits for this side: what is printed comes from a bounded subscription, and a stream that
+stalls or closes stops nothing. The first Ctrl-C (or SIGTERM) lets the attempts under way end for at most
+ten seconds and leaves the run interrupted; the second stops at once. A lost terminal (SIGHUP) stops nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from aethermind.cli import streams
+from aethermind.cli.trace import Trace
+from aethermind.domain.events import Recorded
+from aethermind.domain.ids import run_stream
+from aethermind.domain.run import Run
+from aethermind.engine.client import Client
+from aethermind.engine.hosting import EngineThread
+
+DRAIN_S = 10.0
+TURN_S = 0.25
+INTERRUPTED = 130
+
+
+class StopNow(BaseException):
+    """The second Ctrl-C."""
+
+
+def drive(
+    engine: EngineThread,
+    run: Run,
+    trace: Trace,
+    *,
+    begin: Callable[[Client], Awaitable[object]] | None = None,
+) -> bool:
+    """Show `run` from where it is folded to (`run.seq`) until it is over or waits for a decision.
+
+    `begin` is asked of the client once the subscription stands, so that no event is missed. Returns False
+    if it was interrupted. Raises what the engine raised.
+    """
+    subscription = engine.subscribe(run_id=run.id, after=run.seq)
+    stopping = _Stopping(engine)
+    try:
+        with stopping.on_signals():
+            if begin is not None:
+                engine.call(begin).result()
+            ended = engine.call(lambda client: client.wait(run.id))
+            told = False
+            while True:
+                subscription.wait(TURN_S)
+                while items := subscription.drain():
+                    for item in items:
+                        if not isinstance(item, Recorded):
+                            trace.signal(item)
+                        elif item.seq > run.seq and item.stream == run_stream(run.id):
+                            run.fold(item)
+                            trace.event(item, run)
+                trace.turn(run)
+                if stopping.asked:
+                    if not told:
+                        told = True
+                        trace.say("stopping: what is under way may end (at most 10 s); Ctrl-C stops at once")
+                    if stopping.over:
+                        break
+                elif ended.done() and ended.result().seq <= run.seq:
+                    break
+    except StopNow:
+        _leave_at_once()
+    finally:
+        subscription.close()
+        trace.close(run)
+    return not stopping.asked or run.finished is not None
+
+
+class _Stopping:
+    """Two signals: the first begins to stop the engine, the second gives up waiting for that."""
+
+    def __init__(self, engine: EngineThread) -> None:
+        self._engine = engine
+        self._thread: threading.Thread | None = None
+        self._last_turn = False
+
+    @property
+    def asked(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def over(self) -> bool:
+        """The engine has stopped, and one more turn was made to show its last events."""
+        if self._thread is None or self._thread.is_alive():
+            return False
+        done, self._last_turn = self._last_turn, True
+        return done
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if self._thread is not None:
+            raise StopNow
+        # Begun here and not in the loop: the main thread may be blocked in a write to a stalled terminal.
+        self._thread = threading.Thread(
+            target=self._engine.stop, kwargs={"drain_s": DRAIN_S}, name="stopping", daemon=True
+        )
+        self._thread.start()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _leave_at_once() -> None:
+    """As a crash would: what is recorded is recorded, the watchdog ends the children."""
+
+    def farewell() -> None:
+        streams.note(
+            ("\x1b[?25h" if streams.ERR.terminal else "") + "\nstopped at once: aethermind resume last"
+        )
+
+    # The terminal may be stalled: the word of farewell may not hold anybody up.
+    thread = threading.Thread(target=farewell, daemon=True)
+    thread.start()
+    thread.join(0.2)
+    os._exit(INTERRUPTED)

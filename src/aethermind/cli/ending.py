@@ -1,0 +1,142 @@
+"""What is said when a run ends, waits or is interrupted; and the exit code that says the same."""
+
+from __future__ import annotations
+
+from aethermind.cli import streams, text
+from aethermind.domain import views
+from aethermind.domain.run import Run
+from aethermind.domain.state import Node, RunStatus
+from aethermind.infra.sanitize import clean, clean_line
+
+EXIT_CODES: dict[RunStatus, int] = {
+    "succeeded": 0,
+    "failed": 1,
+    "cancelled": 1,
+    "paused": 5,
+    "waiting_answer": 5,
+    "waiting_budget": 5,
+    "parked": 5,
+    "interrupted": 130,
+    "queued": 130,
+    "running": 130,
+    "stopping": 130,
+}
+"""How the process ends for a run in this status once nothing drives it any more."""
+
+
+def status_of(run: Run, *, completed: bool) -> RunStatus:
+    """The run's status now that this process no longer drives it."""
+    if run.finished is not None:
+        return run.finished
+    status = run.status
+    return status if completed and EXIT_CODES[status] == 5 else "interrupted"
+
+
+def tell(run: Run, status: RunStatus, *, quiet: bool = False, as_json: bool = False) -> int:
+    """Outputs on stdout, then how it went on stderr; returns the exit code."""
+    code = EXIT_CODES[status]
+    if as_json:
+        streams.OUT.write(text.json_line({"summary": views.run_object(run, status=status)}) + "\n")
+    elif status == "succeeded":
+        streams.OUT.write(_outputs(run))
+    if code == 5:
+        for line in _waits(run, status):
+            streams.note(clean_line(line))
+    elif code == 130:
+        streams.note(f"interrupted; to go on: aethermind resume {run.id}")
+    elif code == 1 and (quiet or as_json):
+        streams.note(clean_line(f"{run.id} {status}{_why(run)}"))
+    if not quiet and not as_json:
+        _tell_figures(run, status)
+    return code
+
+
+def _outputs(run: Run) -> str:
+    """One output: its text alone. Several: named blocks for a person, one JSON object for a pipe."""
+    found = views.outputs(run)
+    if not found:
+        return ""
+    if len(found) == 1:
+        told = text.as_text(next(iter(found.values())))
+    elif streams.OUT.terminal:
+        told = "\n\n".join(f"{name}:\n{text.as_text(value)}" for name, value in found.items())
+    else:
+        told = text.as_text(found)
+    if streams.OUT.terminal:
+        told = clean(told)
+    return told if told.endswith("\n") else told + "\n"
+
+
+def _waits(run: Run, status: RunStatus) -> list[str]:
+    if status == "paused":
+        return [f"paused; to go on: aethermind resume {run.id}"]
+    return [waiting_line(run, node) for node in views.open_questions(run)]
+
+
+def waiting_line(run: Run, node: Node) -> str:
+    """What a step waits for, and the command that decides it."""
+    asked = views.question_object(node)
+    answer = f"aethermind answer {run.id} {quoted(node.path)}"
+    match asked["about"]:
+        case "in_doubt":
+            return (
+                f"{node.path} was under way when the engine stopped, and nobody saw how it ended: "
+                f"{answer} -i choice=retry (or skip, or fail)"
+            )
+        case "budget":
+            return f"{node.path} waits for a higher budget"
+        case _:
+            fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
+            return f"{node.path} asks: {asked['message']}: {answer} {fields}"
+
+
+def quoted(path: str) -> str:
+    """A step's path as a shell takes it: brackets and `#` mean something there."""
+    return f"'{path}'" if set(path) & set("[]#") else path
+
+
+def _why(run: Run) -> str:
+    if run.error is None:
+        return ""
+    where = f"{run.error_step}: " if run.error_step else ""
+    hint = f" ({run.error.hint})" if run.error.hint else ""
+    return f": {where}{run.error.message}{hint}"
+
+
+def _tell_figures(run: Run, status: RunStatus) -> None:
+    mark = text.glyph(status, unicode=streams.unicode_fits(streams.ERR))
+    spent = text.took(views.duration(run.created_at, run.finished_at))
+    parts = [f"{status}{f' in {spent}' if spent else ''}{_why(run)}"]
+    if run.tally.calls:
+        parts += [cost_line(run), usage_line(run)]
+    parts.append(run.id)
+    dot = " · " if streams.unicode_fits(streams.ERR) else " | "
+    streams.note(f"{text.paint(mark, status, streams.ERR)} {clean_line(dot.join(parts))}")
+    if not streams.ERR.terminal:
+        return
+    steps = [f"aethermind show {run.id}", f"aethermind logs {run.id}"]
+    if status in {"failed", "cancelled"}:
+        steps.insert(0, f"aethermind retry {run.id}")
+    told = f"next: {dot.join(steps)}"
+    streams.note(text.dim(told) if streams.colours(streams.ERR) else told)
+
+
+def cost_line(run: Run) -> str:
+    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.0200 more for calls lost in a crash`."""
+    tally = run.tally
+    told = text.money(tally.cost, unpriced=tally.unpriced, calls=tally.calls)
+    if run.budget_micro_usd is not None:
+        told += f" of {text.money(run.budget_micro_usd)}"
+    if run.created.simulated:
+        told += " (sim: notional)"
+    if tally.at_most:
+        told += f", at most {text.money(tally.at_most)} more for calls lost in a crash"
+    return told
+
+
+def usage_line(run: Run) -> str:
+    """`41.2k in (3.1k cached), 1.2k out`."""
+    usage = run.tally.usage
+    cached = f" ({text.tokens(usage.cached_input_tokens)} cached)" if usage.cached_input_tokens else ""
+    thought = f" ({text.tokens(usage.reasoning_tokens)} reasoning)" if usage.reasoning_tokens else ""
+    return f"{text.tokens(usage.input_tokens)} in{cached}, {text.tokens(usage.output_tokens)} out{thought}"

@@ -1,0 +1,86 @@
+"""What every command shares: the options that stand before or after the verb, and the ways to be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Given:
+    """The global options as typed, wherever they stood."""
+
+    home: Path | None = None
+    env_file: Path | None = None
+    store: str | None = None
+    debug: bool = False
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is None or value is False or ctx.resilient_parsing:
+        return
+    assert param.name is not None
+    if param.name == "connect":
+        raise click.UsageError("--connect is not in this version yet", ctx)
+    if param.name == "store" and "://" in value and not value.startswith("sqlite://"):
+        raise click.UsageError("--store takes the path of a SQLite file in this version", ctx)
+    setattr(ctx.find_root().ensure_object(Given), param.name, value)
+
+
+def global_options() -> list[click.Option]:
+    """New option objects for one command."""
+    path = click.Path(path_type=Path)
+
+    def option(name: str, help: str, **more: Any) -> click.Option:
+        return click.Option([name], help=help, expose_value=False, callback=_keep, **more)
+
+    return [
+        option("--home", "Data directory (else AETHERMIND_HOME).", type=path, metavar="DIR"),
+        option("--env-file", "Read environment variables from this file.", type=path, metavar="FILE"),
+        option("--store", "The database to use.", metavar="FILE"),
+        option("--connect", "Another engine.", metavar="TARGET", hidden=True),
+    ]
+
+
+class Verb(click.Command):
+    """A command that also takes the global options, and shows them apart in its help."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.shared = global_options()
+        self.params.extend(self.shared)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                (shared if param in self.shared else own).append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(own)
+        with formatter.section("Everywhere"):
+            formatter.write_dl(shared)
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Verb]:
+    """`@click.command` of class `Verb`."""
+    return click.command(name, cls=Verb, **attributes)
+
+
+def viewing(command: F) -> F:
+    """`--plain` and `-q`, for whatever drives a run."""
+    command = click.option("-q", "--quiet", is_flag=True, help="Outputs only.")(command)
+    return click.option("--plain", is_flag=True, help="The trace as plain lines.")(command)
+
+
+def as_json(command: F) -> F:
+    """The option `--json` of listings and acting commands."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)

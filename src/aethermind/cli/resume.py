@@ -1,0 +1,77 @@
+"""`aethermind resume`, and the way `retry` and `answer` go on with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import click
+
+from aethermind import bootstrap
+from aethermind.cli import ending, streams
+from aethermind.cli.drive import drive
+from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.session import compose, engine_of, user
+from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
+from aethermind.domain.run import Run
+from aethermind.engine.client import Client
+from aethermind.engine.hosting import EngineThread
+
+
+def trace_for(*, plain: bool, as_json: bool, quiet: bool) -> Trace:
+    """How a run is shown: JSON lines, nothing, plain lines, or a live tree on a terminal."""
+    if as_json:
+        return JsonLines()
+    if quiet:
+        return Quiet()
+    if plain or not streams.ERR.terminal or not streams.draws(streams.ERR):
+        return Plain()
+    from aethermind.cli.live import LiveTree
+
+    return LiveTree()
+
+
+def go_on(
+    engine: EngineThread,
+    composition: bootstrap.Composition,
+    run: Run,
+    *,
+    plain: bool,
+    as_json: bool,
+    quiet: bool,
+    first: Callable[[Client], Awaitable[object]] | None = None,
+) -> int:
+    """Drive a recorded run and show it as `run` does; returns the exit code. `first` is asked of the client
+    before the run is resumed.
+    """
+
+    async def begin(client: Client) -> None:
+        if first is not None:
+            await first(client)
+        env = bootstrap.environment(composition, run.created.submitter.env_names)
+        await client.resume(run.id, by=user(), env=env)
+
+    completed = True
+    if run.finished is None or first is not None:
+        trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
+        completed = drive(engine, run, trace, begin=begin)
+    status = ending.status_of(run, completed=completed)
+    return ending.tell(run, status, quiet=quiet, as_json=as_json)
+
+
+@verb("resume")
+@click.argument("run", default="last")
+@viewing
+@as_json
+@click.pass_obj
+def command(given: Given, run: str, plain: bool, quiet: bool, as_json: bool) -> int:
+    """Go on with RUN (default: the last one). What is done is not done again; a finished run is shown."""
+    composition = compose(given)
+    with engine_of(composition) as engine:
+        found = engine.call(lambda client: _find(client, run)).result()
+        was_over = found.finished is not None
+        code = go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet)
+    return 0 if was_over else code
+
+
+async def _find(client: Client, ref: str) -> Run:
+    return await client.run(await client.find_run(ref))

@@ -1,0 +1,47 @@
+"""From typed options to an engine that can be asked: the only file here that opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from aethermind import bootstrap
+from aethermind.cli.options import Given
+from aethermind.engine.client import Client
+from aethermind.engine.hosting import EngineThread
+
+T = TypeVar("T")
+
+
+def compose(given: Given, *, sim: bool = False) -> bootstrap.Composition:
+    """Config, paths and keys as the options say; no engine yet."""
+    options = bootstrap.Options(home=given.home, env_file=given.env_file, store=given.store, sim=sim)
+    return bootstrap.load(options)
+
+
+@contextmanager
+def engine_of(composition: bootstrap.Composition) -> Iterator[EngineThread]:
+    """An engine in its own thread. Leaving the block stops it: what runs then is left interrupted."""
+    engine = bootstrap.engine_thread(composition)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(drain_s=0)
+
+
+def ask(given: Given, question: Callable[[Client], Awaitable[T]]) -> T:
+    """Open, ask one thing, close."""
+    with engine_of(compose(given)) as engine:
+        return engine.call(question).result()
+
+
+def user() -> str:
+    """Who decides, for the record."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,200 @@
+"""What `run` and `resume` show while a run goes on: nothing, JSON lines, or plain lines (the live tree is in
+`live`). A trace only ever writes from the main thread, to streams that cannot raise.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, assert_never
+
+from aethermind import wire
+from aethermind.cli import streams, text
+from aethermind.domain import events as e
+from aethermind.domain.run import Run
+from aethermind.domain.state import Node
+from aethermind.engine.client import TokenDelta
+from aethermind.infra.sanitize import clean_line
+
+LOGS_A_TURN = 100
+"""Log lines printed each time events are fetched; what a flood brings beyond is counted."""
+SHOWN_LEVELS = frozenset({"info", "warning", "error"})
+
+
+class Trace(Protocol):
+    """Shows one run. `run` is always folded up to and including the event."""
+
+    def event(self, recorded: e.Recorded, run: Run) -> None: ...
+
+    def signal(self, delta: TokenDelta) -> None: ...
+
+    def turn(self, run: Run) -> None:
+        """After a batch of events, and about four times a second when there are none."""
+        ...
+
+    def say(self, message: str) -> None:
+        """A remark about the run, for a person."""
+        ...
+
+    def close(self, run: Run) -> None:
+        """No more events come."""
+        ...
+
+
+class Quiet:
+    """`-q`: outputs only."""
+
+    def event(self, recorded: e.Recorded, run: Run) -> None: ...
+
+    def signal(self, delta: TokenDelta) -> None: ...
+
+    def turn(self, run: Run) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def close(self, run: Run) -> None: ...
+
+
+class JsonLines(Quiet):
+    """`--json`: each newly committed event as one flushed line on stdout."""
+
+    def event(self, recorded: e.Recorded, run: Run) -> None:
+        streams.OUT.write(wire.encode_envelope(recorded).decode() + "\n")
+
+
+class Plain(Quiet):
+    """Lines on stderr: when, which step, what happened."""
+
+    def __init__(self) -> None:
+        self._unicode = streams.unicode_fits(streams.ERR)
+        self._logs = 0
+        self._start: int | None = None
+
+    def event(self, recorded: e.Recorded, run: Run) -> None:
+        if self._start is None:
+            self._start = recorded.at
+        if isinstance(recorded.event, e.LogWritten):
+            if recorded.event.level not in SHOWN_LEVELS:
+                return
+            self._logs += 1
+            if self._logs > LOGS_A_TURN:
+                return
+        told = tell(recorded, run)
+        if told is None:
+            return
+        status, what = told
+        mark = text.glyph(status, unicode=self._unicode) if status else " "
+        line = f"{text.took(recorded.at - self._start):>7} {text.paint(mark, status, streams.ERR)} {what}"
+        streams.ERR.write(line.rstrip() + "\n", flush=False)
+
+    def turn(self, run: Run) -> None:
+        if self._logs > LOGS_A_TURN:
+            self.say(f"        … {self._logs - LOGS_A_TURN} more log lines: aethermind logs {run.id}")
+        self._logs = 0
+        streams.ERR.flush()
+
+    def say(self, message: str) -> None:
+        streams.note(clean_line(message))
+
+    def close(self, run: Run) -> None:
+        self.turn(run)
+
+
+def tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:
+    """An event as (status for the glyph, harmless text), or None if a person need not hear of it."""
+    told = _tell(recorded, run)
+    return (told[0], clean_line(told[1])) if told is not None else None
+
+
+def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C901 - one case for each type
+    event = recorded.event
+    match event:
+        case e.RunCreated():
+            return "", heading(run)
+        case e.RunReopened(steps=steps):
+            return "running", f"again from {', '.join(steps)}"
+        case e.RunPaused():
+            return "paused", "paused: nothing new starts"
+        case e.RunResumed():
+            return "running", "resumed"
+        case e.DefinitionAdopted():
+            return "running", "the edited definition is used from here on"
+        case e.CancelRequested(step=step, reason=reason):
+            return "stopping", f"cancelling {step or 'the run'}" + (f": {reason}" if reason else "")
+        case e.RunSucceeded() | e.RunFailed() | e.RunCancelled():
+            return None  # the closing lines say it
+        case e.StepExpanded(step=step, items=items, iteration=iteration):
+            if items is not None:
+                return "running", f"{step}  {len(items)} items"
+            return ("running", f"{step}  round {iteration}") if iteration else None
+        case e.StepSkipped(step=step, reason=reason):
+            return "skipped", f"{step}  skipped: {reason}"
+        case e.AttemptStarted(step=step, attempt=attempt, agent=agent):
+            again = f", try {attempt}" if attempt > 1 else ""
+            return "running", f"{step}  started{again}" + (f"  {agent}" if agent else "")
+        case e.AttemptSucceeded(step=step, saved=saved):
+            parts = [step, *_figures(run.nodes[step]), *([f"saved {saved}"] if saved else [])]
+            return "succeeded", "  ".join(parts)
+        case e.AttemptFailed(step=step, error=error, retry_at=retry_at):
+            if retry_at is not None:
+                soon = text.took(max(retry_at - recorded.at, 0))
+                return "retry_wait", f"{step}  {error.message}; again in {soon}"
+            hint = f" ({error.hint})" if error.hint else ""
+            return "failed", f"{step}  {error.message}{hint}"
+        case e.AttemptCancelled(step=step, reason=reason):
+            return "cancelled", f"{step}  {reason or 'cancelled'}"
+        case e.AttemptLost(step=step, resolution=resolution, possibly_billed_twice=twice):
+            follows = {"retry": "it is run again", "ask": "somebody has to decide"}.get(
+                resolution, resolution
+            )
+            billed = "; a model call was possibly billed twice" if twice else ""
+            return "lost", f"{step}  was under way when the engine stopped: {follows}{billed}"
+        case e.CallStarted() | e.CallFinished() | e.CallFailed():
+            return None  # the attempt's line sums them up
+        case e.ToolStarted(step=step, tool=tool):
+            return "running", f"{step}  uses {tool}"
+        case e.ToolFinished():
+            return None
+        case e.ToolFailed(step=step, error=error):
+            return "failed", f"{step}  {error.message}"
+        case e.AskOpened(step=step, message=message):
+            return "waiting_answer", f"{step}  asks: {message}"
+        case e.AskAnswered(step=step, by=by):
+            return "running", f"{step}  answered by {by}"
+        case e.AskExpired(step=step, policy=policy):
+            return "waiting_answer", f"{step}  was not answered in time: {policy}"
+        case e.BudgetHeld(step=step, needed_micro_usd=needed, available_micro_usd=left):
+            return (
+                "waiting_budget",
+                f"{step}  needs {text.money(needed)}, the budget has {text.money(left)} left",
+            )
+        case e.BudgetRaised(micro_usd=amount):
+            return "running", f"the budget is {text.money(amount)} now"
+        case e.LogWritten(level=level, message=message, step=step):
+            return "", f"{step or 'run'}  {'' if level == 'info' else level + ': '}{message}"
+        case (
+            e.WorkflowRegistered()
+            | e.WorkflowRemoved()
+            | e.AgentRegistered()
+            | e.AgentRemoved()
+            | e.TrustGranted()
+            | e.TrustRevoked()
+            | e.StateChanged()
+        ):
+            return None  # of the system, not of a run
+        case _:
+            assert_never(event)
+
+
+def heading(run: Run) -> str:
+    """`research-brief  r_8f21  sim  smart → sim:smart`."""
+    created = run.created
+    models = [f"{name} → {' | '.join(found)}" for name, found in created.models.items() if (name,) != found]
+    return "  ".join([created.workflow, run.id, *(["sim"] if created.simulated else []), *models])
+
+
+def _figures(node: Node) -> list[str]:
+    attempt = node.attempts[-1]
+    found = [text.took((attempt.finished_at or attempt.started_at) - attempt.started_at)]
+    if node.tally is not None and node.tally.calls:
+        found.append(f"{text.tokens(node.tally.usage.total_tokens)} tok")
+        found.append(text.money(node.tally.cost, unpriced=node.tally.unpriced))
+    return found
