@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.guard import sitecustomize as guard
@@ -51,6 +52,9 @@ _seen_refusals = 0
 def pytest_configure(config: pytest.Config) -> None:
     for name in FOREIGN:
         os.environ.pop(name, None)
+    if not os.environ.get("CI"):  # there Hypothesis takes its own profile, without randomness and deadlines
+        hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
+        hypothesis.settings.load_profile(config.getoption("--hypothesis-profile") or "patient")
     os.environ.setdefault(SEED, str(secrets.randbelow(2**32)))  # workers of xdist inherit it
     base = Path(tempfile.mkdtemp(prefix="aethermind-tests-"))
     _homes.append(base)

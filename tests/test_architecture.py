@@ -186,7 +186,8 @@ def imported_by(*arguments: str, cwd: Path) -> tuple[set[str], str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert done.returncode == 0, "\n".join(said)
     names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)", done.stderr, flags=re.MULTILINE)
     return set(names), done.stdout
 
@@ -221,7 +222,9 @@ def test_run_imports_no_screen_and_no_model_sdk(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------ files stay small
 
 LIMIT = 400
-LONG: dict[str, str] = {}
+LONG = {
+    "src/aethermind/domain/events.py": "the closed union of events, read as one list",
+}
 """Path → why this file may have more lines than others."""
 
 
