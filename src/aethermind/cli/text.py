@@ -80,7 +80,7 @@ def money(micro: int | None, *, unpriced: int = 0, calls: int | None = None) -> 
     """`$0.4127`; six places below a cent; what has no price is said, never shown as nothing."""
     if micro is None:
         return "unpriced" if unpriced or calls else "—"
-    text = format_usd(micro, places=6 if 0 < micro < 10_000 else 4)
+    text = format_usd(micro, places=6 if micro < 10_000 and micro % 100 else 4)
     return f"{text} + {unpriced} unpriced" if unpriced else text
 
 
