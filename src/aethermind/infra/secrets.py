@@ -11,6 +11,7 @@ besides whatever looks like a well-known kind of key.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ VENDOR_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"
 
 T = TypeVar("T")
 
-KEYRING_SECONDS = 3.0
+KEYRING_SECONDS = 30.0 if sys.platform == "darwin" else 3.0
+"""macOS asks the user first; on Linux a keyring that does not answer at once waits for nobody."""
+
 MASK = "[redacted]"
 _MIN_EXACT = 8
 
@@ -149,6 +152,8 @@ class Secrets:
         if not self._use_keyring:
             return None
         if provider not in self._from_keyring:
+            if self.keyring == "absent":  # one that does not answer is not asked again and again
+                return None
             self._from_keyring[provider] = self._ask_keyring(provider)
         value = self._from_keyring[provider]
         if not value:

@@ -68,7 +68,8 @@ class AnthropicProvider:
         default = (os.environ.get("ANTHROPIC_BASE_URL") if own else None) or ANTHROPIC_URL
         self.base_url = (base_url or default).rstrip("/")
         self.official = is_anthropic(self.base_url)
-        self._key = api_key or (os.environ.get("ANTHROPIC_API_KEY") if own else None) or None
+        key = os.environ.get("ANTHROPIC_API_KEY") if api_key is None and own else api_key
+        self._key = key or None
         if self._key:
             remember(self._key)
         self._headers = dict(headers or {})
@@ -78,7 +79,7 @@ class AnthropicProvider:
         self._client: AsyncAnthropic | None = None
         self._peer = Peer(
             name=name,
-            label="Anthropic" if own and self.official else name,
+            label="Anthropic" if own else name,
             url=self.base_url,
             key=self._key,
             variable="ANTHROPIC_BASE_URL" if own else None,

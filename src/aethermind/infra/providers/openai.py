@@ -31,8 +31,8 @@ class OpenAIProvider:
     """A connection to OpenAI or to a compatible server.
 
     `api_key` and `base_url` default to `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the provider named
-    `openai`, and to nothing for any other; OpenAI's own hosts need a key, others may do without. `name` is
-    the prefix of its models. `structured` says how an endpoint is asked for JSON (default: by schema).
+    `openai`, and to nothing for any other (`""` is no key at all); OpenAI's own hosts need a key, others may
+    do without. `name` is the prefix of its models. `structured` says how an endpoint is asked for JSON (default: by schema).
     All failures are `ProviderError`; there are no retries inside.
     """
 
@@ -55,7 +55,8 @@ class OpenAIProvider:
         self.base_url = (base_url or default).rstrip("/")
         self.official = is_openai(self.base_url)
         self.api: Api = api or ("responses" if self.official else "chat")
-        self._key = api_key or (os.environ.get("OPENAI_API_KEY") if own else None) or None
+        key = os.environ.get("OPENAI_API_KEY") if api_key is None and own else api_key
+        self._key = key or None
         if self._key:
             remember(self._key)
         self._headers = dict(headers or {})
@@ -65,7 +66,7 @@ class OpenAIProvider:
         self._client: AsyncOpenAI | None = None
         self._peer = Peer(
             name=name,
-            label="OpenAI" if own and self.official else name,
+            label="OpenAI" if own else name,
             url=self.base_url,
             key=self._key,
             variable="OPENAI_BASE_URL" if own else None,

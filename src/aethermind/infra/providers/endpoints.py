@@ -1,0 +1,124 @@
+"""Where providers are: the built-in ones, what the config adds, and what the environment overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aethermind.domain.errors import InvalidError
+from aethermind.infra.config import Config, Price, ProviderConfig
+from aethermind.infra.providers.names import (
+    ANTHROPIC_URL,
+    OLLAMA_URL,
+    OPENAI_URL,
+    is_anthropic,
+    is_loopback,
+    is_openai,
+    ollama_url,
+)
+from aethermind.infra.providers.ollama import NUM_CTX
+from aethermind.infra.providers.settings import Dialect
+from aethermind.infra.providers.structured import Structured
+
+Kind = Literal["openai", "anthropic", "ollama", "sim", "own"]
+"""`own`: a provider object that the user of the SDK made himself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One provider, as far as it is known without calling it."""
+
+    name: str
+    kind: Kind
+    base_url: str = ""
+    api: Literal["chat", "responses"] | None = None
+    structured: Structured = "json_schema"
+    num_ctx: int = NUM_CTX
+    key_env: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    registered: bool = False
+    """Made by the user of the SDK, who brought its key along."""
+
+    @property
+    def official(self) -> bool:
+        """The vendor itself, which knows its models by their public names."""
+        return (self.kind == "openai" and is_openai(self.base_url)) or (
+            self.kind == "anthropic" and is_anthropic(self.base_url)
+        )
+
+    @property
+    def local(self) -> bool:
+        """An Ollama on this machine: it costs nothing."""
+        return self.kind == "ollama" and is_loopback(self.base_url)
+
+    @property
+    def needs_key(self) -> bool:
+        return not self.registered and (self.official or self.key_env is not None)
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """Which settings it takes; None if nobody knows."""
+        match self.kind:
+            case "openai":
+                return self.api or ("responses" if self.official else "chat")
+            case "own":
+                return None
+            case _:
+                return self.kind
+
+
+def endpoints_of(config: Config) -> dict[str, Endpoint]:
+    """All providers by name, the simulated one included."""
+    environ = config.environ
+    found = {"sim": Endpoint(name="sim", kind="sim", base_url="sim:")}
+    for name in dict.fromkeys(("openai", "anthropic", "ollama", *config.providers)):
+        given = config.providers.get(name) or ProviderConfig()
+        kind = given.kind or _built_in(name)
+        variable, default = _ADDRESSES[kind]
+        # The vendor's variable speaks of the vendor's own provider.
+        override = environ.get(variable) if name == kind else None
+        url = override or given.base_url or default
+        found[name] = Endpoint(
+            name=name,
+            kind=kind,
+            base_url=ollama_url(url) if kind == "ollama" else url.rstrip("/"),
+            api=given.api,
+            structured=given.structured or "json_schema",
+            num_ctx=given.num_ctx or NUM_CTX,
+            key_env=given.key_env,
+            headers=given.headers,
+            prices=given.prices,
+        )
+    return found
+
+
+_ADDRESSES: dict[Kind, tuple[str, str]] = {
+    "openai": ("OPENAI_BASE_URL", OPENAI_URL),
+    "anthropic": ("ANTHROPIC_BASE_URL", ANTHROPIC_URL),
+    "ollama": ("OLLAMA_HOST", OLLAMA_URL),
+}
+"""Kind → the variable that overrides its address, and the address."""
+
+
+def headers_of(endpoint: Endpoint, environ: Mapping[str, str]) -> dict[str, str]:
+    """Header values, those that begin with `$` taken from the environment. Raises `InvalidError`."""
+    headers: dict[str, str] = {}
+    for name, value in endpoint.headers.items():
+        if value.startswith("$"):
+            if (taken := environ.get(value[1:])) is None:
+                text = f"[providers.{endpoint.name}] header {name} needs {value[1:]}, which is not set"
+                raise InvalidError(text)
+            headers[name] = taken
+        else:
+            headers[name] = value
+    return headers
+
+
+def _built_in(name: str) -> Literal["openai", "anthropic", "ollama"]:
+    match name:
+        case "openai" | "anthropic" | "ollama":
+            return name
+        case _:
+            raise InvalidError(f"[providers.{name}] has no kind", hint="openai, anthropic or ollama")
