@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import threading
@@ -101,7 +102,7 @@ class AnthropicProvider:
         require_settings("anthropic", request, self._peer)
         if self._key is None and self.official:
             raise missing_key(self._peer, ["ANTHROPIC_API_KEY"] if self.name == "anthropic" else [])
-        client = self._connect()
+        client = self._client or await asyncio.to_thread(self._connect)
         arguments = messages_arguments(request, self._peer, structured=self._structured)
         return cast("Stream", await client.messages.create(**arguments))
 

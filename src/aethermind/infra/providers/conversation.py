@@ -28,7 +28,6 @@ from aethermind.infra.providers.failures import (
     Peer,
     Wall,
     explain,
-    malformed,
     missed_deadline,
     no_stream,
     truncated,
@@ -177,6 +176,4 @@ def _blame(
             "total": deadlines.total_ms,
         }
         return missed_deadline(peer, which, limits[which])
-    if isinstance(error, AttributeError | LookupError | AssertionError):
-        return malformed(peer, "an event of an unknown shape", detail=repr(error))
     return explain(peer, error, wall=wall)

@@ -11,6 +11,7 @@ Rules
 from __future__ import annotations
 
 import math
+import os
 import re
 import ssl
 import time
@@ -18,11 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, assert_never
+from urllib.parse import urlsplit
 
 import msgspec
 
 from aethermind.domain.errors import ErrorInfo, ErrorKind, ProviderError
-from aethermind.infra.providers.names import host_of, is_anthropic, is_openai
+from aethermind.infra.providers.names import is_anthropic, is_openai
 from aethermind.infra.secrets import mask, redact
 
 Wall = Callable[[], float]
@@ -82,7 +84,7 @@ class Peer:
 
     @property
     def masked(self) -> str:
-        return mask(self.key) if self.key else "(none)"
+        return mask(self.key) if self.key else ""
 
 
 class WireError(Exception):
@@ -110,7 +112,7 @@ def failure(
             kind=kind,
             message=one_line(message),
             retryable=retryable,
-            hint=hint,
+            hint=one_line(hint) if hint else None,
             status=status,
             retry_after_ms=retry_after_ms,
             detail=_scrub(peer, detail)[:4_000] if detail else None,
@@ -155,7 +157,7 @@ def missed_deadline(peer: Peer, which: Deadline, limit_ms: int) -> ProviderError
 
 
 def truncated(peer: Peer, *, events: int) -> ProviderError:
-    where = f"after {events} events" if events else "before its first event"
+    where = f"after {events} event{'s' * (events != 1)}" if events else "before its first event"
     text = f"{peer.label} ended its stream {where}, without an end mark"
     return failure(peer, "truncated", text, retryable=True)
 
@@ -169,9 +171,8 @@ def malformed(peer: Peer, what: str, *, detail: str | None = None, hint: str | N
 
 def no_stream(peer: Peer, content_type: str) -> ProviderError:
     """A 200 whose body is a page or a document instead of a stream."""
-    hint = f"is {host_of(peer.url) or peer.url} the right address?"
-    if peer.variable:
-        hint += f" ({peer.variable}, or base_url in config.toml)"
+    place = f"{peer.variable}, or base_url" if peer.variable else "base_url"
+    hint = f"is {peer.url} the right address? ({place} in config.toml)"
     return malformed(peer, f"{content_type.partition(';')[0] or 'nothing'} instead of a stream", hint=hint)
 
 
@@ -237,11 +238,11 @@ def from_status(
     login = f"aethermind auth {peer.name}"
     money = "add credit there, or choose another model with --model"
     if status == 401:
-        return made("auth", f"{peer.label} refused the key {peer.masked}", login)
+        return made("auth", f"{peer.label} {_refusal(peer)}", login)
     if status == 402 or (status in {400, 403, 429} and _QUOTA.search(f"{codes} {text}")):
         return made("quota", f"{peer.label}: the account's quota is used up{reason}", money)
     if status == 403:
-        return made("auth", f"{peer.label} does not allow this with the key {peer.masked}{reason}", login)
+        return made("auth", f"{peer.label} does not allow this{reason}", login)
     if status == 404:
         if not readable:
             return made("not_found", f"{peer.label} has nothing at {peer.url}", _address_hint(peer))
@@ -282,14 +283,15 @@ def _milliseconds(value: float) -> int | None:
 def _from_transport(peer: Peer, error: BaseException) -> ProviderError:
     chain = list(_chain(error))
     names = {name for link in chain for name in (cls.__name__ for cls in type(link).__mro__)}
-    where = host_of(peer.url) or peer.url
+    where = urlsplit(peer.url).netloc.rpartition("@")[2] or peer.url
     detail = " ← ".join(f"{type(link).__name__}: {link}" for link in chain)
     if "CERTIFICATE_VERIFY" in detail or any(isinstance(x, ssl.SSLCertVerificationError) for x in chain):
         text = f"the certificate of {where} ({peer.label}) is not trusted"
         hint = "check the clock, SSL_CERT_FILE and any proxy in between"
         return failure(peer, "connection", text, hint=hint, detail=detail)
     if names & {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}:
-        cause = "" if not chain[-1].args else f": {chain[-1]}"
+        number = getattr(chain[-1], "errno", None)
+        cause = f": {os.strerror(number) if isinstance(number, int) and number > 0 else chain[-1]}"
         text = f"cannot connect to {peer.label} at {where}{cause}"
         if "ConnectTimeout" in names:
             text = f"cannot connect to {peer.label} at {where} in time"
@@ -305,7 +307,7 @@ def _from_transport(peer: Peer, error: BaseException) -> ProviderError:
             peer, "connection", f"the connection to {peer.label} broke in the middle of the answer",
             retryable=True, detail=detail,
         )  # fmt: skip
-    return malformed(peer, type(error).__name__, detail=detail)
+    return malformed(peer, "an event of an unknown shape", detail=detail)
 
 
 def _chain(error: BaseException) -> Any:
@@ -345,6 +347,10 @@ def _excerpt(body: object) -> str | None:
 def _scrub(peer: Peer, text: str) -> str:
     text = redact(text)
     return text.replace(peer.key, peer.masked) if peer.key and len(peer.key) >= 4 else text
+
+
+def _refusal(peer: Peer) -> str:
+    return f"refused the key {peer.masked}" if peer.key else "wants a key"
 
 
 def _address_hint(peer: Peer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -91,7 +92,7 @@ class OllamaProvider:
             hint = f"settings: {{num_ctx: {_next_window(2 * least)}}}"
             raise failure(self._peer, "context_length", text, hint=hint)
         reader.expect(request.model, window=window, least=least)
-        client = self._connect()
+        client = self._client or await asyncio.to_thread(self._connect)
         response = await client.send(client.build_request("POST", "/api/chat", json=body), stream=True)
         if response.status_code >= 400:
             try:

@@ -5,6 +5,7 @@ Responses on OpenAI's own hosts, Chat Completions anywhere else, unless `api` sa
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -32,8 +33,8 @@ class OpenAIProvider:
 
     `api_key` and `base_url` default to `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the provider named
     `openai`, and to nothing for any other (`""` is no key at all); OpenAI's own hosts need a key, others may
-    do without. `name` is the prefix of its models. `structured` says how an endpoint is asked for JSON (default: by schema).
-    All failures are `ProviderError`; there are no retries inside.
+    do without. `name` is the prefix of its models. `structured` says how an endpoint is asked for JSON. All
+    failures are `ProviderError`; there are no retries inside.
     """
 
     simulated = False
@@ -91,7 +92,7 @@ class OpenAIProvider:
         require_settings(self.api, request, self._peer)
         if self._key is None and self.official:
             raise missing_key(self._peer, ["OPENAI_API_KEY"] if self.name == "openai" else [])
-        client = self._connect()
+        client = self._client or await asyncio.to_thread(self._connect)
         if self.api == "responses":
             arguments = responses_arguments(request, structured=self._structured)
             return cast("Stream", await client.responses.create(**arguments))

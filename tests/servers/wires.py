@@ -1,0 +1,395 @@
+"""The vendors' wire formats, written down by hand from their documentation: what the real servers send.
+
+A `Wire` knows one API: its good answers as a list of chunks, its errors, its terminal marker, and the usage
+that ours should make of its numbers. `good(wire, …)` and the faults below are handlers for `http.serve`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aethermind.domain.usage import Usage
+from aethermind.infra.providers.sim_invent import Inventor
+from tests.servers.http import NDJSON, SSE, Handler, Reply, Request
+
+CREATED = 1_790_000_000
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Tokens of an answer, inclusive totals."""
+
+    input: int = 1_200
+    cached: int = 400
+    written: int = 100
+    output: int = 50
+    reasoning: int = 20
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(
+            input_tokens=self.input,
+            cached_input_tokens=self.cached,
+            cache_write_tokens=self.written,
+            output_tokens=self.output,
+            reasoning_tokens=self.reasoning,
+        )
+
+
+COUNTS = Counts()
+
+
+class Wire:
+    """One API. `path` is where requests have to arrive."""
+
+    name = ""
+    path = ""
+    content_type = SSE
+
+    def chunks(
+        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+    ) -> list[bytes]:
+        """A whole answer, its terminal marker last but for what may follow it."""
+        raise AssertionError("each wire says it")
+
+    def usage(self, counts: Counts) -> Usage:
+        """What ours should read out of it."""
+        return counts.usage
+
+    def cut(self, text: str) -> list[bytes]:
+        """A beginning without the terminal marker."""
+        raise AssertionError("each wire says it")
+
+    def error(self, message: str, *, code: str = "", kind: str = "") -> bytes:
+        """The body of an error status."""
+        return json.dumps(
+            {"error": {"message": message, "type": kind or None, "code": code or None}}
+        ).encode()
+
+    def event(self, data: str) -> bytes:
+        """Any data as one event, good or bad."""
+        return f"data: {data}\n\n".encode()
+
+
+def sse(data: Mapping[str, Any], event: str = "") -> bytes:
+    head = f"event: {event}\n" if event else ""
+    return f"{head}data: {json.dumps(data)}\n\n".encode()
+
+
+def halves(text: str) -> list[str]:
+    middle = len(text) // 2
+    return [part for part in (text[:middle], text[middle:]) if part]
+
+
+class Chat(Wire):
+    name = "chat"
+    path = "/v1/chat/completions"
+
+    def chunks(
+        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+    ) -> list[bytes]:
+        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+        if thought:
+            deltas.append({"reasoning_content": thought})
+        deltas += [{"content": part} for part in halves(text)]
+        chunks = [self._chunk([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
+        chunks.append(self._chunk([{"index": 0, "delta": {}, "finish_reason": reason}]))
+        if counts is not None:
+            usage = {
+                "prompt_tokens": counts.input,
+                "completion_tokens": counts.output,
+                "total_tokens": counts.input + counts.output,
+                "prompt_tokens_details": {
+                    "cached_tokens": counts.cached,
+                    "cache_write_tokens": counts.written,
+                    "audio_tokens": 0,
+                },
+                "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
+            }
+            chunks.append(self._chunk([], usage=usage))
+        return [*chunks, b"data: [DONE]\n\n"]
+
+    def cut(self, text: str) -> list[bytes]:
+        return [self._chunk([{"index": 0, "delta": {"content": text}, "finish_reason": None}])]
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: Mapping[str, Any] | None = None) -> bytes:
+        head = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1_790_000_000,
+            "model": "m-1",
+        }
+        return sse({**head, "choices": choices, "usage": usage})
+
+
+class Responses(Wire):
+    name = "responses"
+    path = "/v1/responses"
+
+    def chunks(
+        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+    ) -> list[bytes]:
+        events: list[tuple[str, dict[str, Any]]] = [
+            ("response.created", {"response": self._response("in_progress", None)}),
+            ("response.in_progress", {"response": self._response("in_progress", None)}),
+            ("response.output_item.added", {"output_index": 0, "item": {"type": "message", "id": "msg_1"}}),
+        ]
+        place = {"item_id": "msg_1", "output_index": 0}
+        if thought:
+            events.append(
+                ("response.reasoning_summary_text.delta", {**place, "summary_index": 0, "delta": thought})
+            )
+        events += [
+            ("response.output_text.delta", {**place, "content_index": 0, "delta": part, "logprobs": []})
+            for part in halves(text)
+        ]
+        events.append(("response.output_text.done", {**place, "content_index": 0, "text": text}))
+        usage = None
+        if counts is not None:
+            usage = {
+                "input_tokens": counts.input,
+                "input_tokens_details": {
+                    "cached_tokens": counts.cached,
+                    "cache_write_tokens": counts.written,
+                },
+                "output_tokens": counts.output,
+                "output_tokens_details": {"reasoning_tokens": counts.reasoning},
+                "total_tokens": counts.input + counts.output,
+            }
+        if reason == "stop":
+            events.append(("response.completed", {"response": self._response("completed", usage)}))
+        else:
+            why = {"length": "max_output_tokens"}.get(reason, reason)
+            response = self._response("incomplete", usage) | {"incomplete_details": {"reason": why}}
+            events.append(("response.incomplete", {"response": response}))
+        return self._numbered(events)
+
+    def cut(self, text: str) -> list[bytes]:
+        delta = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": text, "logprobs": []}
+        return self._numbered([("response.output_text.delta", delta)])
+
+    def failed(self, code: str, message: str) -> list[bytes]:
+        response = self._response("failed", None) | {"error": {"code": code, "message": message}}
+        return self._numbered([("response.failed", {"response": response})])
+
+    def _numbered(self, events: Sequence[tuple[str, dict[str, Any]]]) -> list[bytes]:
+        return [
+            sse({"type": name, "sequence_number": number, **data}, event=name)
+            for number, (name, data) in enumerate(events)
+        ]
+
+    def _response(self, status: str, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            "id": "resp_1", "object": "response", "created_at": CREATED, "status": status, "model": "m-1",
+            "output": [], "usage": usage, "error": None, "incomplete_details": None, "instructions": None,
+            "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0, "tools": [],
+            "tool_choice": "auto",
+        }  # fmt: skip
+
+
+class Anthropic(Wire):
+    name = "anthropic"
+    path = "/v1/messages"
+
+    def chunks(
+        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+    ) -> list[bytes]:
+        start: dict[str, Any] = {}
+        if counts is not None:
+            start = {
+                "input_tokens": counts.input - counts.cached - counts.written,
+                "cache_read_input_tokens": counts.cached,
+                "cache_creation_input_tokens": counts.written,
+                "output_tokens": 1,
+            }
+        events = [self._start(start)]
+        if thought:
+            block = {"type": "thinking", "thinking": ""}
+            delta = {"type": "thinking_delta", "thinking": thought}
+            events += [
+                {"type": "content_block_start", "index": 0, "content_block": block},
+                {"type": "content_block_delta", "index": 0, "delta": delta},
+                {"type": "content_block_stop", "index": 0},
+            ]
+        block = {"type": "text", "text": ""}
+        events.append({"type": "content_block_start", "index": 1, "content_block": block})
+        events.append({"type": "ping"})
+        events += [self._text(part) for part in halves(text)]
+        events.append({"type": "content_block_stop", "index": 1})
+        why = {"stop": "end_turn", "length": "max_tokens"}.get(reason, reason)
+        final: dict[str, Any] = {"output_tokens": 0}
+        if counts is not None:
+            # Cumulative: it replaces what message_start said.
+            final = {
+                "output_tokens": counts.output,
+                "output_tokens_details": {"thinking_tokens": counts.reasoning},
+            }
+        events.append(
+            {"type": "message_delta", "delta": {"stop_reason": why, "stop_sequence": None}, "usage": final}
+        )
+        events.append({"type": "message_stop"})
+        if counts is None:
+            for event in events:
+                event.pop("usage", None)
+                event.get("message", {}).pop("usage", None)
+        return [sse(event, event=event["type"]) for event in events]
+
+    def cut(self, text: str) -> list[bytes]:
+        events = [self._start({"input_tokens": 5, "output_tokens": 1}), self._text(text)]
+        return [sse(event, event=event["type"]) for event in events]
+
+    def error(self, message: str, *, code: str = "", kind: str = "") -> bytes:
+        error = {"type": kind or code or "api_error", "message": message}
+        return json.dumps({"type": "error", "error": error}).encode()
+
+    def event(self, data: str) -> bytes:
+        return f"event: content_block_delta\ndata: {data}\n\n".encode()
+
+    def failed(self, kind: str, message: str) -> list[bytes]:
+        return [sse({"type": "error", "error": {"type": kind, "message": message}}, event="error")]
+
+    def _text(self, text: str) -> dict[str, Any]:
+        return {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}
+
+    def _start(self, usage: Mapping[str, Any]) -> dict[str, Any]:
+        message = {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "m-1", "content": [],
+            "stop_reason": None, "stop_sequence": None, "usage": dict(usage),
+        }  # fmt: skip
+        return {"type": "message_start", "message": message}
+
+
+class Ollama(Wire):
+    name = "ollama"
+    path = "/api/chat"
+    content_type = NDJSON
+
+    def chunks(
+        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+    ) -> list[bytes]:
+        lines = [self._line({"role": "assistant", "content": "", "thinking": thought})] if thought else []
+        lines += [self._line({"role": "assistant", "content": part}) for part in halves(text)]
+        last = {"done_reason": reason, "total_duration": 5_000, "load_duration": 100}
+        if counts is not None:
+            last |= {"prompt_eval_count": counts.input, "eval_count": counts.output}
+        return [*lines, self._line({"role": "assistant", "content": ""}, done=True, **last)]
+
+    def usage(self, counts: Counts) -> Usage:
+        return Usage(input_tokens=counts.input, output_tokens=counts.output)
+
+    def cut(self, text: str) -> list[bytes]:
+        return [self._line({"role": "assistant", "content": text})]
+
+    def error(self, message: str, *, code: str = "", kind: str = "") -> bytes:
+        return json.dumps({"error": message}).encode()
+
+    def event(self, data: str) -> bytes:
+        return f"{data}\n".encode()
+
+    def failed(self, message: str) -> list[bytes]:
+        return [json.dumps({"error": message}).encode() + b"\n"]
+
+    def _line(self, message: Mapping[str, Any], *, done: bool = False, **more: Any) -> bytes:
+        head = {"model": "m-1", "created_at": "2026-11-22T10:00:00Z", "message": message, "done": done}
+        return json.dumps(head | more).encode() + b"\n"
+
+
+WIRES: tuple[Wire, ...] = (Chat(), Responses(), Anthropic(), Ollama())
+
+
+# --- handlers ----------------------------------------------------------------------------------
+
+
+def good(wire: Wire, text: str = "Hello, tides.", counts: Counts | None = COUNTS, **more: str) -> Handler:
+    """A whole answer."""
+    return raw(wire, wire.chunks(text, counts, **more))
+
+
+def raw(wire: Wire, chunks: Sequence[bytes], *, content_type: str | None = None) -> Handler:
+    """Exactly these chunks with status 200, then a clean end."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.start(200, content_type or wire.content_type)
+        await reply.send(*chunks)
+        await reply.end()
+
+    return handle
+
+
+def status(
+    wire: Wire, number: int, message: str = "no", *, code: str = "", kind: str = "", **headers: str
+) -> Handler:
+    """An error status in the vendor's form."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.whole(number, wire.error(message, code=code, kind=kind), "application/json", **headers)
+
+    return handle
+
+
+def page(number: int = 200) -> Handler:
+    """A web page: a captive portal, a proxy, a wrong address."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.whole(number, b"<!doctype html><html><body>Sign in</body></html>", "text/html")
+
+    return handle
+
+
+def dropped(wire: Wire, chunks: Sequence[bytes]) -> Handler:
+    """These chunks, then the connection breaks."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.start(200, wire.content_type)
+        await reply.send(*chunks)
+        reply.drop()
+
+    return handle
+
+
+def stalled(wire: Wire, chunks: Sequence[bytes], *, headers: bool = True) -> Handler:
+    """These chunks, then silence for as long as the client stays."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        if headers:
+            await reply.start(200, wire.content_type)
+            await reply.send(*chunks)
+        await reply.hang()
+
+    return handle
+
+
+def echo(wire: Wire, counts: Counts | None = COUNTS) -> Handler:
+    """A model that knows nothing: it quotes the last message, or makes up a value that fits the schema it was
+    sent. For runs of whole workflows."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        body = request.json
+        prompt = (body.get("messages") or body.get("input"))[-1]["content"]
+        schema = schema_of(body)
+        text = f"You said: {prompt}"
+        if schema is not None:
+            text = json.dumps(Inventor("echo", prompt).value(schema))
+        await raw(wire, wire.chunks(text, counts))(request, reply)
+
+    return handle
+
+
+def schema_of(body: Mapping[str, Any]) -> Any:
+    """The JSON Schema of a request, wherever its API puts it."""
+    places = (
+        ("response_format", "json_schema", "schema"),
+        ("text", "format", "schema"),
+        ("output_config", "format", "schema"),
+        ("format",),
+    )
+    for place in places:
+        found: Any = body
+        for name in place:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if found is not None:
+            return found
+    return None
