@@ -270,7 +270,10 @@ class AskExpired(Event, frozen=True, kw_only=True):
 
 
 class BudgetHeld(Event, frozen=True, kw_only=True):
+    """A call was refused because it could overshoot; its attempt ends and the step waits."""
+
     step: str
+    attempt: int
     scope: str
     needed_micro_usd: int
     available_micro_usd: int

@@ -232,8 +232,8 @@ def _propagate(run: Run, node: Node, at: int) -> None:
 def halt(run: Run, container: Node, at: int) -> None:
     """Take back all that is ready below; inner containers in which nothing runs end here."""
     for node in list(container.children):
-        if node.over or node.always:
-            continue
+        if node.over or node.always or node.status == "retry_wait":
+            continue  # a step between two tries is running: it may finish
         unready(run, node)
         if node.mode != "leaf":
             halt(run, node, at)
@@ -307,7 +307,7 @@ def cancel(run: Run, node: Node, at: int, reason: str) -> None:
     unready(run, node)
     for inner in list(node.children):
         cancel(run, inner, at, reason)
-    if not node.over and not node.live and node.parent is not None:
+    if node.status in {"pending", "ready", "running"} and not node.live:  # its children did not end it
         settle(run, node, "cancelled", at)
 
 

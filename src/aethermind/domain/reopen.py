@@ -29,8 +29,10 @@ def reopen(run: Run, targets: list[Node]) -> None:
             here.error = here.finished_at = here.reason = None
     for node in run.always:
         _reset(run, node, wholly=True)
-    run.root.failing = run.root.cancelled = False
-    run.root.error = None
+    root = run.root
+    root.status = "running"
+    root.failing = root.cancelled = False
+    root.error = root.reason = root.finished_at = None
 
 
 def _downstream(node: Node) -> list[Node]:

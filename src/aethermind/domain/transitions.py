@@ -138,7 +138,11 @@ def _skipped(run: Run, event: e.StepSkipped, at: int) -> None:
 
 def _attempt_started(run: Run, event: e.AttemptStarted, at: int) -> None:
     node = run.node(event.step)
-    if node.over or node.status == "running" or event.attempt != len(node.attempts) + 1:
+    if (
+        node.over
+        or (node.status == "running" and node.mode == "leaf")
+        or event.attempt != len(node.attempts) + 1
+    ):
         raise StateError(f"{event.step} is {node.status}: attempt {event.attempt} can't start")
     progress.unready(run, node)
     node.due_at = None
@@ -329,8 +333,20 @@ def _noted(run: Run, event: e.AnyEvent, at: int) -> None:
     """Recorded for people and for later versions; the state does not depend on it yet."""
 
 
+def _budget_held(run: Run, event: e.BudgetHeld, at: int) -> None:
+    node = _attempt_over(run, event.step, event.attempt, "cancelled", at)
+    node.tries -= 1
+    node.reason = f"would exceed the budget of the {event.scope}"
+    progress.set_status(run, node, "waiting_budget")
+    progress.check(run, node.parent or run.root, at)
+
+
 def _budget_raised(run: Run, event: e.BudgetRaised, at: int) -> None:
     run.budget_micro_usd = event.micro_usd
+    for node in run.nodes.values():
+        if node.status == "waiting_budget":
+            node.reason = None
+            progress.make_ready(run, node)
 
 
 HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
@@ -359,6 +375,6 @@ HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.AskOpened: _ask_opened,
     e.AskAnswered: _ask_answered,
     e.AskExpired: _noted,
-    e.BudgetHeld: _noted,
+    e.BudgetHeld: _budget_held,
     e.BudgetRaised: _budget_raised,
 }

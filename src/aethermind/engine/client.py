@@ -104,8 +104,23 @@ class Client(Protocol):
         """Go on with a paused or interrupted run. A finished run is left as it is."""
         ...
 
-    async def retry(self, run_id: str, *, steps: Sequence[str] = (), by: str = "") -> None:
-        """Reopen a finished run from its failed steps (or from `steps`)."""
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        steps: Sequence[str] = (),
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Reopen a finished run from its failed steps (or from `steps`) and go on."""
+        ...
+
+    async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
+        """Set the run's budget; steps that waited for it go on."""
+        ...
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is under way end for at most so long; unfinished runs stay resumable."""
         ...
 
     async def answer(self, run_id: str, step: str, values: Mapping[str, Json], *, by: str = "") -> None:

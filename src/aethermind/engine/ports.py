@@ -281,7 +281,7 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(Protocol):
-    def __call__(self, line: ChildOutput) -> None: ...
+    def __call__(self, line: ChildOutput, /) -> None: ...
 
 
 class Children(Protocol):

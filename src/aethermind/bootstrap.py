@@ -1,0 +1,262 @@
+"""The composition root: the only module that sees every layer. It chooses adapters and wires them.
+
+load(Options) ─► Composition ─► open_client / engine_thread      (terminal)
+AgentRuntime, open                                               (SDK)
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aethermind.domain.errors import BusyError, InvalidError
+from aethermind.domain.events import Submitter
+from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.core import Engine, environment_of
+from aethermind.engine.hosting import EngineThread
+from aethermind.engine.local import LocalClient
+from aethermind.engine.ports import EventStore
+
+if TYPE_CHECKING:
+    from aethermind.definitions.loader import LoadedWorkflow
+    from aethermind.infra.config import Config
+    from aethermind.infra.providers.models import ConfiguredModels
+
+DATABASE = "aethermind.db"
+DEBUG_LOG = "debug.log"
+DEBUG_LOG_BYTES = 4 << 20
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class SystemChance:
+    """Ids from the system's randomness, jitter from a generator seeded with it."""
+
+    _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+    def __init__(self) -> None:
+        self._random = random.Random(secrets.token_bytes(16))
+
+    def run_id(self) -> str:
+        return "r_" + "".join(secrets.choice(self._ALPHABET) for _ in range(10))
+
+    def jitter(self) -> float:
+        return self._random.random()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What flags say; None: what the config says."""
+
+    home: Path | str | None = None
+    env_file: Path | str | None = None
+    config: Path | str | None = None
+    store: str | None = None
+    sim: bool = False
+    durability: str | None = None
+    max_concurrent: int | None = None
+
+
+class Composition:
+    """Config, paths and adapters for one command. Cheap to make; opens nothing."""
+
+    def __init__(self, config: Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+
+    @property
+    def home(self) -> Path:
+        return self.config.home
+
+    @property
+    def database(self) -> Path:
+        return self.config.home / DATABASE
+
+    @cached_property
+    def models(self) -> ConfiguredModels:
+        from aethermind.infra.providers.models import ConfiguredModels
+
+        return ConfiguredModels(self.config)
+
+    @cached_property
+    def samples_dir(self) -> Path:
+        from aethermind.definitions.data import data_dir
+
+        return data_dir("sample_workflows")
+
+    @cached_property
+    def themes_dir(self) -> Path:
+        from aethermind.definitions.data import data_dir
+
+        return data_dir("themes")
+
+    @property
+    def workflow_dirs(self) -> list[Path]:
+        """Where a NAME is looked up after `./` and `./workflows`: the user's directory, the samples."""
+        return [self.config.workflows, self.samples_dir]
+
+    def redact(self, text: str) -> str:
+        """Text without secrets that were loaded, nor anything that looks like a key."""
+        from aethermind.infra.secrets import redact
+
+        return redact(text)
+
+
+def load(options: Options | None = None) -> Composition:
+    """Read config and environment. Raises `InvalidError` naming file and line."""
+    from aethermind.infra.config import load_config
+
+    options = options or Options()
+    if options.store is not None:
+        raise InvalidError("--store is not in this version yet")
+    config = load_config(path=options.config, env_file=options.env_file, home=options.home)
+    return Composition(config, options)
+
+
+@asynccontextmanager
+async def open_client(composition: Composition) -> AsyncIterator[Client]:
+    """The engine on this data directory, or, if another process owns it, a client that only looks."""
+    from aethermind.infra.stores.lease import Lease
+    from aethermind.infra.stores.sqlite import open_store
+
+    config = composition.config
+    config.make_home()
+    owner: str | None = None
+    lease: Lease | None = None
+    try:
+        lease = Lease.acquire(composition.home)
+    except BusyError as busy:
+        if not composition.database.exists():
+            raise
+        owner = busy.message
+    try:
+        store = await open_store(
+            composition.database,
+            durability=_durability(composition.options.durability or config.durability),
+            read_only=lease is None,
+        )
+        engine = _engine(
+            store,
+            composition,
+            max_concurrent=composition.options.max_concurrent or config.defaults.max_concurrent,
+            owner=f"{abs(hash(str(composition.home))):x}",
+        )
+        try:
+            yield LocalClient(engine, owner=owner)
+        finally:
+            await engine.close(drain_s=0)
+    finally:
+        if lease is not None:
+            lease.release()
+
+
+def _engine(store: EventStore, composition: Composition, *, max_concurrent: int, owner: str = "") -> Engine:
+    from aethermind.definitions.expressions import JinjaExpressions
+    from aethermind.definitions.schemas import JsonSchemas
+    from aethermind.infra.children.local import LocalChildren
+    from aethermind.infra.files import LocalFiles
+
+    models = composition.models
+    return Engine(
+        store=store,
+        models=models,
+        prices=models.prices,
+        children=LocalChildren(owner=owner, environment=composition.config.environ),
+        files=LocalFiles(),
+        expressions=JinjaExpressions(),
+        schemas=JsonSchemas(),
+        clock=SystemClock(),
+        chance=SystemChance(),
+        scrub=composition.redact,
+        max_concurrent=max_concurrent,
+    )
+
+
+def _durability(name: str) -> Any:
+    if name not in {"power", "process"}:
+        raise InvalidError(f"durability is 'power' or 'process', not {name!r}")
+    return name
+
+
+def engine_thread(composition: Composition) -> EngineThread:
+    """The engine in its own thread and event loop; `start()` opens it."""
+    return EngineThread(lambda: open_client(composition))
+
+
+def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:
+    """Values of these variables, for the steps that take them. Held in memory, never recorded."""
+    return environment_of(names, composition.config.environ)
+
+
+def submission(
+    composition: Composition,
+    loaded: LoadedWorkflow,
+    inputs: Mapping[str, Any],
+    *,
+    cwd: str | Path | None = None,
+    sim: bool = False,
+    model: str | None = None,
+    budget_micro_usd: int | None = None,
+    priority: int | None = None,
+    limit: int | None = None,
+    origin: str = "cli",
+) -> RunRequest:
+    """A run of this file, here: in this directory, with its interpreter and the environment it names."""
+    from aethermind.infra.workspace import submitter_interpreter, user_name
+
+    where = str(cwd or Path.cwd())
+    return RunRequest(
+        definition=loaded.definition,
+        inputs=dict(inputs),
+        submitter=Submitter(
+            user=user_name(),
+            cwd=where,
+            interpreter=submitter_interpreter(where, composition.config.python),
+            env_names=tuple(loaded.env_names),
+            origin=origin,
+        ),
+        env=environment(composition, loaded.env_names),
+        priority=priority,
+        simulated=sim or composition.options.sim,
+        model=model,
+        budget_micro_usd=budget_micro_usd,
+        limit=limit,
+        source=str(loaded.source) if loaded.source else None,
+        source_hash=loaded.sha256,
+        sim=loaded.sim,
+    )
+
+
+def debug_log(text: str, *, home: Path | str | None = None) -> Path | None:
+    """Append to the debug log (scrubbed); gives its path, or None if it can't be written."""
+    from aethermind.infra.config import data_directory
+    from aethermind.infra.secrets import redact
+
+    directory = Path(home or os.environ.get("AETHERMIND_HOME") or data_directory())
+    path = directory / DEBUG_LOG
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = not path.exists() or path.stat().st_size > DEBUG_LOG_BYTES
+        with path.open("w" if fresh else "a", encoding="utf-8", errors="replace") as file:
+            path.chmod(0o600)
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {redact(text)}\n")
+    except OSError:
+        return None
+    return path

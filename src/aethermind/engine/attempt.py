@@ -1,0 +1,271 @@
+"""Runs one attempt of one step and tells its run how it ended.
+
+Each kind of step has one function here. Whatever happens — success, failure, timeout, cancellation — ends
+as exactly one `Ended` message; an exception never escapes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import assert_never
+
+from aethermind import wire
+from aethermind.domain.errors import ErrorInfo, StepFailure
+from aethermind.domain.events import LogWritten
+from aethermind.domain.scope import Scope
+from aethermind.domain.state import Node
+from aethermind.domain.workflow import (
+    Ask,
+    Command,
+    Fail,
+    Function,
+    Group,
+    Prompt,
+    PythonCall,
+    SubWorkflow,
+    Value,
+    prompt_config,
+)
+from aethermind.engine.calls import Calls, HeldByBudget, Services
+from aethermind.engine.context import StepContext
+from aethermind.engine.live import Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
+from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
+
+DETAIL_BYTES = 4_000
+
+
+class Attempts:
+    """Carries attempts out through the ports."""
+
+    def __init__(
+        self,
+        *,
+        services: Services,
+        expressions: Expressions,
+        schemas: Schemas,
+        children: Children,
+        files: Files,
+    ) -> None:
+        self._services = services
+        self._expressions = expressions
+        self._schemas = schemas
+        self._children = children
+        self._files = files
+
+    async def run(self, live: LiveRun, node: Node, attempt: int) -> None:
+        """The body of an attempt's task."""
+        calls = Calls(self._services, live, node, attempt)
+        outcome: Outcome
+        try:
+            outcome = await self._bounded(live, node, attempt, calls)
+        except asyncio.CancelledError:
+            if node.path not in live.stopping and not live.dropped:
+                # Somebody cancelled the task from outside (user code): that is a failure, not our stop.
+                outcome = ErrorInfo(kind="cancelled", message="the step's task was cancelled from inside")
+            else:
+                outcome = Cancelled(node.reason or "")
+        except HeldByBudget as held:
+            outcome = Held(held.scope, held.needed, held.available)
+        except StepFailure as failure:
+            outcome = failure.info
+        except Exception as error:  # noqa: BLE001 - user code may raise anything; it becomes a recorded error
+            outcome = _exception_info(error)
+        if not live.dropped:
+            live.post(Ended(node.path, attempt, tuple(calls.facts), outcome))
+
+    async def _bounded(self, live: LiveRun, node: Node, attempt: int, calls: Calls) -> Outcome:
+        timeout = node.step.timeout_ms
+        if timeout is None:
+            return await self._execute(live, node, attempt, calls)
+        deadline = asyncio.timeout(timeout / 1000)
+        try:
+            async with deadline:
+                calls.deadline = deadline
+                return await self._execute(live, node, attempt, calls)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            calls.abandon()
+            raise StepFailure(
+                ErrorInfo(kind="timeout", message=f"took longer than {_duration(timeout)}", retryable=True)
+            ) from None
+
+    async def _execute(self, live: LiveRun, node: Node, attempt: int, calls: Calls) -> Outcome:
+        action = node.step.action
+        match action:
+            case Function():
+                success = await self._function(live, node, attempt, action, calls)
+            case Prompt():
+                success = await self._prompt(live, node, action, calls)
+            case Command():
+                success = await self._command(live, node, attempt, action)
+            case PythonCall():
+                success = await self._python(live, node, attempt, action)
+            case Value(value=tree):
+                success = Success(self._expressions.value(tree, Scope(live.run, node)))
+            case Fail(reason=reason):
+                text = self._expressions.text(reason, Scope(live.run, node))
+                raise StepFailure(ErrorInfo(kind="fail_step", message=text))
+            case Ask() | SubWorkflow() | Group():
+                raise StepFailure(ErrorInfo(kind="internal", message=f"a {node.step.kind} step can't be run"))
+            case _:
+                assert_never(action)
+        if node.step.save is None:
+            return success
+        return await self._save(live, node, node.step.save, success)
+
+    # --- kinds of step -------------------------------------------------------------------------
+
+    async def _function(
+        self, live: LiveRun, node: Node, attempt: int, action: Function, calls: Calls
+    ) -> Success:
+        function = live.functions.get(action.name)
+        if function is None:
+            raise StepFailure(
+                ErrorInfo(
+                    kind="not_found",
+                    message=f"function {action.name} is not registered in this process",
+                    hint="start the program that defines it and resume the run from there",
+                )
+            )
+        scope = Scope(live.run, node)
+        inputs = live.run.created.inputs
+        if action.inputs is not None:
+            inputs = self._expressions.value(action.inputs, scope)
+        context = StepContext(live=live, node=node, attempt=attempt, inputs=inputs, calls=calls)
+        value = function(context)
+        if inspect.isawaitable(value):
+            value = await value
+        try:
+            wire.encode_json(value)
+        except (TypeError, ValueError) as error:
+            raise StepFailure(
+                ErrorInfo(kind="output", message=f"{action.name} returned what is not JSON: {error}")
+            ) from None
+        return Success(value)
+
+    async def _prompt(self, live: LiveRun, node: Node, action: Prompt, calls: Calls) -> Success:
+        scope = Scope(live.run, node)
+        config = prompt_config(live.run.definition, node.step)
+        messages = (Message(role="user", content=self._expressions.text(action.template, scope)),)
+        instructions = self._expressions.text(config.instructions, scope)
+        output = await calls.answer(
+            config.models,
+            messages,
+            instructions=instructions,
+            settings=config.settings,
+            schema=action.output_schema,
+        )
+        return Success(output)
+
+    async def _command(self, live: LiveRun, node: Node, attempt: int, action: Command) -> Success:
+        scope = Scope(live.run, node)
+        argv = [self._expressions.text(part, scope) for part in action.argv]
+        stdin = None if action.stdin is None else self._expressions.text(action.stdin, scope)
+        result = await self._children.run(
+            argv,
+            cwd=self._cwd(live, action.cwd, scope),
+            env=self._env(live, action.env, scope),
+            stdin=stdin,
+            on_output=self._child_log(live, node, attempt),
+        )
+        if result.exit_code not in action.ok_codes:
+            how = f"exit code {result.exit_code}" if result.exit_code >= 0 else f"signal {-result.exit_code}"
+            tail = result.stderr.strip().splitlines()
+            raise StepFailure(
+                ErrorInfo(
+                    kind="command",
+                    message=f"{argv[0]}: {how}" + (f": {tail[-1][:200]}" if tail else ""),
+                    status=result.exit_code,
+                    retryable=True,
+                    detail=result.stderr[-DETAIL_BYTES:] or None,
+                )
+            )
+        text = result.stdout.removesuffix("\n")
+        output = text if action.output_schema is None else self._schemas.parse(text, action.output_schema)
+        facts = {"stdout": result.stdout, "stderr": result.stderr, "exit_code": result.exit_code}
+        return Success(output, facts)
+
+    async def _python(self, live: LiveRun, node: Node, attempt: int, action: PythonCall) -> Success:
+        scope = Scope(live.run, node)
+        value = await self._children.call_python(
+            action.target,
+            self._expressions.value(action.arguments, scope),
+            interpreter=live.run.created.submitter.interpreter,
+            cwd=self._cwd(live, action.cwd, scope),
+            env=self._env(live, action.env, scope),
+            on_output=self._child_log(live, node, attempt),
+        )
+        if action.output_schema is not None:
+            value = self._schemas.check(value, action.output_schema)
+        return Success(value)
+
+    # --- help ----------------------------------------------------------------------------------
+
+    def _cwd(self, live: LiveRun, cwd: str | None, scope: Scope) -> str:
+        base = live.run.created.submitter.cwd
+        if cwd is None:
+            return base
+        return str(PurePosixPath(base) / self._expressions.text(cwd, scope))
+
+    def _env(self, live: LiveRun, env: Mapping[str, str], scope: Scope) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for name, value in env.items():
+            if value.startswith("$"):
+                wanted = value[1:]
+                if wanted not in live.env:
+                    raise StepFailure(
+                        ErrorInfo(
+                            kind="not_found",
+                            message=f"the environment has no {wanted}",
+                            hint=f"export {wanted} and resume",
+                        )
+                    )
+                values[name] = live.env[wanted]
+            else:
+                values[name] = self._expressions.text(value, scope)
+        return values
+
+    def _child_log(self, live: LiveRun, node: Node, attempt: int) -> Callable[[ChildOutput], None]:
+        scrub = self._services.scrub
+
+        def write(line: ChildOutput, /) -> None:
+            event = LogWritten(
+                level="info" if line.stream == "stdout" else "warning",
+                message=scrub(line.text),
+                step=node.path,
+                attempt=attempt,
+                agent=node.agent,
+                metadata={"stream": line.stream},
+            )
+            live.post(Note((event,)))
+
+        return write
+
+    async def _save(self, live: LiveRun, node: Node, template: str, success: Success) -> Success:
+        path = self._expressions.text(template, Scope(live.run, node))
+        output = success.output
+        text = output if isinstance(output, str) else wire.encode_json(output).decode()
+        saved = await self._files.save(live.run.created.submitter.cwd, path, text)
+        return Success(success.output, success.result, saved)
+
+
+def _duration(ms: int) -> str:
+    return f"{ms / 1000:g}s" if ms < 120_000 else f"{ms / 60_000:g}m"
+
+
+def _exception_info(error: Exception) -> ErrorInfo:
+    """A function of the user's raised: its type and text, and where (without locals)."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = "".join(traceback.format_list(frames[-6:]))
+    first = str(error).splitlines()[0][:500] if str(error) else ""
+    return ErrorInfo(
+        kind="exception",
+        message=f"{type(error).__name__}: {first}" if first else type(error).__name__,
+        retryable=True,
+        detail=where[-DETAIL_BYTES:],
+    )

@@ -1,0 +1,369 @@
+"""Model calls of one attempt, journaled: the intent with its reservation is on disk before a byte leaves.
+
+Rules
+- `CallStarted` is committed, then the request is sent. `CallFinished` travels with the attempt's end in one
+  commit, or alone when another call follows.
+- Every failed call is recorded with what it used; the retry layer is the step's, there is none here.
+- A chain of models is tried in order within one attempt; the last error stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aethermind import wire
+from aethermind.domain.errors import ErrorInfo, InvalidError, OutputError, ProviderError
+from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted
+from aethermind.domain.run import Run
+from aethermind.domain.state import Node
+from aethermind.domain.usage import Cost
+from aethermind.engine.client import TokenDelta
+from aethermind.engine.feed import Feed
+from aethermind.engine.governor import Governor
+from aethermind.engine.live import LiveRun, Note
+from aethermind.engine.partials import Partials
+from aethermind.engine.ports import (
+    CallContext,
+    ChatRequest,
+    Clock,
+    Finished,
+    Message,
+    Models,
+    Prices,
+    Provider,
+    ReasoningDelta,
+    Schemas,
+    TextDelta,
+    ToolCallRequested,
+)
+
+DEFAULT_MAX_TOKENS = 4_096
+MESSAGE_OVERHEAD = 16
+"""Bytes added per message when a reservation is made."""
+
+
+class Services:
+    """What model calls need, shared by all attempts of an engine."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        feed: Feed,
+        models: Models,
+        prices: Prices,
+        governor: Governor,
+        schemas: Schemas,
+        partials: Partials,
+        scrub: Callable[[str], str],
+    ) -> None:
+        self.clock = clock
+        self.feed = feed
+        self.models = models
+        self.prices = prices
+        self.governor = governor
+        self.schemas = schemas
+        self.partials = partials
+        self.scrub = scrub
+
+
+class HeldByBudget(Exception):
+    """The call could overshoot the budget: its attempt ends, the step waits."""
+
+    def __init__(self, scope: str, needed: int, available: int) -> None:
+        super().__init__(scope)
+        self.scope, self.needed, self.available = scope, needed, available
+
+
+class Calls:
+    """The calls of one attempt."""
+
+    def __init__(self, services: Services, live: LiveRun, node: Node, attempt: int) -> None:
+        self._services = services
+        self._live = live
+        self._node = node
+        self._attempt = attempt
+        self._number = 0
+        self._open: _Open | None = None
+        self.facts: list[AnyEvent] = []
+        """Events to be committed with the attempt's end."""
+        self.deadline: asyncio.Timeout | None = None
+
+    def scrub(self, text: str) -> str:
+        """Without secrets."""
+        return self._services.scrub(text)
+
+    async def answer(
+        self,
+        models: Sequence[str],
+        messages: tuple[Message, ...],
+        *,
+        instructions: str,
+        settings: Mapping[str, Any],
+        schema: Mapping[str, Any] | None,
+    ) -> Any:
+        """Text, or the value that fits `schema` (with one turn to repair it). Raises `ProviderError`,
+        `OutputError`, `HeldByBudget`."""
+        text = await self._chain(models, messages, instructions, settings, schema)
+        if schema is None:
+            return text
+        try:
+            return self._services.schemas.parse(text, schema)
+        except OutputError as error:
+            repair = (
+                *messages,
+                Message(role="assistant", content=text),
+                Message(
+                    role="user",
+                    content=f"That does not fit: {error.message}. Answer again, only with JSON that fits.",
+                ),
+            )
+            text = await self._chain(models, repair, instructions, settings, schema)
+            return self._services.schemas.parse(text, schema)
+
+    async def _chain(
+        self,
+        models: Sequence[str],
+        messages: tuple[Message, ...],
+        instructions: str,
+        settings: Mapping[str, Any],
+        schema: Mapping[str, Any] | None,
+    ) -> str:
+        resolved = [model for name in models for model in self._resolve(name)]
+        for position, full in enumerate(resolved):
+            provider, _, model = full.partition(":")
+            request = ChatRequest(
+                model=model,
+                messages=messages,
+                instructions=instructions,
+                settings=settings,
+                output_schema=schema,
+            )
+            try:
+                return await self._call(provider, request)
+            except ProviderError:
+                if position == len(resolved) - 1:
+                    raise
+        raise ProviderError(ErrorInfo(kind="not_found", message="no model is named for this step"))
+
+    def _resolve(self, name: str) -> tuple[str, ...]:
+        """What was recorded for the name; a name that only code knows is resolved now."""
+        created = self._live.run.created
+        if (known := created.models.get(name)) is not None:
+            return known
+        try:
+            return (self._services.models.resolve(name, sim=created.simulated),)
+        except InvalidError as error:
+            raise ProviderError(ErrorInfo(kind="not_found", message=error.message, hint=error.hint)) from None
+
+    async def _call(self, provider_name: str, request: ChatRequest) -> str:
+        services, live, node = self._services, self._live, self._node
+        full = f"{provider_name}:{request.model}"
+        provider = services.models.provider(provider_name)
+        async with services.governor.admit(full) as waited_ms:
+            if waited_ms and self.deadline is not None and (when := self.deadline.when()) is not None:
+                self.deadline.reschedule(when + waited_ms / 1000)
+            self._number += 1
+            number = self._number
+            context = CallContext(
+                run_id=live.run.id,
+                workflow=live.run.definition.name,
+                step=node.path,
+                agent=node.agent or "",
+                attempt=node.tries,
+                call=number,
+                sim=live.run.created.sim,
+                cwd=live.run.created.submitter.cwd,
+            )
+            request = _with_context(request, context)
+            await self._commit_start(provider_name, full, request, number)
+            opened = self._open = _Open(number, services.clock.monotonic())
+            try:
+                finished = await self._stream(provider, request, opened)
+            except ProviderError as error:
+                if error.info.retry_after_ms:
+                    services.governor.hold(full, error.info.retry_after_ms)
+                self._failed(opened, error.info)
+                raise
+            usage = finished.usage
+            cost = finished.cost
+            if cost is None:
+                cost = (
+                    Cost()
+                    if usage is None
+                    else services.prices.cost(provider_name, request.model, usage, at=services.clock.now())
+                )
+            self._open = None
+            services.partials.forget(live.run.id, node.path, number)
+            self.facts.append(
+                CallFinished(
+                    step=node.path,
+                    attempt=self._attempt,
+                    call=number,
+                    usage=usage,
+                    cost=cost,
+                    text=opened.text,
+                    finish=finished.reason,
+                    reasoning=opened.reasoning,
+                    response_id=finished.response_id,
+                    response_model=finished.model,
+                    first_token_ms=opened.first_token_ms,
+                )
+            )
+            return opened.text
+
+    async def _commit_start(self, provider: str, full: str, request: ChatRequest, number: int) -> None:
+        services, live, node = self._services, self._live, self._node
+        shown = {
+            "system": request.instructions,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "settings": dict(request.settings),
+        }
+        if request.output_schema is not None:
+            shown["output"] = dict(request.output_schema)
+        size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
+        size += len(request.instructions.encode()) + MESSAGE_OVERHEAD
+        ceiling = request.settings.get("max_tokens", DEFAULT_MAX_TOKENS)
+        worst = services.prices.estimate(
+            provider,
+            request.model,
+            input_bytes=size,
+            max_output_tokens=ceiling if isinstance(ceiling, int) else DEFAULT_MAX_TOKENS,
+        ).high_micro_usd
+        started = CallStarted(
+            step=node.path,
+            attempt=self._attempt,
+            call=number,
+            key=wire.digest([live.run.id, node.path, number]),
+            provider=provider,
+            model=request.model,
+            request=shown,
+            agent=node.agent,
+            reserved_micro_usd=worst,
+        )
+        self._check_budget(live.run, worst, full)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        facts, self.facts = (*self.facts, started), []
+        live.post(Note(facts, done))
+        await done
+
+    def _check_budget(self, run: Run, worst: int | None, full: str) -> None:
+        budget = run.budget_micro_usd
+        if budget is None:
+            return
+        terms = run.definition.budget
+        if worst is None:
+            if terms is not None and terms.unpriced == "allow":
+                return
+            raise ProviderError(
+                ErrorInfo(
+                    kind="bad_request",
+                    message=f"{full} has no known price, so the budget can't be kept",
+                    hint="set its price in config.toml, or budget: {unpriced: allow}",
+                )
+            )
+        available = budget - (run.tally.cost or 0) - run.tally.reserved
+        if worst > available:
+            if terms is not None and terms.on_exceed == "fail":
+                raise ProviderError(
+                    ErrorInfo(
+                        kind="bad_request",
+                        message=f"the budget of ${budget / 1e6:.4f} could be exceeded: this call may cost "
+                        f"${worst / 1e6:.4f}, ${max(available, 0) / 1e6:.4f} is left",
+                    )
+                )
+            raise HeldByBudget("run", worst, available)
+
+    async def _stream(self, provider: Provider, request: ChatRequest, opened: _Open) -> Finished:
+        services, live, node = self._services, self._live, self._node
+        run_id, feed = live.run.id, services.feed
+        async for event in provider.stream(request):
+            match event:
+                case TextDelta(text=text):
+                    if opened.first_token_ms is None:
+                        opened.first_token_ms = int((services.clock.monotonic() - opened.began) * 1000)
+                    offset, opened.size = opened.size, opened.size + len(text)
+                    opened.parts.append(text)
+                    if feed.watched:
+                        feed.signal(TokenDelta(run_id, node.path, self._attempt, opened.number, offset, text))
+                    services.partials.grow(run_id, node.path, self._attempt, opened.number, opened.joined)
+                case ReasoningDelta(text=text):
+                    offset, opened.thought = opened.thought, opened.thought + len(text)
+                    opened.thoughts.append(text)
+                    if feed.watched:
+                        feed.signal(
+                            TokenDelta(
+                                run_id, node.path, self._attempt, opened.number, offset, text, reasoning=True
+                            )
+                        )
+                case Finished():
+                    return event
+                case ToolCallRequested(name=name):
+                    raise ProviderError(
+                        ErrorInfo(
+                            kind="malformed", message=f"the model called a tool it was not given: {name}"
+                        )
+                    )
+        raise ProviderError(
+            ErrorInfo(kind="truncated", message="the answer ended without its end marker", retryable=True)
+        )
+
+    def _failed(self, opened: _Open, info: ErrorInfo) -> None:
+        """Record a failed call; one that had begun to answer may have been billed, nobody knows how much."""
+        self._open = None
+        self._services.partials.forget(self._live.run.id, self._node.path, opened.number)
+        self.facts.append(
+            CallFailed(
+                step=self._node.path,
+                attempt=self._attempt,
+                call=opened.number,
+                error=info,
+                cost=Cost() if opened.text or info.kind in {"truncated", "timeout"} else None,
+                text=opened.text,
+            )
+        )
+
+    def abandon(self) -> None:
+        """The attempt's deadline passed in the middle of a call."""
+        if self._open is not None:
+            self._failed(self._open, ErrorInfo(kind="timeout", message="stopped by the step's timeout"))
+
+
+class _Open:
+    """A call in flight."""
+
+    __slots__ = ("began", "first_token_ms", "number", "parts", "size", "thought", "thoughts")
+
+    def __init__(self, number: int, began: float) -> None:
+        self.number = number
+        self.began = began
+        self.first_token_ms: int | None = None
+        self.parts: list[str] = []
+        self.thoughts: list[str] = []
+        self.size = 0
+        self.thought = 0
+
+    def joined(self) -> tuple[str, str]:
+        return self.text, self.reasoning
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self.thoughts)
+
+
+def _with_context(request: ChatRequest, context: CallContext) -> ChatRequest:
+    return ChatRequest(
+        model=request.model,
+        messages=request.messages,
+        instructions=request.instructions,
+        settings=request.settings,
+        output_schema=request.output_schema,
+        tools=request.tools,
+        context=context,
+    )

@@ -1,0 +1,141 @@
+"""What a Python step or agent gets: `ctx`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from aethermind.domain.events import LogLevel, LogWritten
+from aethermind.domain.scope import Scope
+from aethermind.domain.state import Node
+from aethermind.engine.calls import Calls
+from aethermind.engine.live import LiveRun, Note
+from aethermind.engine.ports import Message
+
+
+class StepView:
+    """One upstream step as a function sees it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def output(self) -> Any:
+        """Its JSON value; None if it was skipped or failed."""
+        return self._node.output
+
+    @property
+    def status(self) -> str:
+        return self._node.status
+
+    @property
+    def error(self) -> str | None:
+        return self._node.error.message if self._node.error else None
+
+
+class StepsView(Mapping[str, StepView]):
+    """`ctx.steps["a"].output`: steps of the same scope, by id."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __getitem__(self, step_id: str) -> StepView:
+        node = self._scope.find(step_id)
+        if node is None:
+            raise KeyError(f"there is no step {step_id!r} in this scope")
+        return StepView(node)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for group in self._scope.groups() for name in group.by_id)
+
+    def __len__(self) -> int:
+        return sum(len(group.by_id) for group in self._scope.groups())
+
+
+class StepContext:
+    """Passed to every async function given to the SDK.
+
+    `inputs` the run's inputs (of an agent: what it was called with) · `steps` upstream outputs · `item`,
+    `index`, `iteration` inside a fan-out or repeat · `run_id`, `step`, `attempt` · `chat`, `log`.
+    """
+
+    def __init__(self, *, live: LiveRun, node: Node, attempt: int, inputs: Any, calls: Calls) -> None:
+        self._live = live
+        self._node = node
+        self._calls = calls
+        self._scope = Scope(live.run, node)
+        self.inputs = inputs
+        self.attempt = attempt
+        self.run_id = live.run.id
+        self.step = node.path
+
+    @property
+    def steps(self) -> StepsView:
+        return StepsView(self._scope)
+
+    @property
+    def item(self) -> Any:
+        return self._scope["item"]
+
+    @property
+    def index(self) -> int | None:
+        index: int | None = self._scope["index"]
+        return index
+
+    @property
+    def iteration(self) -> int | None:
+        iteration: int | None = self._scope["iteration"]
+        return iteration
+
+    async def chat(
+        self,
+        prompt: str | Sequence[Mapping[str, str]],
+        *,
+        model: str | Sequence[str] | None = None,
+        instructions: str = "",
+        settings: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a model; the call is recorded, billed and shown like any other.
+
+        `prompt` is a text or a list of `{"role", "content"}`. Gives the text, or with a JSON `schema` the
+        value. Without `model`, the agent's own. Raises `ProviderError` or `OutputError`.
+        """
+        if isinstance(prompt, str):
+            messages: tuple[Message, ...] = (Message(role="user", content=prompt),)
+        else:
+            messages = tuple(_message(m) for m in prompt)
+        agent = self._live.run.definition.agents.get(self._node.agent or "")
+        if model is None:
+            models: Sequence[str] = (agent.models if agent else ()) or ("smart",)
+        else:
+            models = (model,) if isinstance(model, str) else model
+        return await self._calls.answer(
+            models,
+            messages,
+            instructions=instructions or (agent.instructions if agent else ""),
+            settings={**(agent.settings if agent else {}), **(settings or {})},
+            schema=schema,
+        )
+
+    def log(self, message: str, *, level: LogLevel = "info", **metadata: Any) -> None:
+        """Write a log record of this step; `metadata` must be JSON values."""
+        event = LogWritten(
+            level=level,
+            message=self._calls.scrub(message),
+            step=self._node.path,
+            attempt=self.attempt,
+            agent=self._node.agent,
+            metadata=metadata,
+        )
+        self._live.post(Note((event,)))
+
+
+def _message(raw: Mapping[str, str]) -> Message:
+    match raw:
+        case {"role": ("system" | "user" | "assistant") as role, "content": str(content)}:
+            return Message(role=role, content=content)
+        case _:
+            raise ValueError(
+                f"a message is {{'role': 'user'|'assistant'|'system', 'content': str}}, not {raw!r}"
+            )

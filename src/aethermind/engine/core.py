@@ -1,0 +1,160 @@
+"""The engine put together: ports in, one scheduler, one feed. Everything else asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from aethermind import wire
+from aethermind.domain.errors import InvalidError
+from aethermind.domain.events import AnyEvent, Draft, RunCreated
+from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.engine import inputs
+from aethermind.engine.attempt import Attempts
+from aethermind.engine.calls import Services
+from aethermind.engine.client import RunRequest
+from aethermind.engine.feed import Feed
+from aethermind.engine.governor import Governor
+from aethermind.engine.live import LiveRun, StepFunction
+from aethermind.engine.partials import Partials
+from aethermind.engine.ports import (
+    Chance,
+    Children,
+    Clock,
+    EventStore,
+    Expressions,
+    Files,
+    Models,
+    Prices,
+    Schemas,
+)
+from aethermind.engine.scheduler import Scheduler
+
+
+class Engine:
+    """Owns a store and drives its runs. Belongs to one event loop; close it with `close`."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        models: Models,
+        prices: Prices,
+        children: Children,
+        files: Files,
+        expressions: Expressions,
+        schemas: Schemas,
+        clock: Clock,
+        chance: Chance,
+        scrub: Callable[[str], str],
+        max_concurrent: int = 10,
+    ) -> None:
+        self.store = store
+        self.models = models
+        self.prices = prices
+        self.schemas = schemas
+        self.clock = clock
+        self.feed = Feed(store)
+        self.functions: dict[str, StepFunction] = {}
+        """Functions given to the SDK, by the name that definitions use."""
+        self._children = children
+        self._partials = Partials(store)
+        services = Services(
+            clock=clock,
+            feed=self.feed,
+            models=models,
+            prices=prices,
+            governor=Governor(clock),
+            schemas=schemas,
+            partials=self._partials,
+            scrub=scrub,
+        )
+        attempts = Attempts(
+            services=services, expressions=expressions, schemas=schemas, children=children, files=files
+        )
+        self.scheduler = Scheduler(
+            store=store,
+            feed=self.feed,
+            clock=clock,
+            chance=chance,
+            expressions=expressions,
+            attempts=attempts,
+            max_concurrent=max_concurrent,
+        )
+
+    async def start(self, request: RunRequest) -> LiveRun:
+        """Check the request, record the run, drive it. Raises `InvalidError` for what can't be run."""
+        definition = request.definition
+        settled = inputs.settle(definition, request.inputs, self.schemas)
+        models = self._resolve(definition, request)
+        used = [name for chain in models.values() for name in chain]
+        simulated = request.simulated or (bool(used) and all(name.startswith("sim:") for name in used))
+        budget = request.budget_micro_usd
+        if budget is None and definition.budget is not None:
+            budget = definition.budget.micro_usd
+        event = RunCreated(
+            workflow=definition.name,
+            definition=definition,
+            definition_hash=wire.digest(definition),
+            inputs=settled,
+            models=models,
+            submitter=request.submitter,
+            priority=definition.priority if request.priority is None else request.priority,
+            simulated=simulated,
+            budget_micro_usd=budget,
+            limit=request.limit,
+            source=request.source,
+            source_hash=request.source_hash,
+            sim=request.sim,
+            tags=request.tags,
+        )
+        return await self.scheduler.submit(event, env=request.env, functions=self.functions)
+
+    def _resolve(self, definition: WorkflowDef, request: RunRequest) -> dict[str, tuple[str, ...]]:
+        """Every model name of the definition → what it means here and now."""
+        names = dict.fromkeys(_model_names(definition))
+        if request.model is not None:
+            meant = self.models.resolve(request.model, sim=request.simulated)
+            return dict.fromkeys(names, (meant,))
+        return {name: (self.models.resolve(name, sim=request.simulated),) for name in names}
+
+    async def record(self, stream: str, events: Sequence[AnyEvent]) -> None:
+        """Append to a stream that no run owns (system, agents), and publish."""
+        now = self.clock.now()
+        recorded = await self.store.append([Draft(stream, now, event) for event in events], {})
+        self.feed.publish(recorded)
+
+    def register(self, name: str, function: StepFunction) -> None:
+        """Make an async function known under the name that a definition uses."""
+        if not callable(function):
+            raise InvalidError(f"{name} is not a function")
+        self.functions[name] = function
+
+    async def close(self, *, drain_s: float = 10.0) -> None:
+        """Let attempts under way end for at most `drain_s` seconds, then close everything."""
+        await self.scheduler.drain(drain_s)
+        await self._partials.close()
+        await self._children.close()
+        await self.models.close()
+        await self.store.close()
+
+
+def _model_names(definition: WorkflowDef) -> list[str]:
+    names = [name for agent in definition.agents.values() for name in agent.models]
+    for step in _all_steps(definition.steps):
+        if isinstance(step.action, Prompt):
+            names.extend(prompt_config(definition, step).models)
+    return names
+
+
+def _all_steps(steps: Sequence[StepDef]) -> list[StepDef]:
+    found: list[StepDef] = []
+    for step in steps:
+        found.append(step)
+        if isinstance(step.action, Group):
+            found.extend(_all_steps(step.action.steps))
+    return found
+
+
+def environment_of(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The values of these variables that there are."""
+    return {name: environ[name] for name in names if name in environ}

@@ -1,0 +1,264 @@
+"""`LocalClient`: the `Client` protocol on an engine in the same event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+
+from aethermind.domain.errors import BusyError, DeniedError, InvalidError, NotFoundError
+from aethermind.domain.events import (
+    AnyEvent,
+    AskAnswered,
+    BudgetRaised,
+    CancelRequested,
+    RunPaused,
+    RunReopened,
+    TrustGranted,
+)
+from aethermind.domain.ids import SYSTEM, run_stream
+from aethermind.domain.run import Run, fold
+from aethermind.domain.state import FINISHED_RUN
+from aethermind.engine.client import FeedItem, RunRequest
+from aethermind.engine.core import Engine
+from aethermind.engine.ports import ModelInfo
+from aethermind.engine.queries import (
+    AgentRow,
+    CallRow,
+    CostFilter,
+    CostRow,
+    LogFilter,
+    LogRow,
+    Page,
+    Partial,
+    RunFilter,
+    RunRow,
+    WorkflowRow,
+)
+
+Json = Any
+DECISIONS = frozenset({"paused", "parked", "waiting_answer", "waiting_budget"})
+"""Stored statuses that stay true when no engine lives."""
+
+
+class LocalClient:
+    """See `Client`. With `owner` (another process's engine owns the data) it can only look."""
+
+    def __init__(self, engine: Engine, *, owner: str | None = None) -> None:
+        self._engine = engine
+        self._owner = owner
+
+    def _own(self) -> Engine:
+        if self._owner is not None:
+            raise BusyError(
+                f"another aethermind owns this data: {self._owner}",
+                hint="act there, or end it first; attaching comes in a later version",
+            )
+        return self._engine
+
+    # --- acting --------------------------------------------------------------------------------
+
+    async def start_run(self, request: RunRequest) -> str:
+        return (await self._own().start(request)).run.id
+
+    async def cancel(self, run_id: str, *, step: str | None = None, by: str = "", reason: str = "") -> None:
+        def decide(run: Run) -> list[AnyEvent]:
+            if run.finished is not None:
+                raise InvalidError(f"run {run_id} is already {run.finished}")
+            if step is not None:
+                self._step(run, step)
+            return [CancelRequested(step=step, by=by, reason=reason)]
+
+        await self._act(run_id, decide, drive=step is None)
+
+    async def pause(self, run_id: str, *, by: str = "") -> None:
+        def decide(run: Run) -> list[AnyEvent]:
+            if run.finished is not None:
+                raise InvalidError(f"run {run_id} is already {run.finished}")
+            return [] if run.paused else [RunPaused(by=by)]
+
+        await self._act(run_id, decide)
+
+    async def resume(self, run_id: str, *, by: str = "", env: Mapping[str, str] | None = None) -> None:
+        engine = self._own()
+        await self._exists(run_id)
+        await engine.scheduler.resume(run_id, by=by, env=env or {}, functions=engine.functions)
+
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        steps: Sequence[str] = (),
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        def decide(run: Run) -> list[AnyEvent]:
+            if run.finished is None:
+                raise InvalidError(f"run {run_id} is {run.status}", hint=f"aethermind resume {run_id}")
+            for step in steps:
+                self._step(run, step)
+            failed = [
+                n.path for n in run.nodes.values() if n.mode == "leaf" and n.status in {"failed", "cancelled"}
+            ]
+            targets = tuple(steps) or tuple(failed)
+            if not targets:
+                raise InvalidError(f"run {run_id} has no failed step")
+            return [RunReopened(steps=targets, generation=run.generation + 1, by=by)]
+
+        engine = self._own()
+        await self._exists(run_id)
+        if run_id in engine.scheduler.live:
+            raise InvalidError(f"run {run_id} is still being driven")
+        await engine.scheduler.reopen(run_id, decide, env=env or {}, functions=engine.functions)
+
+    async def answer(self, run_id: str, step: str, values: Mapping[str, Json], *, by: str = "") -> None:
+        def decide(run: Run) -> list[AnyEvent]:
+            question = self._step(run, step).question
+            if question is None:
+                raise InvalidError(f"step {step} of {run_id} asks nothing")
+            if question.values is not None:
+                if question.values == dict(values):
+                    return []
+                raise DeniedError(f"step {step} was already decided by {question.by}: {question.values}")
+            for name, schema in question.fields.items():
+                if name not in values:
+                    raise InvalidError(f"the answer needs {name}", hint=_choices(schema))
+                if "enum" in schema and values[name] not in schema["enum"]:
+                    raise InvalidError(f"{name} can't be {values[name]!r}", hint=_choices(schema))
+            return [AskAnswered(step=step, values=dict(values), by=by)]
+
+        await self._act(run_id, decide)
+
+    async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
+        await self._act(run_id, lambda _run: [BudgetRaised(scope="run", micro_usd=micro_usd, by=by)])
+
+    async def _act(
+        self, run_id: str, decide: Callable[[Run], list[AnyEvent]], *, drive: bool = False
+    ) -> None:
+        """Decide on a live run through its mailbox; on one that nobody drives, append (or drive it)."""
+        engine = self._own()
+        live = engine.scheduler.live.get(run_id)
+        if live is not None:
+            await engine.scheduler.act(live, decide)
+            return
+        await self._exists(run_id)
+        await engine.scheduler.act_offline(run_id, decide, drive=drive)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is under way end for at most so long; unfinished runs stay resumable."""
+        await self._engine.scheduler.drain(seconds)
+
+    # --- looking -------------------------------------------------------------------------------
+
+    async def find_run(self, ref: str) -> str:
+        store = self._engine.store
+        if ref == "last":
+            newest = await store.runs(RunFilter(), limit=1)
+            if not newest.items:
+                raise NotFoundError("there is no run yet", hint="aethermind run research-brief --sim")
+            return newest.items[0].id
+        prefix = ref if ref.startswith("r_") else f"r_{ref}"
+        found = await store.runs(RunFilter(id_prefix=prefix), limit=5)
+        exact = [row.id for row in found.items if row.id == prefix]
+        if exact:
+            return exact[0]
+        if not found.items:
+            raise NotFoundError(f"there is no run {ref!r}", hint="aethermind runs")
+        if len(found.items) > 1:
+            raise InvalidError(
+                f"{ref!r} could be {', '.join(row.id for row in found.items)}", hint="give more of the id"
+            )
+        return found.items[0].id
+
+    async def run(self, run_id: str) -> Run:
+        history = await self._engine.store.read_stream(run_stream(run_id))
+        if not history:
+            raise NotFoundError(f"there is no run {run_id!r}", hint="aethermind runs")
+        return fold(run_id, history)
+
+    async def wait(self, run_id: str) -> Run:
+        live = self._engine.scheduler.live.get(run_id)
+        if live is not None:
+            await self._engine.scheduler.settled(live)
+        return await self.run(run_id)
+
+    def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
+        return self._engine.feed.follow(after=after, run_id=run_id)
+
+    async def runs(self, where: RunFilter, *, limit: int = 50, cursor: str | None = None) -> Page[RunRow]:
+        wanted = where.status
+        if wanted == "interrupted" or (wanted is not None and wanted not in FINISHED_RUN | DECISIONS):
+            # What is stored as running may be interrupted: the overlay decides.
+            where = msgspec.structs.replace(where, status=None, unfinished=True)
+            page = await self._engine.store.runs(where, limit=limit, cursor=cursor)
+            rows = [row for row in map(self._overlay, page.items) if row.status == wanted]
+            return Page(rows, page.next)
+        page = await self._engine.store.runs(where, limit=limit, cursor=cursor)
+        return Page([self._overlay(row) for row in page.items], page.next)
+
+    def _overlay(self, row: RunRow) -> RunRow:
+        if row.status in FINISHED_RUN or self._owner is not None:
+            return row
+        live = self._engine.scheduler.live.get(row.id)
+        if live is not None:
+            return msgspec.structs.replace(row, status=live.run.status)
+        return row if row.status in DECISIONS else msgspec.structs.replace(row, status="interrupted")
+
+    async def calls(self, run_id: str, *, limit: int = 1000, cursor: str | None = None) -> Page[CallRow]:
+        return await self._engine.store.calls(run_id, limit=limit, cursor=cursor)
+
+    async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]:
+        return await self._engine.store.logs(where, limit=limit, cursor=cursor)
+
+    async def costs(self, where: CostFilter) -> list[CostRow]:
+        return await self._engine.store.costs(where)
+
+    async def agents(self) -> list[AgentRow]:
+        return await self._engine.store.agents()
+
+    async def workflows(self) -> list[WorkflowRow]:
+        return await self._engine.store.workflows()
+
+    async def models(self) -> list[ModelInfo]:
+        return self._engine.models.list()
+
+    async def partials(self, run_id: str) -> list[Partial]:
+        return await self._engine.store.partials(run_id)
+
+    # --- trust ---------------------------------------------------------------------------------
+
+    async def trust(self, path: str, sha256: str | None, *, by: str = "") -> None:
+        await self._own().record(SYSTEM, [TrustGranted(path=path, sha256=sha256, by=by)])
+
+    async def trusted(self, path: str, sha256: str | None) -> bool:
+        """This content of this file, or a directory above it that was trusted as one's own."""
+        store = self._engine.store
+        if sha256 is not None and await store.trusted(path, sha256):
+            return True
+        here = PurePath(path)
+        for directory in (here, *here.parents):
+            if await store.trusted(str(directory), None):
+                return True
+        return False
+
+    # --- help ----------------------------------------------------------------------------------
+
+    async def _exists(self, run_id: str) -> None:
+        if not await self._engine.store.read_stream(run_stream(run_id)):
+            raise NotFoundError(f"there is no run {run_id!r}", hint="aethermind runs")
+
+    def _step(self, run: Run, path: str) -> Any:
+        node = run.nodes.get(path)
+        if node is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(path, run.nodes, n=1)
+            hint = f"did you mean {near[0]}?" if near else None
+            raise NotFoundError(f"run {run.id} has no step {path!r}", hint=hint)
+        return node
+
+
+def _choices(schema: Mapping[str, Json]) -> str | None:
+    return " | ".join(map(str, schema["enum"])) if "enum" in schema else None

@@ -1,0 +1,484 @@
+"""The one scheduler: a mailbox per run, decide → append → act, and nothing else.
+
+Rules
+- One task per live run takes its messages, applies the events they give, plans, applies the starts, and
+  appends all of it in *one* commit. At most one append per run is under way.
+- Nothing acts before that commit: attempts start, feeds hear and callers are answered only after it.
+- If the append is refused or fails, the run is dropped here, never retried: its state may be ahead of the
+  disk. `resume` folds the log again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from aethermind.domain import recovery
+from aethermind.domain import retry as retrying
+from aethermind.domain.commands import Expand, Finish, Skip, Start, Stop, Wake
+from aethermind.domain.errors import AethermindError, ErrorInfo, StepFailure
+from aethermind.domain.events import (
+    AnyEvent,
+    AskOpened,
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    BudgetHeld,
+    Draft,
+    LogWritten,
+    RunCreated,
+    RunResumed,
+    StepSkipped,
+)
+from aethermind.domain.ids import run_stream
+from aethermind.domain.plan import plan
+from aethermind.domain.run import Run
+from aethermind.domain.scope import Scope
+from aethermind.domain.state import FINISHED_RUN, Node
+from aethermind.domain.workflow import Fail, Value
+from aethermind.engine import expansion
+from aethermind.engine.admission import Admission
+from aethermind.engine.attempt import Attempts
+from aethermind.engine.feed import Feed
+from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, StepFunction, Success
+from aethermind.engine.ports import Chance, Clock, EventStore, Expressions
+
+RESTING = FINISHED_RUN | {"parked", "waiting_answer", "waiting_budget", "paused"}
+"""Statuses in which a run does nothing by itself."""
+
+
+class Scheduler:
+    """Drives all live runs of one engine. All methods belong to the engine's event loop."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        feed: Feed,
+        clock: Clock,
+        chance: Chance,
+        expressions: Expressions,
+        attempts: Attempts,
+        max_concurrent: int = 10,
+    ) -> None:
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._chance = chance
+        self._expressions = expressions
+        self._attempts = attempts
+        self.admission = Admission(max_concurrent)
+        self.live: dict[str, LiveRun] = {}
+        self._draining = False
+
+    # --- entrances -----------------------------------------------------------------------------
+
+    async def submit(
+        self, event: RunCreated, *, env: Mapping[str, str], functions: Mapping[str, StepFunction]
+    ) -> LiveRun:
+        """Record a new run (durable when this returns) and start driving it."""
+        live = LiveRun(Run(self._chance.run_id()), env=env, functions=functions)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        live.inbox.append(Note((event,), done))
+        self._drive(live)
+        await done
+        return live
+
+    async def resume(
+        self, run_id: str, *, by: str, env: Mapping[str, str], functions: Mapping[str, StepFunction]
+    ) -> LiveRun | None:
+        """Go on with a paused or interrupted run; None if it is finished."""
+        live = self.live.get(run_id)
+        if live is None:
+            live = await self.adopt(run_id, env=env, functions=functions)
+        if live is None:
+            return None
+        if live.run.paused:
+            await self.act(live, lambda _run: [RunResumed(by=by)])
+        return live
+
+    async def adopt(
+        self, run_id: str, *, env: Mapping[str, str], functions: Mapping[str, StepFunction]
+    ) -> LiveRun | None:
+        """Fold an unfinished run's log and drive it from here; None if it is finished."""
+        run = await self._fold(run_id)
+        if run.finished is not None:
+            return None
+        if (known := self.live.get(run_id)) is not None:  # somebody was faster
+            return known
+        live = LiveRun(run, env=env, functions=functions)
+        lost = [_lost_events(node) for node in run.nodes.values() if _was_running(node)]
+        if lost:
+            live.inbox.append(Note(tuple(e for events in lost for e in events)))
+        self._drive(live)
+        return live
+
+    async def reopen(
+        self,
+        run_id: str,
+        decide: Callable[[Run], list[AnyEvent]],
+        *,
+        env: Mapping[str, str],
+        functions: Mapping[str, StepFunction],
+    ) -> LiveRun:
+        """Append what `decide` gives to a *finished* run's stream and drive it again."""
+        live = LiveRun(await self._fold(run_id), env=env, functions=functions)
+        await self.act(live, decide, start=True)
+        return live
+
+    async def act_offline(
+        self, run_id: str, decide: Callable[[Run], list[AnyEvent]], *, drive: bool = False
+    ) -> None:
+        """Record a decision about a run that nobody drives. With `drive` carry out what follows from it, up
+        to where it rests (a cancellation ends the run at once, and starts nothing)."""
+        run = await self._fold(run_id)
+        live = LiveRun(run, env={}, functions={})
+        if drive:
+            if lost := [e for n in run.nodes.values() if _was_running(n) for e in _lost_events(n)]:
+                live.inbox.append(Note(tuple(lost)))
+            await self.act(live, decide, start=True)
+            await self.settled(live)
+            return
+        events = decide(run)
+        if events:
+            now = self._clock.now()
+            drafts = [Draft(live.stream, now, event) for event in events]
+            self._feed.publish(await self._store.append(drafts, {live.stream: run.version}))
+
+    async def _fold(self, run_id: str) -> Run:
+        run = Run(run_id)
+        for recorded in await self._store.read_stream(run_stream(run_id)):
+            run.fold(recorded)
+        return run
+
+    async def act(
+        self, live: LiveRun, decide: Callable[[Run], list[AnyEvent]], *, start: bool = False
+    ) -> None:
+        """Have `decide` look at the run's state and record what it gives; raises what it raises."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        live.post(Act(decide, done))
+        if start:
+            self._drive(live)
+        await done
+
+    async def settled(self, live: LiveRun) -> Run:
+        """Until the run is finished or can't go on by itself. The state stays the engine's: read only."""
+        if live.run.version and _rests(live):
+            return live.run
+        waiter: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        live.settled.append(waiter)
+        return await waiter
+
+    def log(self, live: LiveRun, event: LogWritten) -> None:
+        live.post(Note((event,)))
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing new, give attempts this long to end, then let go: unfinished runs stay resumable."""
+        self._draining = True
+        deadline = self._clock.monotonic() + seconds
+        while tasks := [t for live in self.live.values() for t in live.tasks.values()]:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                break
+            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+        drivers = [live.driver for live in self.live.values() if live.driver is not None]
+        for live in list(self.live.values()):
+            live.dropped = True
+            live.wake()
+            for task in live.tasks.values():
+                task.cancel()
+        await asyncio.gather(
+            *(t for live in self.live.values() for t in live.tasks.values()), return_exceptions=True
+        )
+        for driver in drivers:
+            with contextlib.suppress(asyncio.CancelledError):
+                await driver
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def _drive(self, live: LiveRun) -> None:
+        self.live[live.run.id] = live
+        live.driver = asyncio.get_running_loop().create_task(self._loop(live))
+
+    async def _loop(self, live: LiveRun) -> None:
+        run = live.run
+        try:
+            while True:
+                messages = await live.next()
+                turn = _Turn(live, self._clock.now())
+                version = run.version
+                starts = self._decide(turn, messages)
+                if turn.drafts:
+                    try:
+                        recorded = await self._store.append(turn.drafts, {live.stream: version})
+                    except Exception as error:
+                        turn.refuse(error)
+                        raise
+                    self._feed.publish(recorded)
+                turn.answer()
+                for node, attempt in starts:
+                    self._start(live, node, attempt)
+                self.admission.queue(live, turn.now)
+                if _rests(live) and live.settled:
+                    waiters, live.settled = live.settled, []
+                    for waiter in waiters:
+                        if not waiter.done():
+                            waiter.set_result(run)
+                if run.finished is not None and not live.tasks:
+                    break
+                if live.dropped:
+                    break
+        except Exception as error:  # noqa: BLE001 - the run is dropped, everybody who waits hears why
+            self._fail(live, error)
+        finally:
+            self.live.pop(run.id, None)
+            if live.timer is not None:
+                live.timer.cancel()
+            self.admission.leave(live)
+            self._dismiss(live)
+
+    def _decide(self, turn: _Turn, messages: list[Message]) -> list[tuple[Node, int]]:
+        """Messages → events applied to the state; then everything that is due. Gives attempts to start."""
+        live, run = turn.live, turn.live.run
+        for message in messages:
+            self._take(turn, message)
+        starts: list[tuple[Node, int]] = []
+        while run.nodes or run.exhausted:
+            before = len(turn.drafts)
+            for command in plan(run, turn.now, self.admission.room(live, turn.now)):
+                match command:
+                    case Start(step=path, attempt=n):
+                        self._admit(turn, run.nodes[path], n, starts)
+                    case Expand(step=path):
+                        if path in run.todo:
+                            for event in expansion.expand(run, run.nodes[path], self._expressions, turn.now):
+                                turn.emit(event)
+                    case Skip(step=path, reason=reason):
+                        if path in run.todo:
+                            turn.emit(StepSkipped(step=path, reason=reason))
+                    case Stop(step=path):
+                        self._stop(live, path)
+                    case Finish(status=status):
+                        turn.emit(expansion.finish(run, status, self._expressions))
+                    case Wake(at=at):
+                        self._arm(live, at, turn.now)
+                    case _:
+                        assert_never(command)
+            if len(turn.drafts) == before or self._draining:
+                break
+        return starts
+
+    def _take(self, turn: _Turn, message: Message) -> None:
+        match message:
+            case Ended():
+                self._end(turn, message)
+            case Note(events=events, done=done):
+                for event in events:
+                    turn.emit(event)
+                if done is not None:
+                    turn.done.append(done)
+            case Act(decide=decide, done=done):
+                try:
+                    events = tuple(decide(turn.live.run))
+                except AethermindError as error:
+                    done.set_exception(error)
+                    return
+                for event in events:
+                    turn.emit(event)
+                turn.done.append(done)
+            case _:
+                assert_never(message)
+
+    def _admit(self, turn: _Turn, node: Node, n: int, starts: list[tuple[Node, int]]) -> None:
+        """Start an attempt, unless an earlier command of this turn took it back."""
+        if self._draining or turn.live.run.finished is not None:
+            return
+        if node.status not in {"ready", "retry_wait"} or len(node.attempts) + 1 != n:
+            return
+        step = node.step
+        turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
+        if isinstance(step.action, (Value, Fail)) and step.save is None:
+            turn.emit(self._evaluate(turn.live.run, node, n))
+            return
+        self.admission.take(node.lane)
+        turn.live.slots[node.path] = node.lane
+        starts.append((node, n))
+
+    def _evaluate(self, run: Run, node: Node, n: int) -> AnyEvent:
+        """Pure steps need no task: they begin and end in the same commit."""
+        action = node.step.action
+        try:
+            if isinstance(action, Value):
+                output = self._expressions.value(action.value, Scope(run, node))
+                return AttemptSucceeded(step=node.path, attempt=n, output=output)
+            reason = self._expressions.text(
+                action.reason if isinstance(action, Fail) else "", Scope(run, node)
+            )
+            error = ErrorInfo(kind="fail_step", message=reason)
+        except StepFailure as failure:
+            error = failure.info
+        return AttemptFailed(step=node.path, attempt=n, error=error)
+
+    # --- attempts ------------------------------------------------------------------------------
+
+    def _start(self, live: LiveRun, node: Node, attempt: int) -> None:
+        task = asyncio.get_running_loop().create_task(self._attempts.run(live, node, attempt))
+        live.tasks[node.path] = task
+        if node.path in live.run.stops:  # cancelled while its start was being committed
+            self._stop(live, node.path)
+
+    def _stop(self, live: LiveRun, path: str) -> None:
+        task = live.tasks.get(path)
+        if task is not None and path not in live.stopping:
+            live.stopping.add(path)
+            task.cancel()
+
+    def _end(self, turn: _Turn, message: Ended) -> None:
+        live, run = turn.live, turn.live.run
+        node = run.node(message.step)
+        live.tasks.pop(message.step, None)
+        live.stopping.discard(message.step)
+        self.admission.release(live.slots.pop(message.step))
+        for fact in message.facts:
+            turn.emit(fact)
+        path, n = message.step, message.attempt
+        match message.outcome:
+            case Success(output=output, result=result, saved=saved):
+                turn.emit(AttemptSucceeded(step=path, attempt=n, output=output, result=result, saved=saved))
+            case Cancelled(reason=reason):
+                turn.emit(AttemptCancelled(step=path, attempt=n, reason=reason or node.reason or ""))
+            case Held(scope=scope, needed_micro_usd=needed, available_micro_usd=available):
+                turn.emit(
+                    BudgetHeld(
+                        step=path,
+                        attempt=n,
+                        scope=scope,
+                        needed_micro_usd=needed,
+                        available_micro_usd=available,
+                    )
+                )
+            case ErrorInfo() as error:
+                self._failed(turn, node, n, error)
+            case _:
+                assert_never(message.outcome)
+
+    def _failed(self, turn: _Turn, node: Node, n: int, error: ErrorInfo) -> None:
+        run = turn.live.run
+        if node.path in run.stops:
+            turn.emit(AttemptCancelled(step=node.path, attempt=n, reason=node.reason or ""))
+            return
+        jitter = self._chance.jitter()
+        due = retrying.retry_at(node.step.retry, node.tries, error, now=turn.now, jitter=jitter)
+        turn.emit(AttemptFailed(step=node.path, attempt=n, error=error, retry_at=due))
+        tries = f"{node.tries}/{node.step.retry.max_attempts}"
+        if due is not None:
+            text = f"{error.message}, retry in {(due - turn.now) / 1000:.1f}s ({tries})"
+            level = "warning"
+        else:
+            text = error.message if node.tries == 1 else f"gave up after {node.tries} tries: {error.message}"
+            level = "error"
+        turn.emit(
+            LogWritten(
+                level="warning" if level == "warning" else "error",
+                message=text,
+                step=node.path,
+                attempt=n,
+                agent=node.agent,
+                metadata={"kind": error.kind},
+            )
+        )
+
+    def _arm(self, live: LiveRun, at: int, now: int) -> None:
+        if live.timer is not None:
+            if live.timer_at == at and not live.timer.cancelled() and at > now:
+                return
+            live.timer.cancel()
+        live.timer_at = at
+        live.timer = asyncio.get_running_loop().call_later(max(at - now, 1) / 1000, live.wake)
+
+    # --- endings -------------------------------------------------------------------------------
+
+    def _fail(self, live: LiveRun, error: Exception) -> None:
+        live.dropped = True
+        for task in live.tasks.values():
+            task.cancel()
+        for waiter in live.settled:
+            if not waiter.done():
+                waiter.set_exception(error)
+        live.settled.clear()
+        self._dismiss(live, error)
+
+    def _dismiss(self, live: LiveRun, error: Exception | None = None) -> None:
+        """Answer those whose messages will never be taken."""
+        gone = error or AethermindError(f"run {live.run.id} is not driven here any more")
+        inbox, live.inbox = live.inbox, []
+        for message in inbox:
+            done = None if isinstance(message, Ended) else message.done
+            if done is not None and not done.done():
+                done.set_exception(gone)
+        for lane in live.slots.values():
+            self.admission.release(lane)
+        live.slots.clear()
+        for waiter in live.settled:
+            if not waiter.done():
+                if live.run.finished is not None:
+                    waiter.set_result(live.run)
+                else:
+                    waiter.set_exception(gone)
+        live.settled.clear()
+
+
+class _Turn:
+    """One pass of a run's loop: the events it will commit, and whom to answer after the commit."""
+
+    __slots__ = ("done", "drafts", "live", "now")
+
+    def __init__(self, live: LiveRun, now: int) -> None:
+        self.live = live
+        self.now = now
+        self.drafts: list[Draft] = []
+        self.done: list[asyncio.Future[None]] = []
+
+    def emit(self, event: AnyEvent) -> None:
+        self.drafts.append(Draft(self.live.stream, self.now, event))
+        if not isinstance(event, LogWritten):
+            self.live.run.apply(event, self.now)
+
+    def refuse(self, error: Exception) -> None:
+        for done in self.done:
+            if not done.done():
+                done.set_exception(error)
+
+    def answer(self) -> None:
+        for done in self.done:
+            if not done.done():
+                done.set_result(None)
+
+
+def _rests(live: LiveRun) -> bool:
+    return live.run.status in RESTING and not live.tasks
+
+
+def _was_running(node: Node) -> bool:
+    return node.mode == "leaf" and node.status == "running"
+
+
+def _lost_events(node: Node) -> list[AnyEvent]:
+    event: AttemptLost = recovery.lost(node)
+    if event.resolution != "ask":
+        return [event]
+    return [
+        event,
+        AskOpened(
+            step=node.path,
+            attempt=event.attempt,
+            about="in_doubt",
+            message=f"{node.path} was running when its process died; whether it took effect is unknown.",
+            fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
+        ),
+    ]
