@@ -1,0 +1,117 @@
+"""A run that is held: the screen's own fold of it, its logs, what streams, and what changed since a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aethermind.domain import events as e
+from aethermind.domain.run import Run
+from aethermind.engine.client import FeedItem, TokenDelta
+from aethermind.engine.queries import LogRow, Partial
+from aethermind.tui.context import Changes
+from aethermind.tui.rows.logs import LogLine, LogRing
+from aethermind.tui.rows.streams import Streams, rate_of
+from aethermind.tui.rows.trace import STRUCTURAL
+
+_WHOLE = (e.RunCreated, e.RunReopened, e.DefinitionAdopted)
+"""Events after which every row may be another."""
+
+
+class Held:
+    """Made from a snapshot; `feed` folds what comes after it."""
+
+    def __init__(self, run: Run, *, now: Callable[[], int]) -> None:
+        self.run = run
+        self.logs = LogRing()
+        self.streams = Streams()
+        self.rate = rate_of(run)
+        self._now = now
+        self._last_log = 0
+        """Seq of the newest log line that was taken in."""
+        self.logs_loaded = False
+        self._early: list[e.Recorded] = []
+        """Log lines that came before the stored ones were read."""
+        self._nodes: set[str] = set()
+        self._structure: set[str] = set()
+        self._texts: set[tuple[str, int, int]] = set()
+        self._logs = 0
+        self.whole = True
+        """Everything is to be drawn anew."""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.whole or self._nodes or self._texts or self._logs)
+
+    def feed(self, item: FeedItem) -> None:
+        if isinstance(item, TokenDelta):
+            gained = self.streams.add(self.run, item)
+            if gained:
+                self.rate.add(self._now(), max(gained // 4, 1))
+                self._texts.add((item.step, item.attempt, item.call))
+                self._nodes.add(item.step)
+            return
+        event = item.event
+        if isinstance(event, e.LogWritten):
+            self._log(item)
+            return
+        if item.seq <= self.run.seq:
+            return
+        self.run.fold(item)
+        if isinstance(event, _WHOLE):
+            self.whole = True
+            return
+        step = getattr(event, "step", None)
+        if not isinstance(step, str):
+            self._nodes.add("")
+            return
+        self._nodes.add(step)
+        if isinstance(event, STRUCTURAL):
+            self._structure.add(step)
+        streamed = self.streams.close(self.run, event)
+        if isinstance(event, e.CallFinished) and event.usage is not None and not streamed:
+            call = self.run.nodes[step].attempts[event.attempt - 1].calls[event.call - 1]
+            self.rate.spread(call.started_at, item.at, event.usage.output_tokens)
+
+    def _log(self, recorded: e.Recorded) -> None:
+        if not self.logs_loaded:
+            self._early.append(recorded)
+            return
+        if recorded.seq <= self._last_log:
+            return
+        event = recorded.event
+        assert isinstance(event, e.LogWritten)
+        self._last_log = recorded.seq
+        self.logs.append(LogLine(recorded.at, event.level, event.agent, event.step, event.message))
+        self._logs += 1
+
+    def load_logs(self, rows: list[LogRow]) -> None:
+        """A page of stored lines, oldest first."""
+        for row in rows:
+            if row.seq > self._last_log:
+                self._last_log = row.seq
+                self.logs.append(LogLine(row.at, row.level, row.agent, row.step, row.message))
+                self._logs += 1
+
+    def logs_complete(self) -> None:
+        """All stored pages are in: what came meanwhile follows."""
+        self.logs_loaded = True
+        early, self._early = self._early, []
+        for recorded in early:
+            self._log(recorded)
+
+    def load_partials(self, partials: list[Partial]) -> None:
+        self.streams.load(self.run, partials)
+        for partial in partials:
+            self._texts.add((partial.step, partial.attempt, partial.call))
+            self._nodes.add(partial.step)
+
+    def take(self) -> tuple[Changes, frozenset[str], bool]:
+        """What changed since the last time: (changes, steps whose rows may have moved, whether all)."""
+        found = Changes(self.run.id, frozenset(self._nodes), frozenset(self._texts), self._logs)
+        structure, whole = frozenset(self._structure), self.whole
+        self._nodes.clear()
+        self._structure.clear()
+        self._texts.clear()
+        self._logs = 0
+        self.whole = False
+        return found, structure, whole

@@ -1,0 +1,103 @@
+"""The line on top: which run, how it goes, what it costs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from aethermind.domain.run import Run
+from aethermind.tui import format as fmt
+from aethermind.tui.glyphs import Glyphs
+from aethermind.tui.rows.cells import Cells, Line, cells_width
+from aethermind.tui.rows.draw import STYLE, elapsed
+from aethermind.tui.rows.gantt import spark
+
+SPARK = 8
+STATUS_WORDS = {
+    "waiting_answer": "WAITS FOR AN ANSWER",
+    "waiting_budget": "WAITS FOR BUDGET",
+    "in_doubt": "IN DOUBT",
+}
+
+
+def cells(
+    run: Run | None,
+    width: int,
+    now: int,
+    glyphs: Glyphs,
+    *,
+    status: str = "",
+    rate: Sequence[int] = (),
+    flowing: int = 0,
+    pace: str = "",
+    place: str = "",
+) -> Cells:
+    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight."""
+    wide = width >= 100
+    left = Line(ellipsis=glyphs.ellipsis)
+    left.add(" AETHERMIND " if wide else " AETHER ", "brand").add(" ")
+    right = Line(ellipsis=glyphs.ellipsis)
+    if run is not None:
+        if wide:
+            left.say(_file(run), "").add("  ")
+        left.say(run.id[:10] if wide else run.id[:6], "id").add("  " if wide else " ")
+        status = status or run.status
+        word = STATUS_WORDS.get(status, status.replace("_", " ").upper())
+        left.add(f"{glyphs.status_of(status)} {word}", "head." + STYLE.get(status, "running"))
+        left.add(" " + elapsed(run.created_at, run.finished_at, now), "strong")
+        _money(right, run, glyphs, wide=wide)
+        if rate and wide:
+            right.add(" ").add(spark(rate, glyphs), "spark")
+        tokens = run.tally.usage.total_tokens + flowing
+        right.add("  " if not wide else " ").add(
+            ("~" if flowing else "") + fmt.short(tokens) + " tok", "tokens"
+        )
+    if pace:
+        right.add("  ").add(pace, "faint")
+    if place and wide:
+        right.add("  ").say(place, "faint")
+    right.add(" ")
+    room = width - cells_width(right.cells)
+    if left.width > room - 1:
+        left.to(max(room - 1, 0))
+    left.to(max(room, left.width))
+    return [*left.cells, *right.cells]
+
+
+def _file(run: Run) -> str:
+    return PurePath(run.created.source).name if run.created.source else run.created.workflow
+
+
+def _money(line: Line, run: Run, glyphs: Glyphs, *, wide: bool) -> None:
+    tally = run.tally
+    if run.created.simulated:
+        line.add("sim ", "sim")
+    if tally.cost is None and tally.unpriced:
+        line.add("unpriced", "unpriced")
+    else:
+        cost = tally.cost or 0
+        mark = glyphs.at_least if tally.unpriced else ""
+        line.add(mark + fmt.usd(cost), "money")
+    if run.budget_micro_usd is not None:
+        over = (tally.cost or 0) >= run.budget_micro_usd
+        line.add("/" + fmt.budget(run.budget_micro_usd), "failed" if over else "faint")
+    if tally.unpriced and tally.cost is not None and wide:
+        line.add(f" +{tally.unpriced} unpriced", "unpriced")
+
+
+def tiny(run: Run | None, width: int, now: int, glyphs: Glyphs, *, status: str = "") -> Cells:
+    """Everything on one line, for a terminal too small for panes."""
+    line = Line(ellipsis=glyphs.ellipsis)
+    if run is None:
+        return line.add("aethermind: no run", "faint").to(width).cells
+    status = status or run.status
+    line.add(glyphs.status_of(status) + " ", STYLE.get(status, "")).say(run.id[:6], "id")
+    line.add(" " + elapsed(run.created_at, run.finished_at, now), "strong")
+    done = sum(run.counts.get(s, 0) for s in ("succeeded", "failed", "skipped", "cancelled"))
+    total = sum(run.counts.values())
+    line.add(f" {done}/{total}")
+    if failed := run.counts.get("failed", 0):
+        line.add(f" {glyphs.status_of('failed')}{failed}", "failed")
+    line.add(" ")
+    _money(line, run, glyphs, wide=False)
+    return line.to(width).cells

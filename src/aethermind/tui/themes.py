@@ -1,0 +1,370 @@
+"""Colours: theme files, and what a named style of a row looks like under the theme in force.
+
+A theme file is YAML: `name`, `dark`, `colors`. Of the colours `background`, `foreground` and `primary` are
+needed, all others are derived where they are missing. A bad file is a `ThemeProblem` and never more.
+
+Rows name styles (`failed`, `bar.ok`, `money`); `Palette.style` gives the look. Without colours
+(`NO_COLOR`) a palette is made of bold, dim, underlined and reversed text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.style import Style
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+FALLBACK = "aether-dark"
+NEEDED = ("background", "foreground", "primary")
+DERIVED = {
+    # name: (base, blended towards, how far)
+    "surface": ("background", "foreground", 0.03),
+    "panel": ("background", "foreground", 0.08),
+    "muted": ("foreground", "background", 0.35),
+    "faint": ("foreground", "background", 0.58),
+    "border": ("background", "foreground", 0.22),
+    "cursor": ("background", "primary", 0.22),
+    "focus": ("primary", "primary", 0),
+    "secondary": ("primary", "foreground", 0.3),
+    "accent": ("primary", "primary", 0),
+    "money": ("foreground", "foreground", 0),
+}
+STATES = {
+    "ok": "#4ebf71",
+    "running": "#4fa8e8",
+    "waiting": "#e0b050",
+    "gate": "#e8935a",
+    "failed": "#e0566f",
+    "doubt": "#c884e0",
+    "star": "#e8c84e",
+}
+COLORS = (*NEEDED, *DERIVED, *STATES)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
+_MAX_BYTES = 64_000
+
+
+@dataclass(frozen=True)
+class ThemeProblem(Exception):
+    """Why a theme file cannot be used: one line."""
+
+    path: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}: {self.what}"
+
+
+def load_file(path: Path) -> Theme:
+    """Read and check a theme. Raises `ThemeProblem`."""
+    import yaml
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ThemeProblem(path, "too large for a theme")
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ThemeProblem(path, str(error)) from None
+    except yaml.YAMLError as error:
+        raise ThemeProblem(path, f"is no YAML ({str(error).splitlines()[0]})") from None
+    return read(data, path)
+
+
+def read(data: Any, path: Path) -> Theme:
+    """A theme from the data of its file. Raises `ThemeProblem`."""
+    if not isinstance(data, dict):
+        raise ThemeProblem(path, "must be a mapping with name, dark and colors")
+    unknown = set(data) - {"name", "dark", "colors"}
+    if unknown:
+        raise ThemeProblem(path, f"unknown key {min(map(str, unknown))!r}")
+    name = data.get("name", path.stem)
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ThemeProblem(path, "name must be of a-z, 0-9, - and _")
+    dark = data.get("dark", True)
+    if not isinstance(dark, bool):
+        raise ThemeProblem(path, "dark must be true or false")
+    colors = data.get("colors")
+    if not isinstance(colors, dict):
+        raise ThemeProblem(path, "colors must be a mapping")
+    return theme(name, _checked(colors, path), dark=dark)
+
+
+def _checked(colors: Mapping[Any, Any], path: Path) -> dict[str, Color]:
+    found: dict[str, Color] = {}
+    for name, value in colors.items():
+        if name not in COLORS:
+            raise ThemeProblem(path, f"unknown colour {name!r} (there are {', '.join(COLORS)})")
+        try:
+            found[name] = Color.parse(value) if isinstance(value, str) else _no_color(value)
+        except (ColorParseError, ValueError):
+            raise ThemeProblem(path, f"colors.{name}: {value!r} is no colour") from None
+        if found[name].a != 1:
+            raise ThemeProblem(path, f"colors.{name}: {value!r} must be opaque")
+    if missing := [name for name in NEEDED if name not in found]:
+        raise ThemeProblem(path, f"colors.{missing[0]} is missing")
+    return found
+
+
+def _no_color(value: object) -> Color:
+    raise ValueError(value)
+
+
+def theme(name: str, given: Mapping[str, Color], *, dark: bool) -> Theme:
+    """The Textual theme of these colours; ours are in its variables as `aether-…`."""
+    colors = complete(given)
+    value = {key: color.hex for key, color in colors.items()}
+    return Theme(
+        name=name,
+        dark=dark,
+        primary=value["primary"],
+        secondary=value["secondary"],
+        accent=value["accent"],
+        foreground=value["foreground"],
+        background=value["background"],
+        surface=value["surface"],
+        panel=value["panel"],
+        success=value["ok"],
+        warning=value["waiting"],
+        error=value["failed"],
+        variables={
+            **{f"aether-{key}": hex_ for key, hex_ in value.items()},
+            "border": value["focus"],
+            "border-blurred": value["border"],
+            "block-cursor-background": value["focus"],
+            "block-cursor-foreground": value["background"],
+            "block-cursor-text-style": "bold",
+            "block-cursor-blurred-background": value["cursor"],
+            "block-cursor-blurred-foreground": value["foreground"],
+            "input-selection-background": value["cursor"],
+            "scrollbar": value["border"],
+            "scrollbar-hover": value["muted"],
+            "scrollbar-active": value["focus"],
+            "scrollbar-background": value["background"],
+            "scrollbar-background-hover": value["background"],
+            "scrollbar-background-active": value["background"],
+            "scrollbar-corner-color": value["background"],
+            "footer-key-foreground": value["focus"],
+        },
+    )
+
+
+def complete(given: Mapping[str, Color]) -> dict[str, Color]:
+    """All colours: the given ones, and what follows from them."""
+    colors = {name: Color.parse(value) for name, value in STATES.items()} | dict(given)
+    for name, (base, towards, amount) in DERIVED.items():
+        if name not in colors:
+            colors[name] = blend(colors[base], colors[towards], amount)
+    return colors
+
+
+def blend(base: Color, towards: Color, amount: float) -> Color:
+    """Colours of the terminal's own sixteen can't be mixed: they stay as they are."""
+    if base.ansi is not None or towards.ansi is not None or not amount:
+        return base
+    return base.blend(towards, amount, alpha=1)
+
+
+def load_dirs(dirs: Iterable[Path]) -> tuple[dict[str, Theme], list[ThemeProblem]]:
+    """All themes of these directories by name (a later one of the same name wins), and what is wrong."""
+    found: dict[str, Theme] = {}
+    problems: list[ThemeProblem] = []
+    for directory in dirs:
+        for path in sorted(directory.glob("*.yaml")) if directory.is_dir() else ():
+            try:
+                loaded = load_file(path)
+            except ThemeProblem as problem:
+                problems.append(problem)
+            else:
+                found[loaded.name] = loaded
+    return found, problems
+
+
+def fallback() -> Theme:
+    """Good enough to read, should the files be gone."""
+    given = {"background": "#0b0e15", "foreground": "#ccd6e5", "primary": "#8f7bff"}
+    return theme(FALLBACK, {k: Color.parse(v) for k, v in given.items()}, dark=True)
+
+
+# --- looks -------------------------------------------------------------------------------------
+
+_BOLD = frozenset({"strong", "brand", "star", "title.focus", "tab.active", "key", "match", "bar.mark", "sim"})
+_FROM = {
+    "": "foreground",
+    "strong": "foreground",
+    "pending": "faint",
+    "queued": "muted",
+    "skipped": "faint",
+    "muted": "muted",
+    "head": "muted",
+    "ruler": "faint",
+    "guide": "border",
+    "fold": "muted",
+    "time": "muted",
+    "tokens": "muted",
+    "note": "muted",
+    "note.bad": "failed",
+    "unpriced": "waiting",
+    "sim": "doubt",
+    "id": "secondary",
+    "key": "focus",
+    "spark": "running",
+    "border.focus": "focus",
+    "title": "muted",
+    "title.focus": "focus",
+    "tab": "muted",
+    "tab.active": "focus",
+    "thumb": "muted",
+    "log.debug": "faint",
+    "log.info": "ok",
+    "log.warning": "waiting",
+    "log.error": "failed",
+    "log.agent": "secondary",
+    "log.step": "muted",
+    "fresh": "waiting",
+    "bar.mark": "failed",
+}
+"""Style → colour, where it has another name than its colour."""
+_BARS = {
+    "run": ("accent", 0.35),
+    "box": ("accent", 0.62),
+    "ok": ("ok", 0.2),
+    "failed": ("failed", 0.15),
+    "running": ("running", 0.05),
+    "waiting": ("waiting", 0.45),
+    "skipped": ("faint", 0.3),
+    "gate": ("gate", 0.3),
+    "doubt": ("doubt", 0.3),
+}
+_PLAIN = {
+    "strong": Style(bold=True),
+    "brand": Style(bold=True, reverse=True),
+    "failed": Style(bold=True),
+    "note.bad": Style(bold=True),
+    "log.error": Style(bold=True),
+    "log.warning": Style(bold=True),
+    "faint": Style(dim=True),
+    "pending": Style(dim=True),
+    "skipped": Style(dim=True),
+    "guide": Style(dim=True),
+    "ruler": Style(dim=True),
+    "border": Style(dim=True),
+    "border.focus": Style(bold=True),
+    "title.focus": Style(bold=True, reverse=True),
+    "tab.active": Style(bold=True, reverse=True),
+    "key": Style(bold=True),
+    "match": Style(bold=True, underline=True),
+    "star": Style(bold=True),
+    "sim": Style(bold=True),
+    "head": Style(underline=True),
+    "fresh": Style(bold=True),
+}
+"""Looks without colours."""
+
+
+class Palette:
+    """What styles look like: made anew when the theme changes."""
+
+    def __init__(self, variables: Mapping[str, str], *, no_color: bool = False) -> None:
+        self.no_color = no_color
+        self._styles: dict[tuple[str, str], Style] = {}
+        self._colors = complete(_of_variables(variables)) if not no_color else {}
+
+    def style(self, name: str, under: str = "") -> Style:
+        """`under`: "" on the plain background, `cursor` or `blur` on the row of the cursor."""
+        key = (name, under)
+        found = self._styles.get(key)
+        if found is None:
+            found = self._styles[key] = self._plain(name, under) if self.no_color else self._make(name, under)
+        return found
+
+    def _plain(self, name: str, under: str) -> Style:
+        style = (
+            Style(reverse=True)
+            if name.startswith("bar.") and name.endswith(".r")
+            else _PLAIN.get(name, Style())
+        )
+        if under == "cursor":
+            return style + Style(reverse=not style.reverse)
+        return style + Style(underline=True) if under else style
+
+    def _make(self, name: str, under: str) -> Style:
+        background = self._background(under)
+        if name == "brand":
+            return Style(
+                color=self._colors["background"].rich_color,
+                bgcolor=self._colors["accent"].rich_color,
+                bold=True,
+            )
+        reverse = name.startswith("bar.") and name.endswith(".r")
+        color = self._color(name.removesuffix(".r") if reverse else name)
+        if name == "match":
+            return Style(
+                color=self._colors["background"].rich_color,
+                bgcolor=self._colors["star"].rich_color,
+                bold=True,
+            )
+        ansi = background.ansi is not None
+        if reverse:
+            return Style(color=background.rich_color, bgcolor=color.rich_color)
+        return Style(
+            color=color.rich_color,
+            bgcolor=background.rich_color,
+            bold=name in _BOLD or name.startswith("head."),
+            dim=ansi and name in {"faint", "guide", "ruler", "pending", "skipped"},
+            reverse=ansi and under == "cursor",
+            underline=ansi and under == "blur",
+        )
+
+    def _background(self, under: str) -> Color:
+        colors = self._colors
+        if under == "cursor":
+            return colors["cursor"]
+        if under == "blur":
+            return blend(colors["background"], colors["cursor"], 0.5)
+        return colors["background"]
+
+    def _color(self, name: str) -> Color:
+        colors = self._colors
+        if name.startswith("bar."):
+            kind = name[4:]
+            call = kind.startswith("call.")
+            base, amount = _BARS.get(kind.removeprefix("call."), ("foreground", 0.3))
+            return blend(colors[base], colors["background"], min(amount + (0.3 if call else 0), 0.8))
+        name = name.removeprefix("head.")
+        return colors.get(_FROM.get(name, name), colors["foreground"])
+
+
+def _of_variables(variables: Mapping[str, str]) -> dict[str, Color]:
+    """Our colours out of a theme's variables; of a theme of Textual's own, the nearest."""
+    near = {
+        "background": "background",
+        "foreground": "foreground",
+        "primary": "primary",
+        "secondary": "secondary",
+        "accent": "accent",
+        "ok": "success",
+        "running": "primary",
+        "waiting": "warning",
+        "gate": "warning",
+        "failed": "error",
+        "doubt": "secondary",
+        "star": "warning",
+        "focus": "accent",
+    }
+    found: dict[str, Color] = {}
+    for name in COLORS:
+        value = variables.get(f"aether-{name}") or variables.get(near.get(name, ""))
+        if value is None:
+            continue
+        try:
+            found[name] = Color.parse(value)
+        except ColorParseError:
+            continue
+    found.setdefault("background", Color.parse("ansi_default"))
+    found.setdefault("foreground", Color.parse("ansi_default"))
+    found.setdefault("primary", found["foreground"])
+    return found
