@@ -255,7 +255,7 @@ class Anthropic(Wire):
         return {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}
 
     def _start(self, usage: Mapping[str, Any]) -> dict[str, Any]:
-        message = {
+        message: dict[str, Any] = {
             "id": "msg_1", "type": "message", "role": "assistant", "model": "m-1", "content": [],
             "stop_reason": None, "stop_sequence": None, "usage": dict(usage),
         }  # fmt: skip

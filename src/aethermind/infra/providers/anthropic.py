@@ -102,9 +102,15 @@ class AnthropicProvider:
         require_settings("anthropic", request, self._peer)
         if self._key is None and self.official:
             raise missing_key(self._peer, ["ANTHROPIC_API_KEY"] if self.name == "anthropic" else [])
-        client = self._client or await asyncio.to_thread(self._connect)
+        client = await self._ready()
         arguments = messages_arguments(request, self._peer, structured=self._structured)
         return cast("Stream", await client.messages.create(**arguments))
+
+    async def _ready(self) -> AsyncAnthropic:
+        if self._client is not None:
+            return self._client
+        # Importing an SDK takes a second or more, which the engine's loop must not feel.
+        return await asyncio.to_thread(self._connect)
 
     def _connect(self) -> AsyncAnthropic:
         with self._lock:

@@ -92,7 +92,7 @@ class OllamaProvider:
             hint = f"settings: {{num_ctx: {_next_window(2 * least)}}}"
             raise failure(self._peer, "context_length", text, hint=hint)
         reader.expect(request.model, window=window, least=least)
-        client = self._client or await asyncio.to_thread(self._connect)
+        client = await self._ready()
         response = await client.send(client.build_request("POST", "/api/chat", json=body), stream=True)
         if response.status_code >= 400:
             try:
@@ -101,6 +101,12 @@ class OllamaProvider:
                 await response.aclose()
             raise from_status(self._peer, response.status_code, _json_or_text(raw), response.headers)
         return _Lines(response)
+
+    async def _ready(self) -> httpx2.AsyncClient:
+        if self._client is not None:
+            return self._client
+        # Importing an SDK takes a second or more, which the engine's loop must not feel.
+        return await asyncio.to_thread(self._connect)
 
     def _connect(self) -> httpx2.AsyncClient:
         with self._lock:

@@ -92,12 +92,18 @@ class OpenAIProvider:
         require_settings(self.api, request, self._peer)
         if self._key is None and self.official:
             raise missing_key(self._peer, ["OPENAI_API_KEY"] if self.name == "openai" else [])
-        client = self._client or await asyncio.to_thread(self._connect)
+        client = await self._ready()
         if self.api == "responses":
             arguments = responses_arguments(request, structured=self._structured)
             return cast("Stream", await client.responses.create(**arguments))
         arguments = chat_arguments(request, official=self.official, structured=self._structured)
         return cast("Stream", await client.chat.completions.create(**arguments))
+
+    async def _ready(self) -> AsyncOpenAI:
+        if self._client is not None:
+            return self._client
+        # Importing an SDK takes a second or more, which the engine's loop must not feel.
+        return await asyncio.to_thread(self._connect)
 
     def _connect(self) -> AsyncOpenAI:
         with self._lock:
