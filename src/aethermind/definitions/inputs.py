@@ -24,7 +24,9 @@ def read_inputs(node: Map, shorthand: Shorthand) -> dict[str, InputDef]:
     out = {}
     for name, child in node.entries.items():
         if not _NAME.match(name):
-            raise node.key_error(name, f"`{show(name)}` cannot be an input's name", hint="letters, digits and _")
+            raise node.key_error(
+                name, f"`{show(name)}` cannot be an input's name", hint="letters, digits and _"
+            )
         out[name] = _read_input(name, child, shorthand)
     return out
 
@@ -114,7 +116,9 @@ def from_words(name: str, text: str, schema: Mapping[str, Json]) -> Json:
         match kind:
             case "integer" if re.fullmatch(r"[+-]?[0-9]{1,18}", stripped):
                 return int(stripped)
-            case "number" if re.fullmatch(r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?", stripped):
+            case "number" if re.fullmatch(
+                r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?", stripped
+            ):
                 number = float(stripped)
                 whole = re.fullmatch(r"[+-]?[0-9]{1,18}", stripped)
                 if number in {float("inf"), float("-inf")}:
@@ -129,7 +133,8 @@ def from_words(name: str, text: str, schema: Mapping[str, Json]) -> Json:
             case _:
                 continue
     raise InvalidError(
-        f"input `{name}`: {show(text, 40)!r} is not {describe_type(schema)}", hint=f"-i {name}={_sample(schema)}"
+        f"input `{name}`: {show(text, 40)!r} is not {describe_type(schema)}",
+        hint=f"-i {name}={_sample(schema)}",
     )
 
 
@@ -174,7 +179,11 @@ def _sample(schema: Mapping[str, Json]) -> str:
         return str(schema["enum"][0])
     kinds = _kinds(schema)
     low = schema.get("minimum", 1)
-    samples = {"integer": str(low), "number": str(low), "boolean": "true", "array": "'[…]'", "object": "'{…}'"}
+    samples = {
+        "integer": str(low),
+        "number": str(low),
+        "boolean": "true",
+        "array": "'[…]'",
+        "object": "'{…}'",
+    }
     return samples.get(kinds[0], "…") if kinds else "…"
-
-

@@ -36,7 +36,11 @@ class JsonSchemas:
                 first = first or problem
         if first is not None:
             raise first
-        what = "the answer is empty" if not text.strip() else f"no JSON value in the answer: {show(text.strip(), 80)}"
+        what = (
+            "the answer is empty"
+            if not text.strip()
+            else f"no JSON value in the answer: {show(text.strip(), 80)}"
+        )
         raise OutputError(ErrorInfo(kind="output", message=what, hint="it should fit the step's `output`"))
 
     def check(self, value: Json, schema: Mapping[str, Json]) -> Json:
@@ -75,7 +79,9 @@ def quick_check(value: Json, schema: Json) -> bool | None:
         names = [kinds] if isinstance(kinds, str) else kinds
         if not any(_is_of(value, name) for name in names):
             return False
-    if "enum" in schema and not any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in schema["enum"]):
+    if "enum" in schema and not any(
+        v == value and isinstance(v, bool) == isinstance(value, bool) for v in schema["enum"]
+    ):
         return False
     if "anyOf" in schema:
         found = [quick_check(value, option) for option in schema["anyOf"]]
@@ -115,7 +121,10 @@ def _quick_object(value: dict[str, Json], schema: Mapping[str, Json]) -> bool | 
     if any(name not in value for name in schema.get("required", ())):
         return False
     other = schema.get("additionalProperties", True)
-    return _all(quick_check(item, known[key]) if key in known else quick_check(item, other) for key, item in value.items())
+    return _all(
+        quick_check(item, known[key]) if key in known else quick_check(item, other)
+        for key, item in value.items()
+    )
 
 
 def _all(results: Iterator[bool | None]) -> bool | None:
@@ -172,7 +181,9 @@ def complete(value: Json, schema: Json) -> Json:
             return _complete_any(value, schema)
         required = schema.get("required", ())
         added = {k: None for k, s in known.items() if k not in value and k not in required and takes_null(s)}
-        changed = {k: c for k, s in known.items() if k in value and (c := complete(value[k], s)) is not value[k]}
+        changed = {
+            k: c for k, s in known.items() if k in value and (c := complete(value[k], s)) is not value[k]
+        }
         return {**value, **changed, **added} if added or changed else value
     if isinstance(value, list) and "items" in schema:
         done = [complete(item, schema["items"]) for item in value]

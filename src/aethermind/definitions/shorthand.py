@@ -77,7 +77,9 @@ class Shorthand:
             if name in _SHORT or name in TYPES:
                 raise error(node, f"a schema cannot be named `{name}`", hint="that is a type already")
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
-                raise error(node, f"`{show(name)}` cannot be a schema's name", hint="letters, digits, _ and -")
+                raise error(
+                    node, f"`{show(name)}` cannot be a schema's name", hint="letters, digits, _ and -"
+                )
             self._name(name, node)
         return dict(self._done)
 
@@ -90,14 +92,18 @@ class Shorthand:
     def _read(self, node: Node, *, as_input: bool = False) -> tuple[JsonSchema, bool]:
         if isinstance(node, Seq):
             if len(node.items) != 1:
-                raise error(node, "a list's type has one entry", hint="[string]; words to choose from are a|b|c")
+                raise error(
+                    node, "a list's type has one entry", hint="[string]; words to choose from are a|b|c"
+                )
             return self._made(node, {"type": "array", "items": self._read_inner(node.items[0])[0]}), False
         if isinstance(node, Map):
             if is_json_schema(node, as_input=as_input):
                 return self._json_schema(node)
             return self._object(node), False
         if not isinstance(node.value, str):
-            raise error(node, f"a type is wanted, not {describe(node)}", hint="string, [string], a|b|c, {k: type}")
+            raise error(
+                node, f"a type is wanted, not {describe(node)}", hint="string, [string], a|b|c, {k: type}"
+            )
         return self._text(node.value, node)
 
     def _object(self, node: Map) -> JsonSchema:
@@ -221,7 +227,11 @@ class Shorthand:
                 raise error(node, f"`{key}` should be a list of types")
             return [self._subschema(child)[0] for child in node.items], False
         if key in {"minimum", "maximum"}:
-            if not isinstance(node, Scalar) or not isinstance(node.value, int | float) or isinstance(node.value, bool):
+            if (
+                not isinstance(node, Scalar)
+                or not isinstance(node.value, int | float)
+                or isinstance(node.value, bool)
+            ):
                 raise error(node, f"`{key}` should be a number, not {describe(node)}")
         elif key in {"minLength", "maxLength", "minItems", "maxItems"}:
             ok = isinstance(node, Scalar) and isinstance(node.value, int) and not isinstance(node.value, bool)
@@ -275,7 +285,9 @@ class Shorthand:
         """Keep count of how large a schema is with its names written out."""
         size = 1 + self._size(schema)
         if size > _MAX_SIZE:
-            raise error(node, f"the schema is too large with its names written out (more than {_MAX_SIZE:,} parts)")
+            raise error(
+                node, f"the schema is too large with its names written out (more than {_MAX_SIZE:,} parts)"
+            )
         self._sizes[id(schema)] = size
         self._kept.append(schema)
         return schema
@@ -296,7 +308,11 @@ def is_json_schema(node: Map, *, as_input: bool = False) -> bool:
         return False
     for key in ("title", "description"):  # `{type: string, title: string}` is an object
         word = entries.get(key)
-        if isinstance(word, Scalar) and isinstance(word.value, str) and word.value.removesuffix("?") in _SHORT:
+        if (
+            isinstance(word, Scalar)
+            and isinstance(word.value, str)
+            and word.value.removesuffix("?") in _SHORT
+        ):
             return False
     if "type" in entries:
         kind = entries["type"]
@@ -332,7 +348,9 @@ def _check_pattern(node: Node, pattern: str) -> None:
     except (re.error, RecursionError, OverflowError) as problem:
         raise error(node, f"`{show(pattern)}` is no regular expression: {show(str(problem), 80)}") from None
     if len(pattern) > 500 or _nested_repeat(parsed, inside=False):
-        raise error(node, f"`{show(pattern)}` could take forever", hint="a repeat inside a repeat, such as (a+)+")
+        raise error(
+            node, f"`{show(pattern)}` could take forever", hint="a repeat inside a repeat, such as (a+)+"
+        )
 
 
 def _nested_repeat(parsed: Any, *, inside: bool) -> bool:
@@ -365,7 +383,9 @@ def _check_local_references(node: Map, schema: JsonSchema) -> None:
         for part in ref.removeprefix("#").strip("/").split("/") if ref != "#" else []:
             key = part.replace("~1", "/").replace("~0", "~")
             if not isinstance(place, dict) or key not in place:
-                raise error(node, f"`$ref: {show(ref)}` leads nowhere", hint="`$defs` of this same schema, or a name")
+                raise error(
+                    node, f"`$ref: {show(ref)}` leads nowhere", hint="`$defs` of this same schema, or a name"
+                )
             place = place[key]
 
 

@@ -69,7 +69,7 @@ Instructions = Annotated[
 
 
 class RetrySurface(Surface, kw_only=True):
-    max_attempts: Annotated[int, Meta(ge=1, le=100, description="The first try counts")] = 1
+    max_attempts: Annotated[int, Meta(ge=1, le=100, description="The first try counts")] | None = None
     backoff: Duration | None = None
     max_backoff: Duration | None = None
 
@@ -80,36 +80,15 @@ class RepeatSurface(Surface, kw_only=True):
     every: Duration | None = None
 
 
-class SimSurface(Surface, kw_only=True):
-    """How a simulated model answers one step."""
-
-    reply: Annotated[Json, Meta(description="Text or JSON value; a list is one reply per call")] = None
-    delay: Duration | None = None
-    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
-    errors: list[Json] | None = None
-    usage: UsageSurface | None = None
-
-
-Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-
-
-class UsageSurface(Surface, kw_only=True):
-    input_tokens: Count | None = None
-    cached_input_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-    output_tokens: Count | None = None
-    reasoning_tokens: Count | None = None
-
-
 class SettingsSurface(Surface, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     reasoning: Literal["low", "medium", "high"] | None = None
     seed: int | None = None
     stop: Words | list[Words] | None = None
     num_ctx: Annotated[int, Meta(ge=1, le=100_000_000, description="Ollama's context window")] | None = None
-    sim: SimSurface | None = None
+    sim: Annotated[Json, Meta(description="Replies of the simulated model, as in a .sim.yaml")] = None
 
 
 class DefaultsSurface(Surface, kw_only=True):
@@ -295,17 +274,3 @@ class WorkflowSurface(Surface, kw_only=True):
     outputs: dict[str, Json] | None = None
     priority: Annotated[int, Meta(ge=-1_000, le=1_000)] = 0
     max_concurrent: Positive | None = None
-
-
-class SimFileSurface(Surface, kw_only=True):
-    """A `.sim.yaml` file."""
-
-    seed: int | None = None
-    defaults: SimDefaults | None = None
-    steps: dict[str, Json] | None = None
-
-
-class SimDefaults(Surface, kw_only=True):
-    delay: Duration | None = None
-    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
-    usage: UsageSurface | None = None
