@@ -6,6 +6,7 @@ AgentRuntime, open                                               (SDK)
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import secrets
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aethermind.infra.providers.models import ConfiguredModels
 
 DATABASE = "aethermind.db"
+MEMORY = ":memory:"
 DEBUG_LOG = "debug.log"
 DEBUG_LOG_BYTES = 4 << 20
 
@@ -112,6 +114,14 @@ class Composition:
         """Where a NAME is looked up after `./` and `./workflows`: the user's directory, the samples."""
         return [self.config.workflows, self.samples_dir]
 
+    def model_problem(self, name: str) -> str | None:
+        """What is wrong with this model's name, or None; no key is asked for."""
+        try:
+            self.models.check(name)
+        except InvalidError as error:
+            return error.line()
+        return None
+
     def redact(self, text: str) -> str:
         """Text without secrets that were loaded, nor anything that looks like a key."""
         from aethermind.infra.secrets import redact
@@ -133,38 +143,76 @@ def load(options: Options | None = None) -> Composition:
 @asynccontextmanager
 async def open_client(composition: Composition) -> AsyncIterator[Client]:
     """The engine on this data directory, or, if another process owns it, a client that only looks."""
+    composition.config.make_home()
+    database = composition.database
+    try:
+        async with open_engine(composition, database) as engine:
+            yield LocalClient(engine)
+    except _Owned as owned:
+        if not database.exists():
+            raise BusyError(owned.busy.message, hint=owned.busy.hint) from None
+        async with _looking(composition, database) as engine:
+            yield LocalClient(engine, owner=owned.busy.message)
+
+
+class _Owned(Exception):
+    """Another process holds the lease."""
+
+    def __init__(self, busy: BusyError) -> None:
+        super().__init__(busy.message)
+        self.busy = busy
+
+
+@asynccontextmanager
+async def open_engine(
+    composition: Composition,
+    database: Path | str,
+    *,
+    store: EventStore | None = None,
+    durability: str | None = None,
+    max_concurrent: int | None = None,
+) -> AsyncIterator[Engine]:
+    """Own this database (or use `store`) and drive its runs."""
     from aethermind.infra.stores.lease import Lease
     from aethermind.infra.stores.sqlite import open_store
 
-    config = composition.config
-    config.make_home()
-    owner: str | None = None
+    config, options = composition.config, composition.options
+    wanted = durability or options.durability or config.durability
+    limit = max_concurrent or options.max_concurrent or config.defaults.max_concurrent
     lease: Lease | None = None
-    try:
-        lease = Lease.acquire(composition.home)
-    except BusyError as busy:
-        if not composition.database.exists():
-            raise
-        owner = busy.message
-    try:
-        store = await open_store(
-            composition.database,
-            durability=_durability(composition.options.durability or config.durability),
-            read_only=lease is None,
-        )
-        engine = _engine(
-            store,
-            composition,
-            max_concurrent=composition.options.max_concurrent or config.defaults.max_concurrent,
-            owner=f"{abs(hash(str(composition.home))):x}",
-        )
+    if store is None and str(database) != MEMORY:
         try:
-            yield LocalClient(engine, owner=owner)
+            lease = Lease.acquire(Path(database))
+        except BusyError as busy:
+            raise _Owned(busy) from None
+    try:
+        opened = store or await open_store(database, durability=_durability(wanted))
+        engine = _engine(opened, composition, max_concurrent=limit, owner=_owner(database))
+        try:
+            yield engine
         finally:
             await engine.close(drain_s=0)
     finally:
         if lease is not None:
             lease.release()
+
+
+@asynccontextmanager
+async def _looking(composition: Composition, database: Path) -> AsyncIterator[Engine]:
+    """An engine that never writes, beside the one that owns the database."""
+    from aethermind.infra.stores.sqlite import open_store
+
+    store = await open_store(database, read_only=True)
+    engine = _engine(store, composition, max_concurrent=1)
+    try:
+        yield engine
+    finally:
+        await engine.close(drain_s=0)
+
+
+def _owner(database: Path | str) -> str:
+    """A word that all engines on this database share: it marks their children."""
+    return hashlib.sha256(str(Path(database).absolute()).encode()).hexdigest()[:12]
 
 
 def _engine(store: EventStore, composition: Composition, *, max_concurrent: int, owner: str = "") -> Engine:
@@ -205,6 +253,43 @@ def environment(composition: Composition, names: Sequence[str]) -> dict[str, str
     return environment_of(names, composition.config.environ)
 
 
+def submitter(
+    composition: Composition,
+    *,
+    cwd: str | Path | None = None,
+    env_names: Sequence[str] = (),
+    origin: str = "cli",
+) -> Submitter:
+    """Who asks, and where what they start runs: this directory and its interpreter."""
+    from aethermind.infra.workspace import submitter_interpreter, user_name
+
+    where = str(cwd or Path.cwd())
+    return Submitter(
+        user=user_name(),
+        cwd=where,
+        interpreter=submitter_interpreter(where, composition.config.python),
+        env_names=tuple(env_names),
+        origin=origin,
+    )
+
+
+def load_workflow(
+    composition: Composition, target: str | Path, *, overrides: Mapping[str, str] | None = None
+) -> LoadedWorkflow:
+    """Read a file, or the workflow that a NAME means here. Raises `NotFoundError`, `InvalidError`."""
+    from aethermind.definitions.loader import Defaults, load_file
+    from aethermind.definitions.templates import find_workflow
+
+    path = find_workflow(str(target), Path.cwd(), composition.workflow_dirs)
+    settings = composition.config.defaults
+    return load_file(
+        path,
+        overrides=overrides,
+        defaults=Defaults(retries=settings.retries, timeout_ms=settings.timeout_ms),
+        known_models=composition.model_problem,
+    )
+
+
 def submission(
     composition: Composition,
     loaded: LoadedWorkflow,
@@ -219,27 +304,18 @@ def submission(
     origin: str = "cli",
 ) -> RunRequest:
     """A run of this file, here: in this directory, with its interpreter and the environment it names."""
-    from aethermind.infra.workspace import submitter_interpreter, user_name
-
-    where = str(cwd or Path.cwd())
     return RunRequest(
         definition=loaded.definition,
         inputs=dict(inputs),
-        submitter=Submitter(
-            user=user_name(),
-            cwd=where,
-            interpreter=submitter_interpreter(where, composition.config.python),
-            env_names=tuple(loaded.env_names),
-            origin=origin,
-        ),
+        submitter=submitter(composition, cwd=cwd, env_names=loaded.env_names, origin=origin),
         env=environment(composition, loaded.env_names),
         priority=priority,
         simulated=sim or composition.options.sim,
         model=model,
         budget_micro_usd=budget_micro_usd,
         limit=limit,
-        source=str(loaded.source) if loaded.source else None,
-        source_hash=loaded.sha256,
+        source=loaded.path,
+        source_hash=loaded.content_hash or None,
         sim=loaded.sim,
     )
 

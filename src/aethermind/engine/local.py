@@ -48,12 +48,13 @@ class LocalClient:
 
     def __init__(self, engine: Engine, *, owner: str | None = None) -> None:
         self._engine = engine
-        self._owner = owner
+        self.owner = owner
+        """Who owns the data if not this process: its line for the user."""
 
     def _own(self) -> Engine:
-        if self._owner is not None:
+        if self.owner is not None:
             raise BusyError(
-                f"another aethermind owns this data: {self._owner}",
+                f"another aethermind owns this data: {self.owner}",
                 hint="act there, or end it first; attaching comes in a later version",
             )
         return self._engine
@@ -199,7 +200,7 @@ class LocalClient:
         return Page([self._overlay(row) for row in page.items], page.next)
 
     def _overlay(self, row: RunRow) -> RunRow:
-        if row.status in FINISHED_RUN or self._owner is not None:
+        if row.status in FINISHED_RUN or self.owner is not None:
             return row
         live = self._engine.scheduler.live.get(row.id)
         if live is not None:

@@ -1,0 +1,133 @@
+"""A whole engine on an in-memory store: real simulated models, real expressions, a clock that only tests move.
+
+`Harness` is an async context manager; `run` starts a definition and waits until it rests.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from aethermind.definitions.expressions import JinjaExpressions
+from aethermind.definitions.schemas import JsonSchemas
+from aethermind.domain import invariants
+from aethermind.domain.events import Recorded, Submitter
+from aethermind.domain.ids import run_stream
+from aethermind.domain.run import Run, fold
+from aethermind.domain.workflow import StepDef, WorkflowDef
+from aethermind.engine.client import RunRequest
+from aethermind.engine.core import Engine
+from aethermind.engine.local import LocalClient
+from aethermind.engine.ports import EventStore
+from aethermind.infra.children.local import LocalChildren
+from aethermind.infra.config import load_config
+from aethermind.infra.files import LocalFiles
+from aethermind.infra.providers.models import ConfiguredModels
+from aethermind.infra.providers.simulated import SimulatedProvider
+from aethermind.infra.stores.memory import InMemoryStore
+
+
+class StepClock:
+    """Real enough for asyncio timers: `now` follows the monotonic clock from a fixed date."""
+
+    START = 1_767_225_600_000
+
+    def __init__(self) -> None:
+        import time
+
+        self._time = time
+        self._zero = time.monotonic()
+
+    def now(self) -> int:
+        return self.START + int((self._time.monotonic() - self._zero) * 1000)
+
+    def monotonic(self) -> float:
+        return self._time.monotonic()
+
+
+class SeededChance:
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._next = 0
+
+    def run_id(self) -> str:
+        self._next += 1
+        return f"r_test{self._next:04d}"
+
+    def jitter(self) -> float:
+        return self._random.random() * 0.01
+
+
+async def no_sleep(_seconds: float) -> None:
+    return None
+
+
+class Harness:
+    def __init__(
+        self, *, store: EventStore | None = None, max_concurrent: int = 10, cwd: Path | None = None
+    ) -> None:
+        self.store = store or InMemoryStore()
+        self.max_concurrent = max_concurrent
+        self.cwd = cwd or Path.cwd()
+
+    async def __aenter__(self) -> Self:
+        models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=no_sleep))
+        self.engine = Engine(
+            store=self.store,
+            models=models,
+            prices=models.prices,
+            children=LocalChildren(),
+            files=LocalFiles(),
+            expressions=JinjaExpressions(),
+            schemas=JsonSchemas(),
+            clock=StepClock(),
+            chance=SeededChance(),
+            scrub=str,
+            max_concurrent=self.max_concurrent,
+        )
+        self.client = LocalClient(self.engine)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.engine.close(drain_s=0)
+
+    async def start(self, definition: WorkflowDef, inputs: Mapping[str, Any] = {}, **request: Any) -> str:
+        import sys
+
+        return await self.client.start_run(
+            RunRequest(
+                definition=definition,
+                inputs=dict(inputs),
+                submitter=Submitter(user="test", cwd=str(self.cwd), interpreter=sys.executable),
+                simulated=True,
+                **request,
+            )
+        )
+
+    async def run(self, definition: WorkflowDef, inputs: Mapping[str, Any] = {}, **request: Any) -> Run:
+        run = await self.client.wait(await self.start(definition, inputs, **request))
+        await self.verify(run.id)
+        return run
+
+    async def verify(self, run_id: str) -> None:
+        """Replay the log event by event, the invariants checked after each."""
+        run = Run(run_id)
+        for recorded in await self.history(run_id):
+            run.fold(recorded)
+            invariants.check(run)
+
+    async def history(self, run_id: str) -> list[Recorded]:
+        return await self.store.read_stream(run_stream(run_id))
+
+
+def workflow(*steps: StepDef, **fields: Any) -> WorkflowDef:
+    return WorkflowDef(name="test", steps=tuple(steps), **fields)
+
+
+def types(history: Sequence[Recorded]) -> list[str]:
+    return [recorded.type for recorded in history]
+
+
+__all__ = ["Harness", "fold", "types", "workflow"]
