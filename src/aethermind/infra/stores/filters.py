@@ -1,0 +1,114 @@
+"""Filters → conditions of SQL and their parameters. No value of a filter ever gets into the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aethermind.domain.ids import run_stream
+from aethermind.engine.queries import AttemptFilter, CostFilter, LogFilter, RunFilter
+from aethermind.infra.stores.pages import LAST, ascii_lower, first_whole_day
+from aethermind.infra.stores.sequencer import LEVEL_NUMBER
+from aethermind.infra.stores.state import DAY_MS
+
+Parameters = dict[str, Any]
+
+BAD = ("failed", "cancelled", "lost")
+
+# Which column of `costs`, and which of `calls` and `runs`, holds the key of a grouping.
+COST_KEYS: Mapping[str, tuple[str, str]] = {
+    "model": ("model", "calls.provider || ':' || calls.model"),
+    "agent": ("agent", "coalesce(calls.agent, '')"),
+    "workflow": ("workflow", "runs.workflow"),
+    "day": ("day", f"calls.started_at / {DAY_MS}"),
+    "run": ("", "runs.id"),
+}
+
+
+def runs(where: RunFilter) -> tuple[str, Parameters]:
+    conditions: list[str] = []
+    parameters: Parameters = {}
+    if where.status is not None:
+        conditions.append("status = :status")
+        parameters["status"] = where.status
+    if where.workflow is not None:
+        conditions.append("workflow = :workflow")
+        parameters["workflow"] = where.workflow
+    if where.unfinished:
+        conditions.append("finished_at IS NULL")
+    if where.id_prefix is not None:
+        # The ids first: their index holds seq as well, so only the page's rows are fetched.
+        conditions.append(
+            "seq IN (SELECT seq FROM runs WHERE id >= :prefix AND id < :beyond AND seq < :cursor)"
+        )
+        parameters |= {"prefix": where.id_prefix, "beyond": where.id_prefix + "\U0010ffff"}
+    return _all(conditions), parameters
+
+
+def attempts(where: AttemptFilter) -> tuple[str, str, Parameters]:
+    """The name of the query, too: a run's attempts are found another way."""
+    conditions: list[str] = []
+    parameters: Parameters = {}
+    if where.run_id is not None:
+        parameters |= {"run_id": where.run_id, "stream": run_stream(where.run_id)}
+    if where.agent is not None:
+        conditions.append("attempts.agent = :agent")
+        parameters["agent"] = where.agent
+    if where.status is not None:
+        conditions.append("attempts.status = :status")
+        parameters["status"] = where.status
+        if where.status == "running" and where.run_id is None:
+            # What runs is in a run that has not ended, and those are few.
+            conditions.append("runs.finished_at IS NULL")
+        elif where.status in BAD:
+            # In the words of the partial index, or it is not used.
+            conditions.append("attempts.status <> 'running' AND attempts.status <> 'succeeded'")
+    return "attempts" if where.run_id is None else "attempts_of_run", _all(conditions), parameters
+
+
+def logs(where: LogFilter) -> tuple[str, Parameters]:
+    conditions: list[str] = []
+    parameters: Parameters = {}
+    if where.run_id is not None:
+        conditions.append("stream = (SELECT id FROM streams WHERE name = :stream)")
+        parameters["stream"] = run_stream(where.run_id)
+    if where.min_level != "debug":
+        conditions.append("level >= :level")
+        parameters["level"] = LEVEL_NUMBER[where.min_level]
+        if parameters["level"] >= 2:
+            conditions.append("level >= 2")  # said in so many words, for the partial indexes
+    if where.step is not None:
+        conditions.append(
+            "substr(step, 1, length(:step)) = :step"
+            " AND substr(step, length(:step) + 1, 1) IN ('', '[', '#', '/')"
+        )
+        parameters["step"] = where.step
+    if where.agent is not None:
+        conditions.append("agent = :agent")
+        parameters["agent"] = where.agent
+    if where.text:
+        conditions.append("instr(lower(message), :text)")
+        parameters["text"] = ascii_lower(where.text)
+    return _all(conditions), parameters
+
+
+def costs(sql: Mapping[str, str], where: CostFilter) -> list[tuple[str, Parameters]]:
+    """The queries whose sums together are the answer: whole days, and the calls of a part of a day."""
+    by_day, by_call = COST_KEYS[where.by]
+    simulated = int(where.simulated)
+    since = where.since
+    calls = sql["costs_by_call"].replace("{key}", by_call)
+    if where.by == "run":
+        if since is None:
+            return [(sql["costs_by_run"], {"simulated": simulated})]
+        return [(calls, {"simulated": simulated, "since": since, "until": LAST})]
+    first = first_whole_day(since)
+    days = sql["costs_by_day"].replace("{key}", by_day)
+    queries = [(days, {"simulated": simulated, "first_day": first})]
+    if since is not None and first * DAY_MS > since:
+        queries.append((calls, {"simulated": simulated, "since": since, "until": first * DAY_MS}))
+    return queries
+
+
+def _all(conditions: list[str]) -> str:
+    return "".join(f" AND {condition}" for condition in conditions)

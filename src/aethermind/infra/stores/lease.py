@@ -1,0 +1,116 @@
+"""Who owns a data directory: an exclusive `flock` on a file beside the database.
+
+Rules
+- The kernel frees the lock when its holder dies, however it dies: no clocks, no stale leases.
+- The file is never deleted: two processes could otherwise each hold a lock on a file of that name.
+- The file descriptor is closed on exec and must not live on in a fork, or a child would hold the lease.
+- Each owner has a higher epoch than the one before, also across crashes.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from aethermind.domain.errors import BusyError, InvalidError, StoreError
+
+FILE = "engine.lease"
+
+
+class Lease:
+    """The right to write to the data in `directory`, held until `release` or the end of the process."""
+
+    def __init__(self, path: Path, fd: int, epoch: int) -> None:
+        self.path = path
+        self.epoch = epoch
+        """Counts the owners of this directory, from 1."""
+        self._fd: int | None = fd
+
+    @classmethod
+    def acquire(cls, directory: str | Path) -> Lease:
+        """Take the lease at once. Raises `BusyError` naming the pid of the owner, `InvalidError` if the
+        directory can't be written to."""
+        path = Path(directory) / FILE
+        while True:
+            fd = _open(path)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _is_still(path, fd):  # somebody put another file in its place
+                    os.close(fd)
+                    continue
+                epoch = _read(fd)[0] + 1
+                _write(fd, epoch)
+            except BlockingIOError:
+                pid = _holder(fd)
+                os.close(fd)
+                who = f"the engine with pid {pid}" if pid else "another engine"
+                raise BusyError(f"{who} owns the data in {path.parent}") from None
+            except OSError as error:
+                os.close(fd)
+                raise _explain(path, error) from error
+            return cls(path, fd, epoch)
+
+    def release(self) -> None:
+        """Give it back. Idempotent."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InvalidError(f"{path}: {error.strerror}") from error
+
+
+def _is_still(path: Path, fd: int) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(fd)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def _read(fd: int) -> tuple[int, int]:
+    """(epoch, pid); zeros if nothing sensible is written there."""
+    fields = os.pread(fd, 64, 0).split()
+    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        return 0, 0
+    return int(fields[0]), int(fields[1])
+
+
+def _holder(fd: int) -> int:
+    """The pid of who holds the lock. A new owner needs a moment to write down its own."""
+    for _ in range(50):
+        pid = _read(fd)[1]
+        if pid and _is_alive(pid):
+            return pid
+        time.sleep(0.002)
+    return 0
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write(fd: int, epoch: int) -> None:
+    # Of one length, written over the old line: a crash leaves the old or the new one, never none.
+    os.pwrite(fd, f"{epoch:<12d} {os.getpid():<10d}\n".encode(), 0)
+    os.fsync(fd)
+
+
+def _explain(path: Path, error: OSError) -> StoreError | InvalidError:
+    if error.errno in {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}:
+        return InvalidError(f"{path.parent} is on a file system without locks")
+    return StoreError(f"{path}: {error.strerror or error}")
