@@ -56,6 +56,7 @@ def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
         for gone in node.children:
             _forget(run, gone)
         node.children, node.by_id, node.waiting = [], {}, []
+        node.remaining = 0
         node.status = "pending"
         node.started_at = None
         return
