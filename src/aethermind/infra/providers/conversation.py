@@ -61,7 +61,7 @@ class Stream(Protocol):
 
 
 async def converse(
-    opening: Callable[[], Awaitable[Stream]],
+    connect: Callable[[], Awaitable[Stream]],
     reader: Reader,
     peer: Peer,
     deadlines: Deadlines,
@@ -77,15 +77,22 @@ async def converse(
     stream: Stream | None = None
     seen = 0
     answered = False
+
+    def blame(error: Exception, scope: asyncio.Timeout, which: Deadline, *, opening: bool) -> ProviderError:
+        if isinstance(error, TimeoutError) and scope.expired():
+            limit: int = getattr(deadlines, f"{which}_ms")
+            return missed_deadline(peer, which, limit)
+        return explain(peer, error, opening=opening, wall=wall)
+
     try:
         scope = asyncio.timeout_at(min(first, total))
         try:
             async with scope:
-                stream = await opening()
+                stream = await connect()
         except ProviderError:
             raise
         except Exception as error:
-            raise _blame(peer, error, scope, which, deadlines, wall) from error
+            raise blame(error, scope, which, opening=stream is None) from error
         _require_stream(peer, stream)
         events = aiter(stream)
         while True:
@@ -105,7 +112,7 @@ async def converse(
             except Exception as error:
                 if reader.ended:
                     break
-                raise _blame(peer, error, scope, which, deadlines, wall) from error
+                raise blame(error, scope, which, opening=stream is None) from error
             seen += 1
             for item in fresh:
                 answered = answered or isinstance(item, TextDelta | ReasoningDelta | ToolCallRequested)
@@ -159,21 +166,3 @@ def _require_stream(peer: Peer, stream: Stream) -> None:
     content_type = str(headers.get("content-type") or "").lower()
     if content_type.startswith(("text/html", "application/json", "application/xhtml")):
         raise no_stream(peer, content_type)
-
-
-def _blame(
-    peer: Peer,
-    error: Exception,
-    scope: asyncio.Timeout,
-    which: Deadline,
-    deadlines: Deadlines,
-    wall: Wall,
-) -> ProviderError:
-    if isinstance(error, TimeoutError) and scope.expired():
-        limits: dict[Deadline, int] = {
-            "first_token": deadlines.first_token_ms,
-            "idle": deadlines.idle_ms,
-            "total": deadlines.total_ms,
-        }
-        return missed_deadline(peer, which, limits[which])
-    return explain(peer, error, wall=wall)

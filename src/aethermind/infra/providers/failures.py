@@ -176,8 +176,10 @@ def no_stream(peer: Peer, content_type: str) -> ProviderError:
     return malformed(peer, f"{content_type.partition(';')[0] or 'nothing'} instead of a stream", hint=hint)
 
 
-def explain(peer: Peer, error: BaseException, *, wall: Wall = time.time) -> ProviderError:
-    """Whatever an SDK or the HTTP layer raised, while connecting or while reading."""
+def explain(
+    peer: Peer, error: BaseException, *, opening: bool = False, wall: Wall = time.time
+) -> ProviderError:
+    """Whatever an SDK or the HTTP layer raised, while the request was made (`opening`) or the answer read."""
     if isinstance(error, ProviderError):
         return error
     if isinstance(error, WireError):
@@ -192,7 +194,7 @@ def explain(peer: Peer, error: BaseException, *, wall: Wall = time.time) -> Prov
         inner = _inner(body)
         message = str(inner.get("message") or error)
         return reported(peer, message, (str(inner.get(name) or "") for name in ("code", "type")))
-    return _from_transport(peer, error)
+    return _from_transport(peer, error, opening=opening)
 
 
 def reported(peer: Peer, message: str, reasons: Any = ()) -> ProviderError:
@@ -280,7 +282,7 @@ def _milliseconds(value: float) -> int | None:
     return math.ceil(max(value, 0.0)) if math.isfinite(value) else None
 
 
-def _from_transport(peer: Peer, error: BaseException) -> ProviderError:
+def _from_transport(peer: Peer, error: BaseException, *, opening: bool) -> ProviderError:
     chain = list(_chain(error))
     names = {name for link in chain for name in (cls.__name__ for cls in type(link).__mro__)}
     where = urlsplit(peer.url).netloc.rpartition("@")[2] or peer.url
@@ -307,6 +309,8 @@ def _from_transport(peer: Peer, error: BaseException) -> ProviderError:
             peer, "connection", f"the connection to {peer.label} broke in the middle of the answer",
             retryable=True, detail=detail,
         )  # fmt: skip
+    if opening:
+        return failure(peer, "internal", f"no request to {peer.label} could be made: {error}", detail=detail)
     return malformed(peer, "an event of an unknown shape", detail=detail)
 
 
