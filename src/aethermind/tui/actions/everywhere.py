@@ -1,0 +1,96 @@
+"""Commands, palette, help, leaving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aethermind.tui.actions.registry import MAIN, Action
+
+if TYPE_CHECKING:
+    from aethermind.tui.context import Context
+
+_SCREEN = "it belongs to the screen"
+
+
+def _command(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.command import CommandScreen
+
+    context.push(CommandScreen(context))
+
+
+def _palette(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.palette import PaletteScreen
+
+    context.push(PaletteScreen(context))
+
+
+def _help(context: Context, argument: str) -> None:
+    from aethermind.tui.actions.target import place_of
+    from aethermind.tui.screens.help import HelpScreen
+
+    context.push(HelpScreen(context, place_of(context)))
+
+
+async def _quit(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.leave import LeaveScreen, WaitScreen, at_work
+
+    live = at_work(context)
+    if live:
+        answer = await context.ask(LeaveScreen(live))
+        if answer is None:
+            return
+        if answer == "wait" and not await context.ask(WaitScreen(context, live)):
+            return
+    context.app.exit()
+
+
+EVERYWHERE_ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="global.command",
+        title="Type a command",
+        description="A line for commands with arguments: run research, theme ember, save run.log.",
+        group="global",
+        where=MAIN | {"detail"},
+        keys=(":",),
+        no_cli=_SCREEN,
+        hint="cmd",
+        rank=50,
+        run=_command,
+    ),
+    Action(
+        id="global.palette",
+        title="Palette",
+        description="Find and do anything: actions, runs, workflows.",
+        group="global",
+        where=MAIN | {"detail"},
+        keys=("ctrl+p", "P"),
+        no_cli=_SCREEN,
+        run=_palette,
+    ),
+    Action(
+        id="global.help",
+        title="Help",
+        description="All keys of the pane or screen one is in.",
+        group="global",
+        where=MAIN | {"detail", "text"},
+        keys=("?", "f1"),
+        cli="aethermind --help",
+        hint="help",
+        rank=0,
+        command="help",
+        run=_help,
+    ),
+    Action(
+        id="global.quit",
+        title="Quit",
+        description="Leave. While runs are at work it asks what is to become of them.",
+        group="global",
+        where=MAIN | {"detail"},
+        keys=("q", "ctrl+c"),
+        cli="aethermind stop",
+        hint="quit",
+        rank=1,
+        command="quit",
+        run=_quit,
+    ),
+)

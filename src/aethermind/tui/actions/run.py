@@ -1,0 +1,346 @@
+"""Acting on runs and steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aethermind.domain.state import FINISHED_RUN, Node
+from aethermind.domain.views import open_questions
+from aethermind.tui.actions.registry import MAIN, Action, Where
+from aethermind.tui.actions.target import (
+    OfStep,
+    node_of,
+    run_id_of,
+    run_of,
+    short,
+    status_of,
+    step_path_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aethermind.tui.context import Context
+
+_STEP: frozenset[Where] = MAIN | {"detail"}
+
+
+# --- open ----------------------------------------------------------------------------------------
+
+
+def _open(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.detail.screen import DetailScreen
+
+    main = context.main
+    if argument:
+        run_id = next((item.id for item in main.runs if item.id.startswith(argument)), None)
+        if run_id is None:
+            context.toast(f"no run {argument} here", "warning")
+        else:
+            main.open_run(run_id)
+    elif main.focused_pane == "runs" and main.selected_run_id is not None:
+        main.open_run(main.selected_run_id)
+        main.focus_pane("trace")
+    elif main.open_run_id is not None:
+        call = main.selected_call if main.focused_pane == "trace" else None
+        context.push(DetailScreen(context, main.open_run_id, main.selected_node_path or "", call=call))
+
+
+def _can_open(context: Context) -> str | None:
+    return (
+        None
+        if context.main.open_run_id or context.main.selected_run_id
+        else "there is no run yet: r starts one"
+    )
+
+
+def _run_ids(context: Context) -> Iterable[str]:
+    return [item.id for item in context.main.runs]
+
+
+# --- start ---------------------------------------------------------------------------------------
+
+
+def _start(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.picker import PickerScreen
+
+    context.push(PickerScreen(context, wanted=argument))
+
+
+def _workflow_names(context: Context) -> Iterable[str]:
+    from aethermind.tui.screens.found import workflow_names
+
+    return workflow_names(context)
+
+
+# --- cancel --------------------------------------------------------------------------------------
+
+
+async def _cancel(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.confirm import Choice, ConfirmScreen
+
+    run_id, path = run_id_of(context), step_path_of(context)
+    if run_id is None:
+        return
+    node = node_of(context)
+    name = short(run_id)
+    choices = [Choice("r", f"cancel the run {name}", "run")]
+    if path is not None and node is not None and not node.over:
+        choices.insert(0, Choice("s", f"cancel the step {path} only", "step"))
+        question = f"Cancel the step {path}, or the whole run {name}?"
+    else:
+        question = f"Cancel the run {name}?"
+    answer = await context.ask(
+        ConfirmScreen(
+            question,
+            note="What runs is stopped. What was already paid for stays recorded.",
+            choices=choices,
+            refuse="leave it alone",
+        )
+    )
+    if answer is None:
+        return
+    step = path if answer == "step" else None
+    await context.engine.ask(lambda c: c.cancel(run_id, step=step, by=_by(context)))
+    context.toast(f"cancelling {step or name}")
+
+
+def _can_cancel(context: Context) -> str | None:
+    status = status_of(context)
+    if status is None:
+        return "there is no run"
+    return f"the run is over ({status})" if status in FINISHED_RUN else None
+
+
+# --- pause, resume, retry ------------------------------------------------------------------------
+
+
+async def _pause(context: Context, argument: str) -> None:
+    run_id, status = run_id_of(context), status_of(context)
+    if run_id is None:
+        return
+    if status in {"paused", "interrupted"}:
+        await context.engine.ask(lambda c: c.resume(run_id, by=_by(context)))
+        context.toast(f"{short(run_id)} goes on")
+    else:
+        await context.engine.ask(lambda c: c.pause(run_id, by=_by(context)))
+        context.toast(f"{short(run_id)} pauses: what runs may finish, p goes on")
+
+
+def _can_pause(context: Context) -> str | None:
+    status = status_of(context)
+    if status is None:
+        return "there is no run"
+    if status in FINISHED_RUN:
+        return f"the run is over ({status}): R retries what failed"
+    return "the run is being stopped" if status == "stopping" else None
+
+
+async def _retry(context: Context, argument: str) -> None:
+    run_id = run_id_of(context)
+    if run_id is None:
+        return
+    node = node_of(context)
+    steps = [node.path] if node is not None and node.status in {"failed", "cancelled"} else []
+    await context.engine.ask(lambda c: c.retry(run_id, steps=steps, by=_by(context)))
+    where = f"from {steps[0]}" if steps else "from what failed"
+    context.toast(f"{short(run_id)} runs again {where}; what succeeded is kept")
+
+
+def _can_retry(context: Context) -> str | None:
+    status = status_of(context)
+    if status is None:
+        return "there is no run"
+    if status == "succeeded":
+        return "the run succeeded: there is nothing to retry (r starts a new one)"
+    return None if status in FINISHED_RUN else "the run is not over yet"
+
+
+# --- answer --------------------------------------------------------------------------------------
+
+
+def _in_doubt(context: Context) -> list[Node]:
+    """Steps whose outcome nobody knows: the one the action is about, or all of the run."""
+    run, node = run_of(context), node_of(context)
+    if node is not None and node.status == "in_doubt":
+        return [node]
+    return [n for n in open_questions(run) if n.status == "in_doubt"] if run is not None else []
+
+
+async def _answer(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.confirm import Choice, ConfirmScreen
+
+    run_id = run_id_of(context)
+    if run_id is None:
+        return
+    for node in _in_doubt(context):
+        path, kind = node.path, node.step.kind
+        asked = node.question.message if node.question is not None else ""
+        answer = await context.ask(
+            ConfirmScreen(
+                f"What happened to the step {path} of {short(run_id)}?",
+                note=asked or f"The engine died while this {kind} step ran. Nobody saw how it ended.",
+                choices=[
+                    Choice("r", "retry: run it again (it may then have run twice)", "retry"),
+                    Choice("s", "skip: go on without its output", "skip"),
+                    Choice("f", "fail: count it as failed", "fail"),
+                ],
+                refuse="decide later",
+            )
+        )
+        if answer is None:
+            return
+        await context.engine.ask(lambda c: c.answer(run_id, path, {"choice": answer}, by=_by(context)))  # noqa: B023 -- awaited at once
+        context.toast(f"{path}: {answer}")
+
+
+def _can_answer(context: Context) -> str | None:
+    return None if _in_doubt(context) else "no step of this run waits for a decision"
+
+
+def _by(context: Context) -> str:
+    return context.settings.place or "tui"
+
+
+# --- calls of a step -----------------------------------------------------------------------------
+
+
+def _call(context: Context, delta: int) -> None:
+    screen = context.app.screen
+    if isinstance(screen, OfStep) and not screen.cycle_call(delta):
+        context.toast("that is the last one" if delta > 0 else "that is the first one")
+
+
+def _section(number: int) -> Action:
+    def show(context: Context, argument: str) -> None:
+        screen = context.app.screen
+        if isinstance(screen, OfStep):
+            screen.show_section(number - 1)
+
+    return Action(
+        id=f"detail.section_{number}",
+        title=f"Section {number}",
+        description=f"Show section {number} of the step.",
+        family="To a section.",
+        group="move",
+        where=frozenset({"detail"}),
+        keys=(str(number),),
+        no_cli="it only changes what the screen shows",
+        run=show,
+    )
+
+
+RUNS: tuple[Action, ...] = (
+    Action(
+        id="run.open",
+        title="Open",
+        description="Look into what is under the cursor: a run, or a step with its prompt and answer.",
+        group="run",
+        where=MAIN,
+        keys=("enter",),
+        cli="aethermind show RUN",
+        hint="open",
+        rank=10,
+        command="open",
+        usage="[RUN]",
+        complete=_run_ids,
+        enabled=_can_open,
+        run=_open,
+    ),
+    Action(
+        id="run.start",
+        title="Start a run",
+        description="Pick a workflow, fill in its inputs, and run it.",
+        group="run",
+        where=MAIN | {"detail", "text"},
+        keys=("r",),
+        cli="aethermind run NAME",
+        hint="run",
+        rank=20,
+        command="run",
+        usage="[WORKFLOW]",
+        complete=_workflow_names,
+        run=_start,
+    ),
+    Action(
+        id="run.cancel",
+        title="Cancel",
+        description="Cancel the run, or only the step under the cursor; it asks which.",
+        group="run",
+        where=_STEP,
+        keys=("x",),
+        cli="aethermind cancel RUN [--step S]",
+        hint="cancel",
+        rank=30,
+        command="cancel",
+        enabled=_can_cancel,
+        run=_cancel,
+    ),
+    Action(
+        id="run.pause",
+        title="Pause, or go on",
+        description="Start nothing new in this run while what runs may finish; again to go on.",
+        group="run",
+        where=_STEP,
+        keys=("p",),
+        cli="aethermind pause RUN · aethermind resume RUN",
+        hint="pause",
+        rank=35,
+        command="pause",
+        enabled=_can_pause,
+        run=_pause,
+    ),
+    Action(
+        id="run.retry",
+        title="Retry what failed",
+        description="Run what failed or was cancelled again: all of it, or the step under the cursor.",
+        group="run",
+        where=_STEP,
+        keys=("R",),
+        cli="aethermind retry RUN [--from STEP]",
+        hint="retry",
+        rank=36,
+        command="retry",
+        enabled=_can_retry,
+        run=_retry,
+    ),
+    Action(
+        id="run.answer",
+        title="Decide what is in doubt",
+        description="Say what to do with a step that was running when the engine died: retry, skip or fail.",
+        group="run",
+        where=_STEP,
+        keys=("a",),
+        cli="aethermind answer RUN STEP -i choice=retry",
+        hint="answer",
+        rank=15,
+        command="answer",
+        enabled=_can_answer,
+        run=_answer,
+    ),
+    Action(
+        id="detail.previous",
+        title="Previous attempt or call",
+        description="Show the attempt or model call before this one.",
+        group="run",
+        where=frozenset({"detail"}),
+        keys=("[",),
+        no_cli="it only changes what the screen shows",
+        hint="previous",
+        rank=20,
+        run=lambda context, argument: _call(context, -1),
+    ),
+    Action(
+        id="detail.next",
+        title="Next attempt or call",
+        description="Show the attempt or model call after this one.",
+        group="run",
+        where=frozenset({"detail"}),
+        keys=("]",),
+        no_cli="it only changes what the screen shows",
+        hint="next",
+        rank=21,
+        run=lambda context, argument: _call(context, 1),
+    ),
+    *(_section(number) for number in range(1, 7)),
+)

@@ -1,0 +1,202 @@
+"""What the screen shows, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aethermind.tui.actions.registry import MAIN, Action, Where
+from aethermind.tui.actions.target import OfStep, Readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aethermind.tui.context import Context
+
+_HERE = "it only changes what the screen shows"
+_LOGS: frozenset[Where] = frozenset({"logs"})
+
+
+def _zoom(context: Context, argument: str) -> None:
+    context.main.zoom()
+
+
+def _unfold_all(context: Context, argument: str) -> None:
+    _fold(context, unfold=True)
+
+
+def _fold_all(context: Context, argument: str) -> None:
+    _fold(context, unfold=False)
+
+
+def _fold(context: Context, *, unfold: bool) -> None:
+    screen = context.app.screen
+    if isinstance(screen, OfStep):
+        screen.unfold(everything=unfold)
+    elif unfold:
+        context.main.expand_all()
+    else:
+        context.main.collapse_all()
+
+
+def _critical(context: Context, argument: str) -> None:
+    context.toast("the critical path alone" if context.main.critical_only() else "all steps again")
+
+
+def _follow(context: Context, argument: str) -> None:
+    context.toast("following the logs" if context.main.toggle_follow() else "the logs stay where they are")
+
+
+def _level(context: Context, argument: str) -> None:
+    context.toast(f"logs from {context.main.cycle_level()} up")
+
+
+def _only_selected(context: Context, argument: str) -> None:
+    alone = context.main.logs_of_selected()
+    context.toast("logs of the selected step alone" if alone else "logs of all steps")
+
+
+def _costs(context: Context, argument: str) -> None:
+    context.main.focus_pane("cost")
+
+
+def _wrap(context: Context, argument: str) -> None:
+    screen = context.app.screen
+    if isinstance(screen, Readable):
+        context.toast("long lines are wrapped" if screen.toggle_wrap() else "long lines run on: h l")
+
+
+def _theme(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.themes import ThemeScreen
+
+    if not argument:
+        context.push(ThemeScreen(context))
+    elif argument in context.app.available_themes:
+        context.app.theme = argument
+    else:
+        context.toast(f"no theme {argument}", "warning")
+
+
+def _theme_names(context: Context) -> Iterable[str]:
+    return list(context.app.available_themes)
+
+
+def _no_run(context: Context) -> str | None:
+    return None if context.main.open_run_id else "there is no run"
+
+
+VIEW: tuple[Action, ...] = (
+    Action(
+        id="view.zoom",
+        title="Zoom",
+        description="Let the focused pane fill the screen, or put it back.",
+        group="view",
+        where=MAIN,
+        keys=("z",),
+        no_cli=_HERE,
+        hint="zoom",
+        rank=70,
+        command="zoom",
+        run=_zoom,
+    ),
+    Action(
+        id="view.unfold_all",
+        title="Unfold all",
+        description="Show every step below every group, and every part of a value.",
+        group="view",
+        where=frozenset({"trace", "detail"}),
+        keys=("+",),
+        no_cli=_HERE,
+        command="unfold",
+        run=_unfold_all,
+    ),
+    Action(
+        id="view.fold_all",
+        title="Fold all",
+        description="Fold groups and fan-outs into one line each.",
+        group="view",
+        where=frozenset({"trace", "detail"}),
+        keys=("_",),
+        no_cli=_HERE,
+        command="fold",
+        run=_fold_all,
+    ),
+    Action(
+        id="view.critical",
+        title="Critical path",
+        description="Show only the steps that decide how long the run takes (★), or all again.",
+        group="view",
+        where=frozenset({"trace"}),
+        keys=("c",),
+        no_cli=_HERE,
+        command="critical",
+        enabled=_no_run,
+        run=_critical,
+    ),
+    Action(
+        id="view.follow",
+        title="Follow the logs",
+        description="Keep the logs at their end, or leave them where they are.",
+        group="view",
+        where=_LOGS,
+        keys=("F",),
+        cli="aethermind logs RUN -f",
+        command="follow",
+        run=_follow,
+    ),
+    Action(
+        id="view.level",
+        title="Level of the logs",
+        description="Show logs from the next level up: debug, info, warning, error.",
+        group="view",
+        where=_LOGS,
+        keys=("L",),
+        cli="aethermind logs RUN --level LEVEL",
+        command="level",
+        run=_level,
+    ),
+    Action(
+        id="view.only_selected",
+        title="Logs of this step",
+        description="Show only what the selected step logged, or everything again.",
+        group="view",
+        where=frozenset({"logs", "trace"}),
+        keys=("o",),
+        cli="aethermind logs RUN --step STEP",
+        command="only",
+        run=_only_selected,
+    ),
+    Action(
+        id="view.costs",
+        title="Costs",
+        description="Go to what this run has cost, by model and agent.",
+        group="view",
+        where=MAIN,
+        keys=("$",),
+        cli="aethermind costs",
+        command="costs",
+        run=_costs,
+    ),
+    Action(
+        id="view.wrap",
+        title="Wrap long lines",
+        description="Wrap long lines, or let them run on to the right.",
+        group="view",
+        where=frozenset({"detail", "text"}),
+        keys=("w",),
+        no_cli=_HERE,
+        run=_wrap,
+    ),
+    Action(
+        id="view.theme",
+        title="Theme",
+        description="Choose colours; the screen shows each as the cursor passes.",
+        group="view",
+        where=MAIN | {"detail"},
+        keys=("T",),
+        no_cli="set theme under [tui] in the config",
+        command="theme",
+        usage="[NAME]",
+        complete=_theme_names,
+        run=_theme,
+    ),
+)

@@ -1,0 +1,65 @@
+"""The user's editor, with the screen given back to the terminal while it runs.
+
+Runs go on meanwhile: the engine has its own thread, and what it recorded is caught up with afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from aethermind.domain.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from aethermind.tui.context import Context
+
+
+def command(env: Mapping[str, str] = os.environ) -> list[str]:
+    """The editor as an argv list: $VISUAL, $EDITOR, or what is installed. Raises `NotFoundError`."""
+    for name in ("VISUAL", "EDITOR"):
+        if words := shlex.split(env.get(name, "")):
+            return words
+    for program in ("nano", "vim", "vi"):
+        if found := shutil.which(program, path=env.get("PATH")):
+            return [found]
+    raise NotFoundError("no editor found", hint="set EDITOR")
+
+
+async def edit(context: Context, path: Path) -> None:
+    """Open a file and come back when the editor is closed."""
+    argv = [*command(), str(path)]
+    try:
+        with context.app.suspend():
+            done = _run(argv)
+    except SuspendNotSupported:
+        context.toast("this terminal cannot be handed to an editor", "warning")
+        return
+    context.app.refresh(layout=True)
+    if done is None:
+        context.toast(f"{argv[0]} could not be started: set EDITOR", "error")
+    elif done != 0:
+        context.toast(f"{argv[0]} ended with exit code {done}", "warning")
+
+
+async def read(context: Context, text: str, *, name: str) -> None:
+    """Open a copy of a text; what is changed in it is not kept."""
+    with tempfile.TemporaryDirectory(prefix="aethermind-") as folder:
+        path = Path(folder) / f"{name}.md"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        await edit(context, path)
+
+
+def _run(argv: list[str]) -> int | None:
+    """The exit code; None if it could not be started. Blocks: the terminal is not ours meanwhile."""
+    try:
+        return subprocess.run(argv, check=False).returncode
+    except OSError:
+        return None

@@ -1,0 +1,54 @@
+"""A list to choose from, with the registry's keys of moving, and a line to type beside it."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.widgets import Input, OptionList
+
+from aethermind.tui.actions.bindings import widget_bindings
+
+_LIST_KEYS = {
+    "up": "cursor_up",
+    "down": "cursor_down",
+    "ctrl+k": "cursor_up",
+    "ctrl+n": "cursor_down",
+    "pageup": "page_up",
+    "pagedown": "page_down",
+}
+"""Keys that move in the list while one types; ctrl+p is the palette's own."""
+
+
+class Choices(OptionList):
+    """An `OptionList` that answers j and k too. Contents are `Content`, never markup."""
+
+    BINDINGS = widget_bindings("list")
+
+    def action_half_down(self) -> None:
+        self.action_page_down()  # type: ignore[no-untyped-call]  # Textual's own
+
+    def action_half_up(self) -> None:
+        self.action_page_up()  # type: ignore[no-untyped-call]  # Textual's own
+
+    def action_cursor_left(self) -> None:
+        """Nothing is folded here."""
+
+    action_cursor_right = action_cursor_left
+
+
+class Typing(Input):
+    """A line whose arrow keys move in the list beside it."""
+
+    def __init__(
+        self, value: str = "", *, moves: str = "", placeholder: str = "", id: str | None = None
+    ) -> None:
+        super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
+        self.moves = moves
+        """The selector of that list."""
+
+    async def on_key(self, event: events.Key) -> None:
+        action = _LIST_KEYS.get(event.key)
+        if action is not None and self.moves:
+            event.stop()
+            event.prevent_default()
+            choices = self.screen.query_one(self.moves, OptionList)
+            getattr(choices, f"action_{action}")()

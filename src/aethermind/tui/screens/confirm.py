@@ -1,0 +1,83 @@
+"""A question with consequences: it names its target, the safe answer has the cursor, and keys that came
+before anybody can have read it (a paste, a key held down) are not answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from aethermind.infra.sanitize import clean_line
+from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line
+
+
+class Choice(NamedTuple):
+    key: str
+    """A letter that chooses it."""
+    label: str
+    value: str
+
+
+class ConfirmScreen(Dialog[str]):
+    """Answers the value of the choice, or None."""
+
+    def __init__(
+        self,
+        question: str,
+        *,
+        choices: Sequence[Choice],
+        note: str = "",
+        refuse: str = "no",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.question = question
+        self.note = note
+        self.choices = list(choices)
+        self.refuse = refuse
+        self._clock = clock
+        self._guard = Guard(clock)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog confirm"):
+            yield Line(safe_line(self.question, "bold"), classes="question")
+            if self.note:
+                yield Line(self.note, classes="note")
+            options = [Option(_label(c.key, c.label), id=c.value) for c in self.choices]
+            yield OptionList(*options, Option(_label("esc", self.refuse), id="dialog-refuse"), markup=False)
+
+    def on_mount(self) -> None:
+        self._guard = Guard(self._clock)
+        options = self.query_one(OptionList)
+        options.highlighted = len(self.choices)
+        options.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        for choice in self.choices:
+            if event.key == choice.key:
+                event.stop()
+                event.prevent_default()
+                self._answer(choice.value)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if event.option.id == "dialog-refuse":
+            self.answer(None)
+        else:
+            self._answer(str(event.option.id))
+
+    def _answer(self, value: str) -> None:
+        if self._guard.open:
+            self.answer(value)
+
+
+def _label(key: str, label: str) -> Content:
+    return Content.assemble((f"{key:>3}  ", "bold $accent"), clean_line(label))

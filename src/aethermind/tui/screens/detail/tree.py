@@ -1,0 +1,127 @@
+"""A JSON value as lines that fold. Pure.
+
+    {
+      ▾ "sections": [          3
+          "Causes",
+      ▸ "sources": […]         12
+    }
+
+Containers open at first down to a depth that keeps the tree readable (`fit`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from aethermind.infra.sanitize import clean
+from aethermind.tui.screens.detail.lines import TAB, Line, Span
+
+Json = Any
+Path = tuple[str | int, ...]
+
+LONG = 2_000
+"""Longer strings are shown shortened; they can be copied whole."""
+DEEP = 64
+"""Nothing deeper is shown."""
+
+
+class TreeLine(NamedTuple):
+    line: Line
+    path: Path
+    foldable: bool
+
+
+class JsonTree:
+    """A value and which of its containers are folded."""
+
+    def __init__(self, value: Json, *, fit: int = 200) -> None:
+        self.value = value
+        self.folded: set[Path] = set()
+        self._fit(fit)
+        self.lines: list[TreeLine] = list(self._lines())
+
+    def toggle(self, path: Path) -> None:
+        self.folded.symmetric_difference_update({path})
+        self.lines = list(self._lines())
+
+    def fold_all(self) -> None:
+        """Only the outermost container stays open."""
+        self.folded = {path for path, _ in _containers(self.value) if path}
+        self.lines = list(self._lines())
+
+    def unfold_all(self) -> None:
+        self.folded.clear()
+        self.lines = list(self._lines())
+
+    def at(self, path: Path) -> Json:
+        found = self.value
+        for part in path:
+            found = found[part]
+        return found
+
+    def _fit(self, limit: int) -> None:
+        """Fold the deepest levels until about `limit` lines are left."""
+        sizes: dict[int, int] = {}
+        for path, value in _containers(self.value):
+            sizes[len(path)] = sizes.get(len(path), 0) + len(value) + 2
+        shown = 0
+        for depth in sorted(sizes):
+            shown += sizes[depth]
+            if shown > limit and depth:
+                self.folded.update(p for p, _ in _containers(self.value) if len(p) >= depth)
+                return
+
+    def _lines(self) -> Iterable[TreeLine]:
+        yield from self._value(self.value, (), 0, head=(), comma="")
+
+    def _value(self, value: Json, path: Path, depth: int, *, head: Line, comma: str) -> Iterable[TreeLine]:
+        pad = Span("  " * depth)
+        if not isinstance(value, dict | list) or not value:
+            yield TreeLine((pad, Span("  "), *head, *scalar(value), Span(comma, "dim")), path, False)
+            return
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
+        if path in self.folded or depth >= DEEP:
+            inside = Span(f"{opening}…{closing}{comma}", "dim")
+            count = Span(f"  {len(value):,}", "dim")
+            yield TreeLine((pad, Span("▸ ", "accent"), *head, inside, count), path, depth < DEEP)
+            return
+        yield TreeLine((pad, Span("▾ ", "accent"), *head, Span(opening, "dim")), path, True)
+        items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+        for number, (key, inner) in enumerate(items):
+            following = "," if number + 1 < len(items) else ""
+            label: Line = (Span(quoted(key), "key"), Span(": ", "dim")) if isinstance(value, dict) else ()
+            yield from self._value(inner, (*path, key), depth + 1, head=label, comma=following)
+        yield TreeLine((pad, Span("  "), Span(closing + comma, "dim")), path, False)
+
+
+def scalar(value: Json) -> Line:
+    """One value without parts, as JSON writes it."""
+    match value:
+        case str():
+            if len(value) > LONG:
+                rest = len(value) - LONG
+                return (Span(quoted(value[:LONG])[:-1], "string"), Span(f"… {rest:,} more characters", "dim"))
+            return (Span(quoted(value), "string"),)
+        case bool() | None:
+            return (Span(json.dumps(value), "warn"),)
+        case int() | float():
+            return (Span(json.dumps(value), "number"),)
+        case _:
+            return (Span(json.dumps(value, ensure_ascii=False), "dim"),)
+
+
+def quoted(text: str) -> str:
+    return clean(json.dumps(text, ensure_ascii=False)).expandtabs(TAB)
+
+
+def _containers(value: Json, path: Path = ()) -> Iterable[tuple[Path, Json]]:
+    stack: list[tuple[Path, Json]] = [(path, value)]
+    while stack:
+        here, found = stack.pop()
+        if not isinstance(found, dict | list) or not found:
+            continue
+        yield here, found
+        items = found.items() if isinstance(found, dict) else enumerate(found)
+        stack.extend(((*here, key), inner) for key, inner in items)

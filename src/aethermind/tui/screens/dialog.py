@@ -1,0 +1,70 @@
+"""What all dialogs share: a box over a dimmed screen, keys that the registry does not know, a guard against
+pasted input.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from aethermind.infra.sanitize import clean, clean_line
+
+T = TypeVar("T")
+GUARD_S = 0.5
+"""A key that comes sooner after a question appeared was not an answer to it."""
+
+
+def safe(text: str, style: str = "") -> Content:
+    """Any text as content that can be shown: cleaned, never read as markup."""
+    return Content.styled(clean(text), style) if style else Content(clean(text))
+
+
+def safe_line(text: str, style: str = "") -> Content:
+    return Content.styled(clean_line(text), style) if style else Content(clean_line(text))
+
+
+class Line(Static):
+    """A line of text whose content may come from anywhere."""
+
+    def __init__(
+        self, text: str | Content = "", *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(safe(text) if isinstance(text, str) else text, id=id, classes=classes, markup=False)
+
+    def show(self, text: str | Content) -> None:
+        self.update(safe(text) if isinstance(text, str) else text)
+
+
+class Dialog(ModalScreen[T], Generic[T]):
+    """A box over the screen below. Escape answers nothing (None)."""
+
+    CSS_PATH = "../styles/dialogs.tcss"
+    AUTO_FOCUS = "*"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss_dialog", "Back", show=False, id="dialog.back"),
+    ]
+
+    def action_dismiss_dialog(self) -> None:
+        self.answer(None)
+
+    def answer(self, value: T | None) -> None:
+        """Close with this answer. Not awaited: a screen can't wait for its own end."""
+        _ = self.dismiss(value)
+
+
+class Guard:
+    """Opens half a second after it was made."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+
+    @property
+    def open(self) -> bool:
+        return self._clock() - self._since >= GUARD_S

@@ -1,0 +1,112 @@
+"""The keys of where one is: from the registry, so it can't be wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from aethermind.tui.actions import REGISTRY, bindings
+from aethermind.tui.actions.registry import GROUPS, PANES, Action, Where
+from aethermind.tui.screens.detail.lines import BLANK, Line, Span, plain
+from aethermind.tui.screens.detail.view import TextView
+from aethermind.tui.screens.dialog import Dialog, safe_line
+
+if TYPE_CHECKING:
+    from aethermind.tui.context import Context
+
+_TITLES: dict[Where, str] = {
+    "agents": "agents",
+    "runs": "runs",
+    "trace": "trace",
+    "logs": "logs",
+    "cost": "costs",
+    "detail": "a step",
+    "list": "a list",
+    "form": "a form",
+    "text": "a text",
+}
+
+
+_COLUMN = 28
+"""Where descriptions begin."""
+
+
+class HelpScreen(Dialog[None]):
+    """Of one pane or screen. What only works there comes first."""
+
+    BINDINGS = bindings(REGISTRY, "text")
+    where = "text"
+
+    def __init__(self, context: Context, place: Where) -> None:
+        super().__init__()
+        self.context = context
+        self.place: Where = place
+        self._sought = ""
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog help") as box:
+            box.border_title = safe_line(f"Help: {_TITLES[self.place]}")
+            box.border_subtitle = safe_line("/ find   esc back")
+            yield TextView(id="help-text")
+
+    def on_mount(self) -> None:
+        view = self.query_one(TextView)
+        view.text.hang = _COLUMN
+        view.set_lines(self.lines())
+        view.focus()
+
+    def lines(self) -> list[Line]:
+        found: list[Line] = []
+        for group, actions in REGISTRY.grouped(REGISTRY.at(self.place)):
+            found += [BLANK] if found else []
+            found.append((Span(GROUPS[group], "heading"),))
+            families: dict[str, list[Action]] = {}
+            for action in sorted(actions, key=_general):
+                families.setdefault(action.family or action.id, []).append(action)
+            found += [self._line(members) for members in families.values()]
+        if self.place in PANES:
+            found += [BLANK, (Span("Other panes have more keys: ? tells, wherever the focus is.", "dim"),)]
+        keymap = self.context.keymap
+        if keymap is not None and (keymap.problems or keymap.clashes):
+            found += [BLANK, (Span("Wrong in [tui.keymap] of the config", "bad"),)]
+            found += [(Span(f"  {text}", "warn"),) for text in (*keymap.problems, *map(str, keymap.clashes))]
+        return found
+
+    def _line(self, members: list[Action]) -> Line:
+        keys = " ".join(self._keys(action, 1 if len(members) > 1 else 3) for action in members)
+        first = members[0]
+        command = f":{first.command}" if first.command else ""
+        return (
+            Span(f"  {keys:<14} ", "key"),
+            Span(f"{command:<10} ", "number"),
+            Span(first.family or first.description),
+        )
+
+    def _keys(self, action: Action, limit: int) -> str:
+        keymap = self.context.keymap
+        return keymap.shown(action, limit=limit) if keymap is not None else " ".join(action.keys[:limit])
+
+    # --- what actions do -------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        self.answer(None)
+
+    def find(self, text: str) -> bool:
+        self._sought = text
+        return self.query_one(TextView).find(text)
+
+    def find_next(self, delta: int) -> bool:
+        return self.query_one(TextView).find(self._sought, delta=delta)
+
+    def text_to_copy(self) -> str:
+        return "\n".join(plain(a_line) for a_line in self.lines())
+
+    def toggle_wrap(self) -> bool:
+        return self.query_one(TextView).toggle_wrap()
+
+
+def _general(action: Action) -> bool:
+    """Not of this place alone: such actions come after those that are."""
+    return len(action.where) > 2

@@ -1,0 +1,30 @@
+"""One line to type, at the bottom of the screen."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from aethermind.tui.screens.dialog import Dialog, Line, safe_line
+
+
+class PromptScreen(Dialog[str]):
+    """Answers what was typed, or None."""
+
+    def __init__(self, label: str, *, value: str = "", hint: str = "") -> None:
+        super().__init__()
+        self.label = label
+        self.value = value
+        self.hint = hint
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="prompt"):
+            yield Line(safe_line(self.label), classes="label")
+            yield Input(self.value, compact=True, select_on_focus=False)
+            if self.hint:
+                yield Line(safe_line(self.hint), classes="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.answer(event.value)
