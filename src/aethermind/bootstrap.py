@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
     from aethermind.infra.config import Config
     from aethermind.infra.providers.models import ConfiguredModels
+    from aethermind.infra.secrets import Secrets
 
 DATABASE = "aethermind.db"
 MEMORY = ":memory:"
@@ -96,6 +97,14 @@ class Composition:
         from aethermind.infra.providers.models import ConfiguredModels
 
         return ConfiguredModels(self.config)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Where provider keys are found, and where `auth` puts them."""
+        from aethermind.infra.secrets import Secrets
+
+        key_env = {name: item.key_env for name, item in self.models.endpoints.items() if item.key_env}
+        return Secrets(self.config.environ, key_env=key_env)
 
     @cached_property
     def samples_dir(self) -> Path:
@@ -182,7 +191,8 @@ async def open_engine(
     lease: Lease | None = None
     if store is None and str(database) != MEMORY:
         try:
-            lease = Lease.acquire(Path(database))
+            file = Path(database).absolute()
+            lease = Lease.acquire(file.parent, f"{file.name}.lease")
         except BusyError as busy:
             raise _Owned(busy) from None
     try:
