@@ -58,7 +58,8 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], mark: str) -> None:
         self.pid = process.pid
         self.mark = mark
-        self.start = start_of(process.pid)
+        self.family = {process.pid: start_of(process.pid)}
+        """It and those of its descendants that have been seen: pid → start time."""
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The exit code; negative: killed by that signal. Wait for it with `asyncio.wait`, which does not
         cancel it."""
@@ -77,7 +78,7 @@ class Child:
                 os.killpg(self.pid, number)
 
     def group_is_empty(self) -> bool:
-        """Whether nobody is left in the group of a process that has ended."""
+        """Whether nobody is left in the group of a process that has ended, not even a zombie."""
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -118,8 +119,8 @@ class Child:
 
     def release(self) -> None:
         """End the reading and close the pipes."""
-        if self.reading is not None and not self.reading.cancel() and not self.reading.cancelled():
-            self.reading.exception()  # has been raised, or gave way to another error
+        if self.reading is not None:
+            self.reading.cancel()
         for transport in self._transports:
             if transport.is_closing():
                 continue

@@ -114,13 +114,14 @@ class LocalChildren:
             stderr=ended.stderr.text(),
         )
 
-    async def settle(self) -> int:
-        """Make sure that no child of an earlier engine of this owner is alive: its watchdog has 2 s, then
-        they are killed. Returns how many had to be. To be called before anything is tried again."""
+    async def settle(self, patience: float = 2.0) -> int:
+        """Make sure that no child of an earlier engine of this owner is alive: its watchdog has `patience`
+        seconds, then they are killed. Returns how many had to be. To be called, by who owns the data,
+        before anything is tried again."""
         if not self._owner:
             return 0
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + 2.0
+        deadline = loop.time() + patience
         killed: set[tuple[int, int]] = set()
         while left := await asyncio.to_thread(survivors, f"{self._owner}.", but=self.mark):
             if loop.time() > deadline + _UNKILLABLE:
@@ -230,6 +231,8 @@ class LocalChildren:
             readers.append(child.read(answers, _Listener(answer, "stdout", None)))
         reading = asyncio.gather(*readers)
         child.reading = reading
+        # Its error has been raised by then, or gave way to another one.
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         if stdin is not None:
             await child.write(stdin)
         either: set[asyncio.Future[Any]] = {child.exited, reading}
@@ -240,7 +243,7 @@ class LocalChildren:
         deadline = loop.time() + self._linger
         pause = _POLL
         await asyncio.wait({reading}, timeout=self._linger)
-        while (lingering := not child.group_is_empty()) and loop.time() < deadline:
+        while (lingering := await self._lingers(child)) and loop.time() < deadline:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _POLL_MOST)
         if lingering or not reading.done():
@@ -251,6 +254,13 @@ class LocalChildren:
             reading.result()
         return _Ended(stdout=stdout, stderr=stderr, answer=answer, exit_code=child.exited.result())
 
+    async def _lingers(self, child: Child) -> bool:
+        """Whether a child that has ended left somebody in its session. Who began a session of his own may
+        stay until the engine goes."""
+        return not child.group_is_empty() and any(
+            child.pid in {process.group, process.session} for process in await self._family(child)
+        )
+
     async def _stop(self, child: Child) -> None:
         """SIGTERM, `grace`, SIGKILL, for the child and everything that descends from it; returns when all
         of it is gone."""
@@ -258,11 +268,11 @@ class LocalChildren:
         deadline = loop.time() + self._grace
         pause = _POLL
         try:
-            child.signal_group(signal.SIGTERM)
-            child.signal_group(signal.SIGCONT)  # a stopped process does not hear SIGTERM
-            for process in await self._family(child):
+            for process in await self._family(child):  # before its head dies and leaves orphans
                 if process.group != child.pid or child.exited.done():
                     watchdog.send(process, signal.SIGTERM)
+            child.signal_group(signal.SIGTERM)
+            child.signal_group(signal.SIGCONT)  # a stopped process does not hear SIGTERM
             await asyncio.wait({child.exited}, timeout=self._grace)
             while loop.time() < deadline and await self._family(child):
                 await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
@@ -277,7 +287,9 @@ class LocalChildren:
         await asyncio.wait({child.exited}, timeout=max(0.0, deadline - loop.time()))
 
     async def _family(self, child: Child) -> list[watchdog.Process]:
-        return watchdog.family(await self._census.take(), child.mark, {child.pid: child.start})
+        family = watchdog.family(await self._census.take(), child.mark, child.family)
+        child.family |= {process.pid: process.start for process in family}
+        return family
 
 
 class _Listener:
@@ -298,14 +310,11 @@ class _Listener:
 
 
 def survivors(mark: str, *, but: str = "") -> list[watchdog.Process]:
-    """Living processes that bear a mark beginning with `mark`, and not one beginning with `but`."""
+    """Living processes that bear a mark beginning with `mark`, and none beginning with `but`."""
     return [
         process
         for process in watchdog.processes()
-        if process.pid != os.getpid()
-        and any(
-            part.startswith(mark) and not (but and part.startswith(but)) for part in process.marks.split(",")
-        )
+        if process.pid != os.getpid() and process.bears(mark) and not (but and process.bears(but))
     ]
 
 

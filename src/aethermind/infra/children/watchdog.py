@@ -7,8 +7,8 @@ Rules:
   started, `-PID` it has ended, `q` the engine leaves in good order. The end of the input, with or without
   `q`, means: kill now, then exit.
 - No SIGTERM first: whoever could have been asked was the engine's to ask.
-- A process is killed if it bears the mark, or is in the group or session of a registered child, or
-  descends from such a process. A registered number that the system has since given to another process
+- A process is killed if it bears the mark, is in the group or session of a registered child, or descends
+  from such a process. A registered number that the system has since given to another process
   (its start time differs) counts for nothing.
 
 The engine imports the functions that find processes; both sides see the same.
@@ -43,6 +43,10 @@ class Process:
         self.session = session
         self.start = start
         self.marks = marks
+
+    def bears(self, mark: str) -> bool:
+        """Whether one of its marks begins with `mark`."""
+        return any(part.startswith(mark) for part in self.marks.split(","))
 
 
 def processes(since: int = 0) -> list[Process]:
@@ -101,16 +105,14 @@ def processes_by_ps() -> list[Process]:
 
 
 def family(found: list[Process], mark: str, roots: dict[int, int]) -> list[Process]:
-    """Who of `found` belongs to the marks that start with `mark`, or to the `roots` (pid → start time).
-    Never the caller."""
+    """Who of `found` bears a mark that starts with `mark`, is one of the `roots` (pid → start time) or in
+    the group or session of one, or descends from such a process. Never the caller."""
     starts = {process.pid: process.start for process in found}
-    groups = {pid for pid, start in roots.items() if starts.get(pid, start) == start}
+    valid = {pid for pid, start in roots.items() if starts.get(pid, start) == start}
     members = {
         process.pid
         for process in found
-        if process.group in groups
-        or process.session in groups
-        or any(part.startswith(mark) for part in process.marks.split(","))
+        if not valid.isdisjoint((process.pid, process.group, process.session)) or process.bears(mark)
     }
     grown = True
     while grown:
@@ -132,7 +134,8 @@ def send(process: Process, number: int) -> None:
 
 
 def kill(mark: str, roots: dict[int, int], since: int, quiet: int = 1) -> bool:
-    """Kill a family until `quiet` looks in a row have found nobody. False if somebody will not die."""
+    """Kill a family until `quiet` looks in a row have found nobody. False if somebody will not die. Who
+    was seen once stays known (in `roots`), also when the parents it was known by are dead."""
     deadline = time.monotonic() + _PATIENCE
     empty = 0
     while empty < quiet:
@@ -140,6 +143,7 @@ def kill(mark: str, roots: dict[int, int], since: int, quiet: int = 1) -> bool:
             return False
         found = family(processes(since), mark, roots)
         for process in found:
+            roots[process.pid] = process.start
             send(process, signal.SIGKILL)
         empty = 0 if found else empty + 1
         if empty < quiet:
