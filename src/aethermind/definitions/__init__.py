@@ -1,4 +1,4 @@
-"""Definitions: YAML or Python → `domain.workflow.WorkflowDef`, fully checked and with every inheritance merged.
+"""Definitions: YAML or Python → `domain.workflow.WorkflowDef`, checked, with every inheritance merged.
 
     source    bytes → a tree in which every key and value knows its line and column
     surface   what may stand in a workflow file; the JSON Schema of the file is made from it

@@ -69,7 +69,7 @@ def _value(draft: StepDraft, node: Node) -> None:
 
 def _fail(draft: StepDraft, node: Node) -> None:
     draft.template(node)
-    draft.action = Fail(reason=node.plain_data())
+    draft.action = Fail(reason=str(node.plain_data()))
 
 
 _SIMPLE: dict[str, Callable[[StepDraft, Node], None]] = {"value": _value, "fail": _fail}

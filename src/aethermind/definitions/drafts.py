@@ -14,8 +14,8 @@ from aethermind.domain.workflow import Action
 Json = Any
 
 Where = Literal["outer", "body", "until"]
-"""Which names a template sees: `outer` those around the step (`when`, `for_each`), `body` also its own item
-and round, `until` also what its last round gave."""
+"""Which names a template sees: `outer` those around the step (`when`, `for_each`), `body` also its own
+item and round, `until` also what its last round gave."""
 
 TEXT = "text"
 LIST = "a list"
@@ -86,10 +86,7 @@ class StepDraft:
 
 def template_error(node: Scalar, problem: BadTemplate) -> InvalidError:
     """A `BadTemplate` at its place in the file."""
-    if problem.word is not None:
-        spot = find_word(node, problem.word)
-    else:
-        spot = _line_of(node, problem.line)
+    spot = find_word(node, problem.word) if problem.word else _line_of(node, problem.line)
     return node.source.error(str(problem), spot, hint=problem.hint)
 
 

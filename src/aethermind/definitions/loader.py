@@ -163,8 +163,7 @@ def load_sim(path: Path, steps: set[str] | None = None, *, name: str | None = No
     if not beside.is_file():
         return {}
     shown = str(sim_path(Path(name))) if name else str(beside)
-    root = parse_sim(decode(read_bytes(beside, shown, regular=True), shown), steps)
-    return root
+    return parse_sim(decode(read_bytes(beside, shown, regular=True), shown), steps)
 
 
 def parse_sim(text: Text, steps: set[str] | None = None) -> dict[str, Json]:

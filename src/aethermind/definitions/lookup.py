@@ -16,16 +16,16 @@ from aethermind.definitions.hints import did_you_mean, show
 Json = Any
 
 _TAG = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*)\s*\}\}")
-_WORDS: Final = frozenset(
-    "true false none True False None not and or in is if else loop self super caller varargs kwargs "
-    "range dict cycler joiner namespace".split()
-)
+_WORDS: Final = frozenset({
+    "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else",
+    "loop", "self", "super", "caller", "varargs", "kwargs", "range", "dict", "cycler", "joiner", "namespace",
+})  # fmt: skip
 """Names that mean something to Jinja2 itself."""
 
 Path = tuple[str, ...]
 
 
-class Missing(Exception):  # noqa: N818  # a signal inside this package, turned into StepFailure
+class Missing(Exception):  # a signal inside this package, turned into StepFailure
     """A path leads to nothing. `str()` says what, `hint` what there is instead."""
 
     def __init__(self, message: str, hint: str | None) -> None:
@@ -80,7 +80,7 @@ def follow(path: Path, scope: Mapping[str, Json]) -> Json:
 def missing_key(value: Mapping[str, Json], name: str, owner: str = "the value") -> tuple[str, str | None]:
     """Message and hint for a key that a mapping has not."""
     owner = f"`{owner}`" if owner != "the value" else owner
-    keys = [k for k in list(value)[:200] if isinstance(k, str)]
+    keys = list(value)[:200]
     hint = did_you_mean(name, keys, label="it has")
     return f"{owner} has no `{show(name)}`", hint if keys else "it is empty"
 

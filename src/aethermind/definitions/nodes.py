@@ -163,3 +163,16 @@ def find_word(node: Scalar, word: str, *, occurrence: str | None = None) -> Spot
                 if (match := pattern.search(text)) is not None:
                     return Spot(number, offset + match.start() + 1)
     return node.start
+
+
+def as_node(value: Any, name: str) -> Node:
+    """Plain data as a tree without places, to be read like a file's."""
+    source, spot = Text(name, ""), Spot(1, 1)
+    if isinstance(value, dict):
+        entries = {str(k): as_node(v, name) for k, v in value.items()}
+        return Map(source, spot, spot, entries, dict.fromkeys(entries, spot))
+    if isinstance(value, list | tuple):
+        return Seq(source, spot, spot, [as_node(v, name) for v in value])
+    if value is not None and not isinstance(value, str | int | float | bool):
+        raise InvalidError(f"{name}: {type(value).__name__} is no JSON value")
+    return Scalar(source, spot, spot, value, "" if value is None else str(value), plain=False)

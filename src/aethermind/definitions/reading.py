@@ -174,6 +174,8 @@ def _read_as(node: Node, option: inspect.Type, label: str) -> Any:
             if option.min_length and len(node.items) < option.min_length:
                 raise error(node, f"`{show(label)}` is an empty list")
             return [convert(child, inner, f"{label}[{i}]") for i, child in enumerate(node.items)]
+        case _:
+            pass
     assert isinstance(node, Scalar)
     match option:
         case inspect.LiteralType(values=values):
@@ -193,6 +195,8 @@ def _read_as(node: Node, option: inspect.Type, label: str) -> Any:
             _check_bounds(node, node.value, option, label)
             if isinstance(option, inspect.FloatType):
                 return float(node.value)
+        case _:
+            pass
     return node.value
 
 

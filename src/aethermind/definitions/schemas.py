@@ -110,7 +110,7 @@ def _in_bounds(value: Json, schema: Mapping[str, Json]) -> bool:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return not (value < schema.get("minimum", value) or value > schema.get("maximum", value))
     if isinstance(value, str):
-        return schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)))
     if isinstance(value, list | tuple):
         return bool(schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)))
     return True

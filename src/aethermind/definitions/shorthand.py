@@ -234,8 +234,8 @@ class Shorthand:
             ):
                 raise error(node, f"`{key}` should be a number, not {describe(node)}")
         elif key in {"minLength", "maxLength", "minItems", "maxItems"}:
-            ok = isinstance(node, Scalar) and isinstance(node.value, int) and not isinstance(node.value, bool)
-            if not ok or node.plain_data() < 0:
+            count = node.value if isinstance(node, Scalar) else None
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
                 raise error(node, f"`{key}` should be a whole number, not {describe(node)}")
         elif key == "enum":
             if not isinstance(node, Seq) or not node.items:
@@ -356,7 +356,7 @@ def _check_pattern(node: Node, pattern: str) -> None:
 def _nested_repeat(parsed: Any, *, inside: bool) -> bool:
     for _, argument in parsed:
         if isinstance(argument, tuple) and len(argument) == 3 and isinstance(argument[0], int):
-            low, high, body = argument
+            _, high, body = argument
             if hasattr(body, "data"):
                 many = int(high) > 100
                 if (many and inside) or _nested_repeat(body, inside=inside or many):
@@ -376,7 +376,7 @@ def _parts(argument: Any) -> list[Any]:
     return []
 
 
-def _check_local_references(node: Map, schema: JsonSchema) -> None:
+def _check_local_references(node: Node, schema: JsonSchema) -> None:
     """Each `#/…` leads somewhere in this schema."""
     for ref in _references(schema):
         place: Json = schema

@@ -10,6 +10,7 @@ Rules
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import stat
@@ -137,11 +138,7 @@ def parse_mapping(source: Text, what: str) -> Map:
 
 
 def _events(source: Text) -> Iterator[tuple[Any, Spot, Spot]]:
-    try:
-        from yaml.cyaml import CParser as Parser
-    except ImportError:
-        Parser = _python_parser()  # noqa: N806  # it stands for the class
-    parser = Parser(source.text)
+    parser = _parser(source.text)
     try:
         while parser.check_event():
             event = parser.get_event()
@@ -151,8 +148,16 @@ def _events(source: Text) -> Iterator[tuple[Any, Spot, Spot]]:
         parser.dispose()
 
 
+def _parser(text: str) -> Any:
+    """The parser of libyaml, or PyYAML's own: slower, the same events."""
+    try:
+        fast = importlib.import_module("yaml.cyaml").CParser
+    except ImportError:
+        fast = _python_parser()
+    return fast(text)
+
+
 def _python_parser() -> Any:
-    """For a PyYAML without libyaml: slower, the same events."""
     from yaml.parser import Parser
     from yaml.reader import Reader
     from yaml.scanner import Scanner
@@ -248,7 +253,7 @@ def _key(source: Text, parent: Map, node: Node) -> Scalar:
 def _complex_key(source: Text, node: Seq | Map) -> InvalidError:
     line = source.lines[node.start.line - 1][node.start.column - 1 :]
     before = source.lines[node.start.line - 1][: node.start.column - 1]
-    if isinstance(node, Map) and (line.startswith("{") and before.endswith("{") or line.startswith("{{")):
+    if isinstance(node, Map) and ((line.startswith("{") and before.endswith("{")) or line.startswith("{{")):
         column = node.start.column - (1 if before.endswith("{") else 0)
         return source.error(
             "a template that begins with `{{` needs quotes",

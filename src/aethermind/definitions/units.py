@@ -27,10 +27,8 @@ def duration_ms(text: str) -> int:
     if not stripped:
         raise ValueError("a duration is missing (write 90s, 10m or 1h30m)")
     if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", stripped):
-        number = stripped.lstrip("+")
-        raise ValueError(
-            f"the duration {show(number, 20)} has no unit (write {show(number.lstrip('-'), 20)}s, or ms, m, h)"
-        )
+        number = show(stripped.lstrip("+-"), 20)
+        raise ValueError(f"the duration {show(stripped, 20)} has no unit (write {number}s, or ms, m, h)")
     if match := re.fullmatch(r"([0-9]{1,4}):([0-9]{1,2})(?::([0-9]{1,2}))?", stripped):
         raise ValueError(f"{show(stripped)} is no duration (write {_from_clock(match)})")
     total = Fraction(0)

@@ -1,0 +1,398 @@
+"""Workflows written in Python.
+
+    flow = Workflow("noop", inputs={"topic": "string"})
+
+    @flow.step
+    async def a(ctx):
+        return {"x": 1}
+
+    @flow.step(depends_on=["a"], timeout="30s", retry=2)
+    async def b(ctx):
+        return ctx.steps["a"].output
+
+The functions run in-process, in the order that `depends_on` asks for; what they return is a JSON value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from types import CodeType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from aethermind.definitions.hints import did_you_mean, show
+from aethermind.definitions.units import LONGEST_MS, duration_ms
+from aethermind.domain.errors import InvalidError, NotFoundError
+from aethermind.domain.ids import RESERVED, STEP_ID
+from aethermind.domain.workflow import (
+    Budget,
+    Function,
+    InputDef,
+    OnError,
+    OnInDoubt,
+    Retry,
+    StepDef,
+    WorkflowDef,
+)
+
+if TYPE_CHECKING:
+    from aethermind.definitions.context import Defaults
+
+Json = Any
+StepFunction = Callable[..., Any]
+F = TypeVar("F", bound=StepFunction)
+
+RETRIES = 3
+TIMEOUT_MS = 600_000
+
+
+class Workflow:
+    """A workflow whose steps are functions. `inputs`: name → short schema (`"string"`, `["string"]`,
+    `{"type": "integer", "default": 3}`); None takes any. `outputs`: name → template; empty: the leaves.
+
+    Raises `InvalidError` for what cannot be; references and circles are checked when it is built.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        inputs: Mapping[str, Json] | None = None,
+        description: str = "",
+        outputs: Mapping[str, Json] | None = None,
+        budget_usd: float | str | None = None,
+        priority: int = 0,
+        max_concurrent: int | None = None,
+    ) -> None:
+        if not name or len(name) > 100 or not name.isprintable():
+            raise InvalidError(f"{show(name)!r} cannot be a workflow's name")
+        self.name = name
+        self.description = description
+        self.functions: dict[str, StepFunction] = {}
+        """`NAME.STEP` → the function, for the runtime's registry."""
+        self._inputs = _inputs(inputs) if inputs else {}
+        self._outputs = dict(outputs or {})
+        self._budget = _budget(budget_usd)
+        self._priority = priority
+        self._max_concurrent = max_concurrent
+        self._steps: dict[str, StepDef] = {}
+        self._says: dict[str, tuple[bool, bool]] = {}
+        self._built: dict[tuple[int, int], WorkflowDef] = {}
+
+    @overload
+    def step(self, function: F, /) -> F: ...
+
+    @overload
+    def step(
+        self,
+        *,
+        id: str | None = None,
+        depends_on: Sequence[str] = (),
+        timeout: float | str | None = None,
+        retry: int | Mapping[str, Any] | Retry | None = None,
+        when: str | bool | None = None,
+        for_each: str | Sequence[Json] | None = None,
+        max_parallel: int | None = None,
+        agent: str | None = None,
+        inputs: Json = None,
+        on_error: OnError = "fail",
+        on_in_doubt: OnInDoubt | None = None,
+        save: str | None = None,
+        always: bool = False,
+    ) -> Callable[[F], F]: ...
+
+    def step(self, function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
+        """Make a step of a function `async def f(ctx)`; its id is the function's name.
+
+        `timeout`: seconds or `"10s"` · `retry`: attempts in all, or `{max_attempts, backoff, max_backoff}` ·
+        `when`: a condition · `for_each`: a list or an expression; the function sees `ctx.item`.
+        """
+
+        def add(decorated: F) -> F:
+            self.add(decorated, **options)
+            return decorated
+
+        return add(function) if function is not None else add
+
+    def add(
+        self,
+        function: StepFunction,
+        *,
+        id: str | None = None,
+        depends_on: Sequence[str] = (),
+        timeout: float | str | None = None,
+        retry: int | Mapping[str, Any] | Retry | None = None,
+        when: str | bool | None = None,
+        for_each: str | Sequence[Json] | None = None,
+        max_parallel: int | None = None,
+        agent: str | None = None,
+        inputs: Json = None,
+        on_error: OnError = "fail",
+        on_in_doubt: OnInDoubt | None = None,
+        save: str | None = None,
+        always: bool = False,
+    ) -> None:
+        """The same as `step`, for a function that is at hand."""
+        step_id = id if id is not None else getattr(function, "__name__", "")
+        _check_id(step_id, self._steps)
+        if not callable(function):
+            raise InvalidError(f"step `{step_id}`: a function is wanted, not {type(function).__name__}")
+        if isinstance(depends_on, str):
+            depends_on = [depends_on]
+        name = f"{self.name}.{step_id}"
+        self._steps[step_id] = StepDef(
+            id=step_id,
+            action=Function(name=name, agent=agent, inputs=inputs, source_hash=source_hash(function)),
+            depends_on=tuple(dict.fromkeys(depends_on)),
+            when=("true" if when else "false") if isinstance(when, bool) else when,
+            for_each=list(for_each) if isinstance(for_each, list | tuple) else for_each,
+            max_parallel=max_parallel,
+            retry=_retry(step_id, retry) if retry is not None else Retry(max_attempts=RETRIES + 1),
+            timeout_ms=_milliseconds(step_id, "timeout", timeout) if timeout is not None else TIMEOUT_MS,
+            on_error=on_error,
+            on_in_doubt=on_in_doubt,
+            save=save,
+            always=always,
+        )
+        self._says[step_id] = (retry is not None, timeout is not None)
+        self.functions[name] = function
+        self._built.clear()
+
+    @property
+    def definition(self) -> WorkflowDef:
+        """The definition, with four attempts and ten minutes where a step does not say otherwise."""
+        return self.build()
+
+    def build(self, defaults: Defaults | None = None) -> WorkflowDef:
+        """The definition under these defaults. Raises `InvalidError` (unknown steps, circles, templates)."""
+        retries, timeout_ms = (defaults.retries, defaults.timeout_ms) if defaults else (RETRIES, TIMEOUT_MS)
+        key = (retries, timeout_ms)
+        if key not in self._built:
+            self._built[key] = self._build(retries, timeout_ms)
+        return self._built[key]
+
+    def _build(self, retries: int, timeout_ms: int) -> WorkflowDef:
+        if not self._steps:
+            raise InvalidError(f"workflow `{show(self.name)}` has no steps", hint="@flow.step")
+        steps = [self._settle(step, retries, timeout_ms) for step in self._steps.values()]
+        _refuse_cycle(steps)
+        for template in _texts(list(self._outputs.values())):
+            self._names(template, "an output")
+        return WorkflowDef(
+            name=self.name,
+            description=self.description,
+            inputs=self._inputs,
+            steps=tuple(steps),
+            outputs=self._outputs,
+            budget=self._budget,
+            priority=self._priority,
+            max_concurrent=self._max_concurrent,
+        )
+
+    def _settle(self, step: StepDef, retries: int, timeout_ms: int) -> StepDef:
+        """Defaults and references filled in."""
+        own_retry, own_timeout = self._says[step.id]
+        for name in step.depends_on:
+            if name not in self._steps or name == step.id:
+                what = "itself" if name == step.id else f"`{show(name)}`, which is no step"
+                raise InvalidError(
+                    f"step `{step.id}` depends on {what}", hint=did_you_mean(name, self._steps)
+                )
+        references: dict[str, None] = {}
+        order = dict.fromkeys(step.depends_on)
+        for template in _templates_of(step):
+            used, waited = self._names(template, f"step `{step.id}`")
+            references.update(dict.fromkeys(used))
+            order.update(dict.fromkeys(waited))
+        if not isinstance(step.action, Function):
+            raise TypeError("a step of a Python workflow is a function")
+        return msgspec.structs.replace(
+            step,
+            depends_on=tuple(order),
+            references=tuple(references),
+            retry=step.retry if own_retry else Retry(max_attempts=retries + 1),
+            timeout_ms=step.timeout_ms if own_timeout else timeout_ms,
+        )
+
+    def _names(self, template: tuple[str, bool], where: str) -> tuple[list[str], list[str]]:
+        """Steps whose outputs a template uses, and steps it only asks about (`steps.X`)."""
+        from aethermind.definitions.analysis import BadTemplate, uses, uses_of_condition
+
+        text, is_condition = template
+        try:
+            found = uses_of_condition(text) if is_condition else uses(text)
+        except BadTemplate as problem:
+            raise InvalidError(f"{where}: {problem}, in {show(text, 60)}", hint=problem.hint) from None
+        used, waited = [], []
+        for path in found.paths:
+            name = path[1] if path[0] == "steps" and len(path) > 1 else path[0]
+            if path[0] == "inputs" and len(path) > 1 and self._inputs and path[1] not in self._inputs:
+                hint = did_you_mean(path[1], self._inputs, label="inputs")
+                raise InvalidError(f"{where}: there is no input `{show(path[1])}`", hint=hint)
+            if name in self._steps:
+                (waited if path[0] == "steps" else used).append(name)
+            elif path[0] not in RESERVED or path[0] == "steps":
+                raise InvalidError(
+                    f"{where}: unknown name `{show(name)}`", hint=did_you_mean(name, self._steps)
+                )
+        return used, waited
+
+
+def _templates_of(step: StepDef) -> Iterable[tuple[str, bool]]:
+    if step.when is not None:
+        yield step.when, True
+    if isinstance(step.action, Function):
+        yield from _texts([step.for_each, step.action.inputs, step.save])
+
+
+def _texts(tree: Json) -> Iterable[tuple[str, bool]]:
+    if isinstance(tree, str):
+        yield tree, False
+    elif isinstance(tree, Mapping):
+        yield from _texts(list(tree.values()))
+    elif isinstance(tree, list | tuple):
+        for inner in tree:
+            yield from _texts(inner)
+
+
+def _check_id(step_id: str, taken: Mapping[str, Any]) -> None:
+    if not STEP_ID.match(step_id):
+        raise InvalidError(f"`{show(step_id)}` cannot be a step's id", hint="@flow.step(id='a_name')")
+    if step_id in RESERVED:
+        raise InvalidError(
+            f"`{step_id}` is reserved: expressions use it", hint=f"@flow.step(id='{step_id}_')"
+        )
+    if step_id in taken:
+        raise InvalidError(f"there are two steps `{step_id}`", hint="give one of them another id=…")
+
+
+def _refuse_cycle(steps: Sequence[StepDef]) -> None:
+    try:
+        TopologicalSorter({s.id: s.needs for s in steps}).prepare()
+    except CycleError as circle:
+        way = list(reversed(circle.args[1]))
+        raise InvalidError(
+            f"the steps wait for each other: {' → '.join(way)}", hint="break the circle"
+        ) from None
+
+
+def _milliseconds(step_id: str, what: str, value: float | str) -> int:
+    """Seconds, or a duration as in a file."""
+    try:
+        if isinstance(value, str):
+            ms = duration_ms(value)
+        elif isinstance(value, bool) or not 0 <= value * 1000 <= LONGEST_MS:
+            raise ValueError(f"{value} is no duration in seconds")
+        else:
+            ms = round(value * 1000)
+    except ValueError as problem:
+        raise InvalidError(f"step `{step_id}`: `{what}`: {problem}") from None
+    if ms <= 0 and what == "timeout":
+        raise InvalidError(f"step `{step_id}`: `timeout` cannot be 0")
+    return ms
+
+
+def _retry(step_id: str, retry: int | Mapping[str, Any] | Retry) -> Retry:
+    if isinstance(retry, Retry):
+        return retry
+    options = {"max_attempts": retry} if isinstance(retry, int) else dict(retry)
+    known = ("max_attempts", "backoff", "max_backoff")
+    for key in options:
+        if key not in known:
+            raise InvalidError(
+                f"step `{step_id}`: `retry` has no `{show(str(key))}`", hint=did_you_mean(str(key), known)
+            )
+    attempts = options.get("max_attempts", RETRIES + 1)
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= 100:
+        raise InvalidError(
+            f"step `{step_id}`: `max_attempts` is a number from 1 to 100, not {attempts!r:.20}"
+        )
+    backoff = _milliseconds(step_id, "backoff", options.get("backoff", 1.0))
+    longest = _milliseconds(step_id, "max_backoff", options.get("max_backoff", 60.0))
+    return Retry(max_attempts=attempts, backoff_ms=backoff, max_backoff_ms=max(backoff, longest))
+
+
+def _budget(usd: float | str | None) -> Budget | None:
+    from aethermind.definitions.units import micro_usd
+
+    if usd is None:
+        return None
+    try:
+        return Budget(micro_usd=micro_usd(usd))
+    except ValueError as problem:
+        raise InvalidError(f"`budget_usd`: {problem}") from None
+
+
+def _inputs(inputs: Mapping[str, Json]) -> dict[str, InputDef]:
+    from aethermind.definitions.inputs import read_inputs
+    from aethermind.definitions.nodes import Map, as_node
+    from aethermind.definitions.shorthand import Shorthand
+
+    node = as_node(dict(inputs), "inputs")
+    assert isinstance(node, Map)
+    try:
+        return read_inputs(node, Shorthand())
+    except InvalidError as problem:
+        raise InvalidError(f"inputs: {problem.message}", hint=problem.hint) from None
+
+
+_hashes: dict[CodeType, str] = {}
+
+
+def source_hash(function: StepFunction) -> str:
+    """Changes when the function's source does: 16 hex digits."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        code = getattr(type(function).__call__, "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    if code not in _hashes:
+        try:
+            text = textwrap.dedent(inspect.getsource(code)).strip().encode()
+        except (OSError, TypeError, SyntaxError, IndentationError):
+            text = code.co_code + repr((code.co_names, code.co_varnames)).encode()
+        _hashes[code] = hashlib.sha256(text).hexdigest()[:16]
+    return _hashes[code]
+
+
+def load_target(target: str) -> Workflow:
+    """`pkg.mod:flow` → the workflow. The caller puts the working directory on `sys.path`.
+
+    Raises `NotFoundError` (module or name), `InvalidError` (no workflow, or the module does not load).
+    """
+    import importlib
+
+    module_name, _, attribute = target.partition(":")
+    if (
+        not module_name
+        or not attribute
+        or not all(p.isidentifier() for p in f"{module_name}.{attribute}".split("."))
+    ):
+        raise InvalidError(f"`{show(target)}` names no workflow", hint="package.module:flow")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as problem:
+        if problem.name and (module_name == problem.name or module_name.startswith(f"{problem.name}.")):
+            raise NotFoundError(
+                f"there is no module `{module_name}`", hint="seen from the working directory"
+            ) from None
+        raise InvalidError(f"`{module_name}` does not load: {show(str(problem), 200)}") from problem
+    except Exception as problem:
+        text = f"{type(problem).__name__}: {problem}"
+        raise InvalidError(f"`{module_name}` does not load: {show(text, 200)}") from problem
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            flows = [name for name, value in vars(found).items() if isinstance(value, Workflow)]
+            hint = did_you_mean(part, flows, label="workflows there")
+            raise NotFoundError(f"`{module_name}` has no `{show(attribute)}`", hint=hint)
+        found = getattr(found, part)
+    if not isinstance(found, Workflow):
+        raise InvalidError(
+            f"`{target}` is no Workflow but {type(found).__name__}", hint="flow = Workflow('name')"
+        )
+    return found

@@ -1,0 +1,154 @@
+"""New workflow files, the samples, and what a NAME means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from aethermind.definitions.hints import closest, did_you_mean, show
+from aethermind.definitions.nodes import Scalar
+from aethermind.definitions.source import decode, parse_mapping, read_bytes
+from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError
+
+SUFFIXES = (".yaml", ".yml")
+
+_SCHEMA_LINE = "# yaml-language-server: $schema={schema}\n"
+_STARTER = """\
+name: {name}
+description: What this workflow does, in one line.
+
+inputs:
+  topic: string                  # also: number integer boolean, [string], a|b|c, {{k: type}}, string? = optional
+
+# defaults: {{model: smart, timeout: 10m}}
+# budget: {{usd: 0.50}}            # the run waits for you before it would cost more
+
+agents:
+  writer:
+    model: smart                 # an alias, or provider:model
+    instructions: You write short and plain.
+
+steps:
+  - id: plan
+    agent: writer
+    prompt: "Name three questions worth asking about {{{{ inputs.topic }}}}."
+    output: {{questions: [string]}}
+
+  - id: answers                  # one answer per question, side by side
+    for_each: "{{{{ plan.questions }}}}"
+    agent: writer
+    prompt: "Answer in two sentences: {{{{ item }}}}"
+
+  - id: brief
+    agent: writer
+    prompt: |
+      Write one paragraph on {{{{ inputs.topic }}}} from these notes:
+      {{% for answer in answers %}}
+      - {{{{ answer }}}}
+      {{% endfor %}}
+
+outputs:
+  brief: "{{{{ brief }}}}"
+"""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow that ships with the program."""
+
+    name: str
+    """How it is called: the file's name without its suffix."""
+    description: str
+    path: Path
+
+
+def starter(name: str, *, schema: str | None = None) -> str:
+    """The text of a new workflow file. `schema`: path or address of the JSON Schema, for editors.
+
+    Raises `InvalidError` for a name that cannot be one.
+    """
+    check_name(name)
+    head = _SCHEMA_LINE.format(schema=schema) if schema else ""
+    return head + _STARTER.format(name=name)
+
+
+def copy_of(text: str, name: str, *, schema: str | None = None) -> str:
+    """The text of a sample under another name."""
+    check_name(name)
+    body = re.sub(r"\A# yaml-language-server:.*\n", "", text)
+    renamed = re.sub(r"(?m)^name:.*$", f"name: {name}", body, count=1)
+    return (_SCHEMA_LINE.format(schema=schema) if schema else "") + renamed
+
+
+def check_name(name: str) -> None:
+    """A name that is also a file's."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name) or name.lower() in {
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+    }:
+        raise InvalidError(f"`{show(name)}` cannot be a workflow's name", hint="letters, digits, _ and -")
+
+
+def find_workflow(name: str, cwd: Path, dirs: Sequence[Path]) -> Path:
+    """The file that FILE or NAME means: a path, else NAME in `cwd`, `cwd/workflows` and then in `dirs`.
+
+    Raises `NotFoundError` with a did-you-mean.
+    """
+    if not name or "\0" in name or len(name) > 1_000:
+        raise NotFoundError(f"`{show(name)}` is no workflow")
+    path = cwd / Path(name).expanduser()
+    is_path = "/" in name or name.endswith((*SUFFIXES, ".json"))
+    if (_is_file(path) or path.is_fifo()) and (is_path or path.suffix in SUFFIXES):
+        return path if Path(name).is_absolute() else Path(name).expanduser() if cwd == Path.cwd() else path
+    if is_path and path.is_dir():
+        raise InvalidError(f"{show(name, 200)} is a directory, not a workflow file")
+    places = [cwd, cwd / "workflows", *dirs]
+    if not is_path:
+        for place in places:
+            for suffix in SUFFIXES:
+                if _is_file(place / f"{name}{suffix}"):
+                    return place / f"{name}{suffix}"
+    known = dict.fromkeys(found.stem for place in places for found in _workflow_files(place))
+    what = f"there is no file {show(name, 200)}" if is_path else f"there is no workflow `{show(name)}`"
+    stem = Path(name).stem if is_path else name
+    near = closest(stem, known)
+    hint = f"did you mean `{near}`?" if near else did_you_mean(stem, known) or "aethermind samples"
+    raise NotFoundError(what, hint=hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _workflow_files(directory: Path) -> Iterator[Path]:
+    try:
+        found = sorted(directory.iterdir())[:1_000]
+    except OSError:
+        return
+    for path in found:
+        if path.suffix in SUFFIXES and not path.stem.endswith(".sim") and _is_file(path):
+            yield path
+
+
+def samples(directory: Path) -> list[Sample]:
+    """What ships with the program, by name. Files that cannot be read are left out."""
+    out = []
+    for path in _workflow_files(directory):
+        try:
+            root = parse_mapping(decode(read_bytes(path, path.name), path.name), "workflow")
+        except AethermindError:
+            continue
+        said = root.entries.get("description")
+        description = said.text.strip() if isinstance(said, Scalar) else ""
+        out.append(Sample(name=path.stem, description=" ".join(description.split()), path=path))
+    return out
