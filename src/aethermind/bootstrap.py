@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
     from aethermind.infra.config import Config
     from aethermind.infra.providers.models import ConfiguredModels
+    from aethermind.infra.providers.probe import Probe
     from aethermind.infra.secrets import Secrets
 
 DATABASE = "aethermind.db"
@@ -251,6 +252,26 @@ def _durability(name: str) -> Any:
     if name not in {"power", "process"}:
         raise InvalidError(f"durability is 'power' or 'process', not {name!r}")
     return name
+
+
+def engine_owner(composition: Composition) -> str | None:
+    """Which other process drives the runs of this data, in words; None: nobody does."""
+    from aethermind.infra.stores.lease import Lease
+
+    if not composition.database.exists():
+        return None
+    try:
+        Lease.acquire(composition.home, f"{DATABASE}.lease").release()
+    except BusyError as busy:
+        return busy.message
+    return None
+
+
+async def probe(composition: Composition) -> list[Probe]:
+    """Ask each provider that has a key whether it answers and takes it; nothing is billed."""
+    from aethermind.infra.providers.probe import probe as ask
+
+    return await ask(composition.models.endpoints, composition.secrets, composition.config.environ)
 
 
 def engine_thread(composition: Composition) -> EngineThread:

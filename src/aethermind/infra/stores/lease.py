@@ -30,10 +30,10 @@ class Lease:
         self._fd: int | None = fd
 
     @classmethod
-    def acquire(cls, directory: str | Path) -> Lease:
-        """Take the lease at once. Raises `BusyError` naming the pid of the owner, `InvalidError` if the
+    def acquire(cls, directory: str | Path, name: str = FILE) -> Lease:
+        """Take the lease at once. `name`: of its file, where a directory holds several databases. Raises `BusyError` naming the pid of the owner, `InvalidError` if the
         directory can't be written to."""
-        path = Path(directory) / FILE
+        path = Path(directory) / name
         while True:
             fd = _open(path)
             try:
