@@ -24,6 +24,7 @@ from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.core import Engine, environment_of
 from aethermind.engine.hosting import EngineThread
+from aethermind.engine.live import StepFunction
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
 
@@ -151,12 +152,24 @@ def load(options: Options | None = None) -> Composition:
 
 
 @asynccontextmanager
-async def open_client(composition: Composition) -> AsyncIterator[Client]:
-    """The engine on this data directory, or, if another process owns it, a client that only looks."""
+async def open_client(
+    composition: Composition, *, look: bool = False, functions: Mapping[str, StepFunction] | None = None
+) -> AsyncIterator[Client]:
+    """The engine on this data directory, or, if another process owns it, a client that only looks.
+
+    `look`: only look in any case, so that nobody who wants to act is kept waiting. `functions`: those of a
+    workflow written in Python, by the names its definition uses.
+    """
     composition.config.make_home()
     database = composition.database
+    if look and database.exists():
+        async with _looking(composition, database) as engine:
+            yield LocalClient(engine, owner=engine_owner(composition))
+        return
     try:
         async with open_engine(composition, database) as engine:
+            for name, function in (functions or {}).items():
+                engine.register(name, function)
             yield LocalClient(engine)
     except _Owned as owned:
         if not database.exists():
@@ -258,13 +271,7 @@ def engine_owner(composition: Composition) -> str | None:
     """Which other process drives the runs of this data, in words; None: nobody does."""
     from aethermind.infra.stores.lease import Lease
 
-    if not composition.database.exists():
-        return None
-    try:
-        Lease.acquire(composition.home, f"{DATABASE}.lease").release()
-    except BusyError as busy:
-        return busy.message
-    return None
+    return Lease.owner(composition.home, f"{DATABASE}.lease")
 
 
 async def probe(composition: Composition) -> list[Probe]:
@@ -274,9 +281,11 @@ async def probe(composition: Composition) -> list[Probe]:
     return await ask(composition.models.endpoints, composition.secrets, composition.config.environ)
 
 
-def engine_thread(composition: Composition) -> EngineThread:
-    """The engine in its own thread and event loop; `start()` opens it."""
-    return EngineThread(lambda: open_client(composition))
+def engine_thread(
+    composition: Composition, *, look: bool = False, functions: Mapping[str, StepFunction] | None = None
+) -> EngineThread:
+    """The engine in its own thread and event loop; `start()` opens it as `open_client` does."""
+    return EngineThread(lambda: open_client(composition, look=look, functions=functions))
 
 
 def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:

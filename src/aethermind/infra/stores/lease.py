@@ -53,6 +53,22 @@ class Lease:
                 raise _explain(path, error) from error
             return cls(path, fd, epoch)
 
+    @staticmethod
+    def owner(directory: str | Path, name: str = FILE) -> str | None:
+        """Who holds it, in words; None if nobody does. Takes nothing and writes nothing."""
+        try:
+            fd = os.open(Path(directory) / name, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _holder(fd)
+            return f"the engine with pid {pid}" if pid else "another engine"
+        finally:
+            os.close(fd)
+        return None
+
     def release(self) -> None:
         """Give it back. Idempotent."""
         if self._fd is not None:
