@@ -22,7 +22,7 @@ LIST = "a list"
 NUMBER = "a number"
 BOOLEAN = "a boolean"
 Shape = dict[str, Any] | str | None
-"""What is known of a value: the keys of a mapping (with their shapes), the name of another kind, or nothing."""
+"""What is known of a value: a mapping's keys (with their shapes), the name of another kind, or nothing."""
 
 
 @dataclass(slots=True)

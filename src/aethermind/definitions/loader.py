@@ -189,8 +189,8 @@ def _names(steps: tuple[StepDef, ...], prefix: str = "") -> set[str]:
 
 
 def definition_hash(definition: WorkflowDef) -> str:
-    """Of all that decides what a run does; not of the place of the file."""
-    return wire.digest(msgspec.structs.replace(definition, source=None))
+    """What is recorded with a run as the hash of its definition."""
+    return wire.digest(definition)
 
 
 def step_hash(step: StepDef, workflow: WorkflowDef | None = None) -> str:

@@ -21,7 +21,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -47,8 +47,29 @@ Json = Any
 StepFunction = Callable[..., Any]
 F = TypeVar("F", bound=StepFunction)
 
-RETRIES = 3
-TIMEOUT_MS = 600_000
+
+class StepOptions(TypedDict, total=False):
+    """What a step may be given."""
+
+    id: str | None
+    """Default: the function's name."""
+    depends_on: Sequence[str]
+    timeout: float | str | None
+    """Seconds, or `"10s"`."""
+    retry: int | Mapping[str, Any] | Retry | None
+    """Attempts in all, or `{"max_attempts", "backoff", "max_backoff"}`."""
+    when: str | bool | None
+    """A condition, such as `"plan.ready"`."""
+    for_each: str | Sequence[Json] | None
+    """A list or an expression; the function sees `ctx.item`."""
+    max_parallel: int | None
+    agent: str | None
+    inputs: Json
+    """A tree of templates that becomes `ctx.inputs`; None: the run's inputs."""
+    on_error: OnError
+    on_in_doubt: OnInDoubt | None
+    save: str | None
+    always: bool
 
 
 class Workflow:
@@ -81,37 +102,16 @@ class Workflow:
         self._priority = priority
         self._max_concurrent = max_concurrent
         self._steps: dict[str, StepDef] = {}
-        self._says: dict[str, tuple[bool, bool]] = {}
-        self._built: dict[tuple[int, int], WorkflowDef] = {}
+        self._built: WorkflowDef | None = None
 
     @overload
     def step(self, function: F, /) -> F: ...
 
     @overload
-    def step(
-        self,
-        *,
-        id: str | None = None,
-        depends_on: Sequence[str] = (),
-        timeout: float | str | None = None,
-        retry: int | Mapping[str, Any] | Retry | None = None,
-        when: str | bool | None = None,
-        for_each: str | Sequence[Json] | None = None,
-        max_parallel: int | None = None,
-        agent: str | None = None,
-        inputs: Json = None,
-        on_error: OnError = "fail",
-        on_in_doubt: OnInDoubt | None = None,
-        save: str | None = None,
-        always: bool = False,
-    ) -> Callable[[F], F]: ...
+    def step(self, /, **options: Unpack[StepOptions]) -> Callable[[F], F]: ...
 
-    def step(self, function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
-        """Make a step of a function `async def f(ctx)`; its id is the function's name.
-
-        `timeout`: seconds or `"10s"` · `retry`: attempts in all, or `{max_attempts, backoff, max_backoff}` ·
-        `when`: a condition · `for_each`: a list or an expression; the function sees `ctx.item`.
-        """
+    def step(self, function: F | None = None, /, **options: Unpack[StepOptions]) -> F | Callable[[F], F]:
+        """Make a step of a function `async def f(ctx)`; its id is the function's name."""
 
         def add(decorated: F) -> F:
             self.add(decorated, **options)
@@ -119,67 +119,69 @@ class Workflow:
 
         return add(function) if function is not None else add
 
-    def add(
-        self,
-        function: StepFunction,
-        *,
-        id: str | None = None,
-        depends_on: Sequence[str] = (),
-        timeout: float | str | None = None,
-        retry: int | Mapping[str, Any] | Retry | None = None,
-        when: str | bool | None = None,
-        for_each: str | Sequence[Json] | None = None,
-        max_parallel: int | None = None,
-        agent: str | None = None,
-        inputs: Json = None,
-        on_error: OnError = "fail",
-        on_in_doubt: OnInDoubt | None = None,
-        save: str | None = None,
-        always: bool = False,
-    ) -> None:
+    def add(self, function: StepFunction, /, **options: Unpack[StepOptions]) -> None:
         """The same as `step`, for a function that is at hand."""
-        step_id = id if id is not None else getattr(function, "__name__", "")
+        for option in options:
+            if option not in StepOptions.__annotations__:
+                hint = did_you_mean(option, StepOptions.__annotations__, label="options")
+                raise InvalidError(f"a step has no option `{show(option)}`", hint=hint)
+        step_id = str(options.get("id") or getattr(function, "__name__", ""))
         _check_id(step_id, self._steps)
         if not callable(function):
             raise InvalidError(f"step `{step_id}`: a function is wanted, not {type(function).__name__}")
-        if isinstance(depends_on, str):
-            depends_on = [depends_on]
+        needs, when, for_each = options.get("depends_on", ()), options.get("when"), options.get("for_each")
+        retry, timeout = options.get("retry"), options.get("timeout")
         name = f"{self.name}.{step_id}"
         self._steps[step_id] = StepDef(
             id=step_id,
-            action=Function(name=name, agent=agent, inputs=inputs, source_hash=source_hash(function)),
-            depends_on=tuple(dict.fromkeys(depends_on)),
+            action=Function(
+                name=name,
+                agent=options.get("agent"),
+                inputs=options.get("inputs"),
+                source_hash=source_hash(function),
+            ),
+            depends_on=(needs,) if isinstance(needs, str) else tuple(dict.fromkeys(needs)),
             when=("true" if when else "false") if isinstance(when, bool) else when,
-            for_each=list(for_each) if isinstance(for_each, list | tuple) else for_each,
-            max_parallel=max_parallel,
-            retry=_retry(step_id, retry) if retry is not None else Retry(max_attempts=RETRIES + 1),
-            timeout_ms=_milliseconds(step_id, "timeout", timeout) if timeout is not None else TIMEOUT_MS,
-            on_error=on_error,
-            on_in_doubt=on_in_doubt,
-            save=save,
-            always=always,
+            for_each=for_each if isinstance(for_each, str) or for_each is None else list(for_each),
+            max_parallel=options.get("max_parallel"),
+            retry=_retry(step_id, retry) if retry is not None else Retry(),
+            timeout_ms=_milliseconds(step_id, "timeout", timeout) if timeout is not None else None,
+            on_error=options.get("on_error", "fail"),
+            on_in_doubt=options.get("on_in_doubt"),
+            save=options.get("save"),
+            always=options.get("always", False),
         )
-        self._says[step_id] = (retry is not None, timeout is not None)
         self.functions[name] = function
-        self._built.clear()
+        self._built = None
 
     @property
     def definition(self) -> WorkflowDef:
-        """The definition, with four attempts and ten minutes where a step does not say otherwise."""
-        return self.build()
+        """The definition. Steps that do not say otherwise have no timeout and a plain `Retry()`: whoever runs
+        it fills in its own defaults (`build` does it here)."""
+        if self._built is None:
+            self._built = self._build()
+        return self._built
 
     def build(self, defaults: Defaults | None = None) -> WorkflowDef:
-        """The definition under these defaults. Raises `InvalidError` (unknown steps, circles, templates)."""
-        retries, timeout_ms = (defaults.retries, defaults.timeout_ms) if defaults else (RETRIES, TIMEOUT_MS)
-        key = (retries, timeout_ms)
-        if key not in self._built:
-            self._built[key] = self._build(retries, timeout_ms)
-        return self._built[key]
+        """The definition with these defaults filled in. Raises `InvalidError` (unknown steps, circles)."""
+        from aethermind.definitions.context import Defaults
 
-    def _build(self, retries: int, timeout_ms: int) -> WorkflowDef:
+        chosen = defaults or Defaults()
+        retry = Retry(max_attempts=chosen.retries + 1)
+        steps = tuple(
+            msgspec.structs.replace(
+                step,
+                retry=retry if step.retry == Retry() else step.retry,
+                timeout_ms=chosen.timeout_ms if step.timeout_ms is None else step.timeout_ms,
+            )
+            for step in self.definition.steps
+        )
+        return msgspec.structs.replace(self.definition, steps=steps)
+
+    def _build(self) -> WorkflowDef:
         if not self._steps:
             raise InvalidError(f"workflow `{show(self.name)}` has no steps", hint="@flow.step")
-        steps = [self._settle(step, retries, timeout_ms) for step in self._steps.values()]
+        steps = [self._settle(step) for step in self._steps.values()]
         _refuse_cycle(steps)
         for template in _texts(list(self._outputs.values())):
             self._names(template, "an output")
@@ -194,9 +196,8 @@ class Workflow:
             max_concurrent=self._max_concurrent,
         )
 
-    def _settle(self, step: StepDef, retries: int, timeout_ms: int) -> StepDef:
-        """Defaults and references filled in."""
-        own_retry, own_timeout = self._says[step.id]
+    def _settle(self, step: StepDef) -> StepDef:
+        """References filled in."""
         for name in step.depends_on:
             if name not in self._steps or name == step.id:
                 what = "itself" if name == step.id else f"`{show(name)}`, which is no step"
@@ -209,15 +210,7 @@ class Workflow:
             used, waited = self._names(template, f"step `{step.id}`")
             references.update(dict.fromkeys(used))
             order.update(dict.fromkeys(waited))
-        if not isinstance(step.action, Function):
-            raise TypeError("a step of a Python workflow is a function")
-        return msgspec.structs.replace(
-            step,
-            depends_on=tuple(order),
-            references=tuple(references),
-            retry=step.retry if own_retry else Retry(max_attempts=retries + 1),
-            timeout_ms=step.timeout_ms if own_timeout else timeout_ms,
-        )
+        return msgspec.structs.replace(step, depends_on=tuple(order), references=tuple(references))
 
     def _names(self, template: tuple[str, bool], where: str) -> tuple[list[str], list[str]]:
         """Steps whose outputs a template uses, and steps it only asks about (`steps.X`)."""
@@ -228,7 +221,8 @@ class Workflow:
             found = uses_of_condition(text) if is_condition else uses(text)
         except BadTemplate as problem:
             raise InvalidError(f"{where}: {problem}, in {show(text, 60)}", hint=problem.hint) from None
-        used, waited = [], []
+        used: list[str] = []
+        waited: list[str] = []
         for path in found.paths:
             name = path[1] if path[0] == "steps" and len(path) > 1 else path[0]
             if path[0] == "inputs" and len(path) > 1 and self._inputs and path[1] not in self._inputs:
@@ -307,11 +301,13 @@ def _retry(step_id: str, retry: int | Mapping[str, Any] | Retry) -> Retry:
             raise InvalidError(
                 f"step `{step_id}`: `retry` has no `{show(str(key))}`", hint=did_you_mean(str(key), known)
             )
-    attempts = options.get("max_attempts", RETRIES + 1)
+    attempts = options.get("max_attempts", 4)
     if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= 100:
         raise InvalidError(
             f"step `{step_id}`: `max_attempts` is a number from 1 to 100, not {attempts!r:.20}"
         )
+    if attempts == 1:
+        return Retry(backoff_ms=0)  # unlike `Retry()`, which stands for "the default"
     backoff = _milliseconds(step_id, "backoff", options.get("backoff", 1.0))
     longest = _milliseconds(step_id, "max_backoff", options.get("max_backoff", 60.0))
     return Retry(max_attempts=attempts, backoff_ms=backoff, max_backoff_ms=max(backoff, longest))

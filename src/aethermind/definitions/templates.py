@@ -21,7 +21,7 @@ name: {name}
 description: What this workflow does, in one line.
 
 inputs:
-  topic: string                  # also: number integer boolean, [string], a|b|c, {{k: type}}, string? = optional
+  topic: string                  # number integer boolean, [string], a|b|c, string? = optional
 
 # defaults: {{model: smart, timeout: 10m}}
 # budget: {{usd: 0.50}}            # the run waits for you before it would cost more
