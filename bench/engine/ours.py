@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from aethermind import AgentRuntime, StepContext
-from aethermind.domain.workflow import Function, StepDef, WorkflowDef
+from aethermind.domain.workflow import Function, Retry, StepDef, WorkflowDef
 from bench.engine.limit import ANSWER, SLEEP_S, WORKLOADS, Dag
 
 
@@ -22,7 +22,14 @@ async def sleepy(ctx: StepContext) -> Any:
 
 def definition(name: str, dag: Dag) -> WorkflowDef:
     steps = tuple(
-        StepDef(id=step, action=Function(name="bench"), depends_on=tuple(needs)) for step, needs in dag.items()
+        StepDef(
+            id=step,
+            action=Function(name="bench"),
+            depends_on=tuple(needs),
+            retry=Retry(max_attempts=4),
+            timeout_ms=600_000,
+        )
+        for step, needs in dag.items()
     )
     return WorkflowDef(name=name, steps=steps)
 

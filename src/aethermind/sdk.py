@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from aethermind import bootstrap
 from aethermind.domain.errors import BusyError, InvalidError
+from aethermind.domain.events import Submitter
 from aethermind.domain.usage import micro_usd
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, RunRequest
@@ -87,12 +89,17 @@ def request(
         return RunRequest(
             definition=target,
             inputs=dict(inputs),
-            submitter=bootstrap.submitter(composition, origin="sdk"),
+            submitter=_submitter(composition, str(Path.cwd())),
             simulated=sim,
             **common,
         )
     loaded = bootstrap.load_workflow(composition, target)
     return bootstrap.submission(composition, loaded, inputs, sim=sim, origin="sdk", **common)
+
+
+@lru_cache(maxsize=16)
+def _submitter(composition: bootstrap.Composition, cwd: str) -> Submitter:
+    return bootstrap.submitter(composition, cwd=cwd, origin="sdk")
 
 
 class Session:

@@ -47,8 +47,9 @@ def _add(run: Run, parent: Node, node: Node) -> None:
     parent.children.append(node)
     parent.remaining += 1
     run.nodes[node.path] = node
-    node.agent = agent_of(node.step)
-    node.lane = node.agent if node.agent in run.limited else ""
+    node.agent = agent = agent_of(node.step)
+    if agent is not None and agent in run.limited:
+        node.lane = agent
     if node.mode == "leaf":
         run.counts["pending"] = run.counts.get("pending", 0) + 1
 
@@ -168,14 +169,18 @@ def _skip_reason(node: Node) -> str | None:
     step, parent = node.step, node.parent
     if parent is None or node.always or not _is_outermost(node):
         return None
+    references = step.references
+    if not references and not step.depends_on:
+        return None
     peers = parent.by_id
-    for need in step.needs:
-        peer = peers[need]
-        if peer.status == "failed" and peer.step.on_error == "skip_dependents":
-            return f"{need} failed"
-        if peer.status == "cancelled":
-            return f"{need} was cancelled"
-    used = [peers[r] for r in step.references if not peers[r].always]
+    for needs in (step.depends_on, references):
+        for need in needs:
+            peer = peers[need]
+            if peer.status == "failed" and peer.step.on_error == "skip_dependents":
+                return f"{need} failed"
+            if peer.status == "cancelled":
+                return f"{need} was cancelled"
+    used = [peers[r] for r in references if not peers[r].always]
     if used and all(p.status == "skipped" for p in used):
         return f"{', '.join(p.step.id for p in used)} skipped"
     return None

@@ -53,10 +53,11 @@ def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
     node.due_at = None
     node.question = None
     if node.mode == "leaf" or wholly or not node.children:
-        for gone in node.children:
-            _forget(run, gone)
-        node.children, node.by_id, node.waiting = [], {}, []
-        node.remaining = 0
+        if node.mode != "leaf":
+            for gone in node.children:
+                _forget(run, gone)
+            node.children, node.by_id, node.waiting = [], {}, []
+            node.remaining = 0
         node.status = "pending"
         node.started_at = None
         return

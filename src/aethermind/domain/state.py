@@ -192,6 +192,11 @@ class AttemptState:
         self.calls: list[CallState] = []
 
 
+_NO_NODES: list[Node] = []
+"""Shared by all leaves, which have no children: never changed. A run has mostly leaves."""
+_NO_NAMES: dict[str, Node] = {}
+
+
 class Node:
     """One step in one place. See the module's docstring for `mode`."""
 
@@ -245,10 +250,11 @@ class Node:
         self.blockers = 0
         """Dependencies that are not over yet."""
         self.dependents: list[Node] = []
-        self.children: list[Node] = []
-        self.by_id: dict[str, Node] = {}
+        leaf = mode == "leaf"
+        self.children: list[Node] = _NO_NODES if leaf else []
+        self.by_id: dict[str, Node] = _NO_NAMES if leaf else {}
         """A group's steps by id."""
-        self.waiting: list[Node] = []
+        self.waiting: list[Node] = _NO_NODES if leaf else []
         """A fan-out's items that `max_parallel` holds back, last one first."""
         self.remaining = 0
         """Children that are not over."""

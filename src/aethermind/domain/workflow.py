@@ -154,6 +154,8 @@ class StepDef(_Record, frozen=True, kw_only=True):
     @property
     def needs(self) -> tuple[str, ...]:
         """All upstream ids of the same scope, explicit ones first, without doubles."""
+        if not self.references:
+            return self.depends_on
         return tuple(dict.fromkeys((*self.depends_on, *self.references)))
 
 

@@ -30,6 +30,9 @@ from aethermind.engine.ports import (
 from aethermind.engine.scheduler import Scheduler
 
 
+MOST_SEEN = 128
+
+
 class Engine:
     """Owns a store and drives its runs. Belongs to one event loop; close it with `close`."""
 
@@ -56,6 +59,7 @@ class Engine:
         self.feed = Feed(store)
         self.functions: dict[str, StepFunction] = {}
         """Functions given to the SDK, by the name that definitions use."""
+        self._seen: dict[int, tuple[WorkflowDef, str, tuple[str, ...]]] = {}
         self._children = children
         self._partials = Partials(store)
         services = Services(
@@ -85,7 +89,8 @@ class Engine:
         """Check the request, record the run, drive it. Raises `InvalidError` for what can't be run."""
         definition = request.definition
         settled = inputs.settle(definition, request.inputs, self.schemas)
-        models = self._resolve(definition, request)
+        definition_hash, names = self._facts(definition)
+        models = self._resolve(names, request)
         used = [name for chain in models.values() for name in chain]
         simulated = request.simulated or (bool(used) and all(name.startswith("sim:") for name in used))
         budget = request.budget_micro_usd
@@ -94,7 +99,7 @@ class Engine:
         event = RunCreated(
             workflow=definition.name,
             definition=definition,
-            definition_hash=wire.digest(definition),
+            definition_hash=definition_hash,
             inputs=settled,
             models=models,
             submitter=request.submitter,
@@ -109,9 +114,18 @@ class Engine:
         )
         return await self.scheduler.submit(event, env=request.env, functions=self.functions)
 
-    def _resolve(self, definition: WorkflowDef, request: RunRequest) -> dict[str, tuple[str, ...]]:
+    def _facts(self, definition: WorkflowDef) -> tuple[str, tuple[str, ...]]:
+        """Its hash and the model names in it; remembered for definitions that are run again and again."""
+        known = self._seen.get(id(definition))
+        if known is None or known[0] is not definition:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
+            names = tuple(dict.fromkeys(_model_names(definition)))
+            known = self._seen[id(definition)] = (definition, wire.digest(definition), names)
+        return known[1], known[2]
+
+    def _resolve(self, names: Sequence[str], request: RunRequest) -> dict[str, tuple[str, ...]]:
         """Every model name of the definition → what it means here and now."""
-        names = dict.fromkeys(_model_names(definition))
         if request.model is not None:
             meant = self.models.resolve(request.model, sim=request.simulated)
             return dict.fromkeys(names, (meant,))

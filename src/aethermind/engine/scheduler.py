@@ -248,18 +248,21 @@ class Scheduler:
         for message in messages:
             self._take(turn, message)
         starts: list[tuple[Node, int]] = []
-        while run.nodes or run.exhausted:
-            before = len(turn.drafts)
+        again = bool(run.nodes) or run.exhausted
+        while again:
+            again = False  # only what is decided here and now can make more due; an attempt's start can't
             for command in plan(run, turn.now, self.admission.room(live, turn.now)):
                 match command:
                     case Start(step=path, attempt=n):
-                        self._admit(turn, run.nodes[path], n, starts)
+                        again |= self._admit(turn, run.nodes[path], n, starts)
                     case Expand(step=path):
                         if path in run.todo:
+                            again = True
                             for event in expansion.expand(run, run.nodes[path], self._expressions, turn.now):
                                 turn.emit(event)
                     case Skip(step=path, reason=reason):
                         if path in run.todo:
+                            again = True
                             turn.emit(StepSkipped(step=path, reason=reason))
                     case Stop(step=path):
                         self._stop(live, path)
@@ -269,8 +272,7 @@ class Scheduler:
                         self._arm(live, at, turn.now)
                     case _:
                         assert_never(command)
-            if len(turn.drafts) == before or self._draining:
-                break
+            again = again and not self._draining
         return starts
 
     def _take(self, turn: _Turn, message: Message) -> None:
@@ -294,20 +296,21 @@ class Scheduler:
             case _:
                 assert_never(message)
 
-    def _admit(self, turn: _Turn, node: Node, n: int, starts: list[tuple[Node, int]]) -> None:
-        """Start an attempt, unless an earlier command of this turn took it back."""
+    def _admit(self, turn: _Turn, node: Node, n: int, starts: list[tuple[Node, int]]) -> bool:
+        """Start an attempt, unless an earlier command of this turn took it back. True if it is over already."""
         if self._draining or turn.live.run.finished is not None:
-            return
-        if node.status not in {"ready", "retry_wait"} or len(node.attempts) + 1 != n:
-            return
+            return False
+        if (node.status != "ready" and node.status != "retry_wait") or len(node.attempts) + 1 != n:
+            return False
         step = node.step
         turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
         if isinstance(step.action, (Value, Fail)) and step.save is None:
             turn.emit(self._evaluate(turn.live.run, node, n))
-            return
+            return True
         self.admission.take(node.lane)
         turn.live.slots[node.path] = node.lane
         starts.append((node, n))
+        return False
 
     def _evaluate(self, run: Run, node: Node, n: int) -> AnyEvent:
         """Pure steps need no task: they begin and end in the same commit."""
