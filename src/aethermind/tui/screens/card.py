@@ -1,0 +1,169 @@
+"""What stands at the end of a run, in place of a dead screen: how it went, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets.option_list import Option
+
+from aethermind.domain.run import Run
+from aethermind.domain.state import RunStatus
+from aethermind.domain.views import outputs
+from aethermind.infra.sanitize import clean, clean_line
+from aethermind.tui import format as fmt
+from aethermind.tui.actions import perform
+from aethermind.tui.glyphs import Glyphs
+from aethermind.tui.screens.choices import Choices
+from aethermind.tui.screens.detail.content import pretty
+from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines, wrap
+from aethermind.tui.screens.detail.timeline import TONE
+from aethermind.tui.screens.detail.view import Lines
+from aethermind.tui.screens.dialog import Dialog, safe_line
+
+if TYPE_CHECKING:
+    from aethermind.tui.context import Context
+
+WIDTH = 76
+PREVIEW = 8
+"""Lines of outputs."""
+
+
+class CardScreen(Dialog[None]):
+    """Of one finished run. Escape goes back to the run itself."""
+
+    AUTO_FOCUS = "Choices"
+
+    def __init__(self, context: Context, run_id: str) -> None:
+        super().__init__()
+        self.context = context
+        self.run_id = run_id
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog card") as box:
+            box.border_subtitle = safe_line("↵ do it   esc back to the run")
+            yield Lines(id="card-text")
+            yield Choices(id="card-choices", markup=False, compact=True)
+
+    def on_mount(self) -> None:
+        self.redraw()
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def redraw(self) -> None:
+        run = self.context.run(self.run_id)
+        if run is None:
+            return
+        self.query_one(".card", Vertical).border_title = safe_line(run.created.workflow)
+        width = min(WIDTH, self.size.width - 8)
+        preview = PREVIEW if self.size.height >= 30 else 4
+        lines = list(card_lines(run, width=width, preview=preview, glyphs=self.context.glyphs))
+        text = self.query_one("#card-text", Lines)
+        text.styles.height = len(lines) + 1
+        text.show(lines)
+        choices = self.query_one(Choices)
+        at = choices.highlighted or 0
+        choices.set_options(
+            [Option(safe_line(f"{key:>2}  {words}"), id=id) for key, words, id in self._choices(run)]
+        )
+        choices.highlighted = min(at, choices.option_count - 1)
+
+    def _choices(self, run: Run) -> Iterable[tuple[str, str, str]]:
+        """(key, words, id)"""
+        if run.status == "succeeded":
+            yield "↵", "read the result", "read"
+        else:
+            yield "↵", f"look at {run.error_step or 'what happened'}", "read"
+            yield "R", "retry what failed; what succeeded is kept", "retry"
+        yield "r", "run it again, with other inputs", "again"
+        yield "n", "make your own workflow", "own"
+        yield "?", "keys", "keys"
+
+    def on_key(self, event: Any) -> None:
+        ids = {"R": "retry", "r": "again", "n": "own", "question_mark": "keys"}
+        id = ids.get(event.key)
+        if id is not None and any(option.id == id for option in self.query_one(Choices).options):
+            event.stop()
+            event.prevent_default()
+            self._do(id)
+
+    def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
+        event.stop()
+        self._do(str(event.option.id))
+
+    def _do(self, id: str) -> None:
+        from aethermind.tui.screens.detail.screen import DetailScreen
+
+        context, run = self.context, self.context.run(self.run_id)
+        if run is None:
+            return
+        match id:
+            case "read":
+                path = run.error_step if run.error_step in run.nodes else ""
+                self.answer(None)
+                self.call_after_refresh(context.push, DetailScreen(context, self.run_id, path or ""))
+            case "retry":
+                self.answer(None)
+                self.call_after_refresh(perform, context, "run.retry")
+            case "again":
+                self.answer(None)
+                wanted = run.created.source or run.created.workflow
+                self.call_after_refresh(perform, context, "run.start", wanted)
+            case "own":
+                name = run.created.workflow
+                context.copy(f"aethermind new my-{name} --from {name}")
+                context.toast("type it in a shell: it makes a workflow file of your own from this one")
+            case _:
+                self.answer(None)
+                self.call_after_refresh(perform, context, "global.help")
+
+
+def card_lines(run: Run, *, width: int, preview: int, glyphs: Glyphs) -> Iterable[Line]:
+    """How the run went, in at most `width` cells."""
+    status: RunStatus = run.status
+    took = fmt.duration((run.finished_at or run.created_at) - (run.started_at or run.created_at))
+    yield (
+        Span(f"{glyphs.status_of(status)} {status}", TONE.get(status, "dim")),
+        Span(f"  in {took}   {_steps(run)}", ""),
+        Span(f"   {run.id}", "dim"),
+    )
+    yield from wrap(_cost(run, glyphs), width)
+    if run.error is not None:
+        yield BLANK
+        where = f"{run.error_step}: " if run.error_step else ""
+        yield from wrap((Span(clean_line(where + run.error.message), "bad"),), width)
+        if run.error.hint:
+            yield from wrap((Span(clean_line(run.error.hint), "good"),), width)
+    for name, value in outputs(run).items():
+        yield BLANK
+        yield (Span(clean_line(name), "heading"),)
+        rows = [row for a_line in text_lines(clean(pretty(value))) for row in wrap(a_line, width)]
+        yield from rows[:preview]
+        if len(rows) > preview:
+            yield (Span(f"{glyphs.ellipsis} {len(rows) - preview} more lines", "dim"),)
+
+
+def _steps(run: Run) -> str:
+    leaves = [node for node in run.walk() if node.mode == "leaf"]
+    done = sum(node.status == "succeeded" for node in leaves)
+    retried = sum(max(len(node.attempts) - 1, 0) for node in leaves)
+    words = f"{done} of {len(leaves)} steps"
+    return f"{words}, {retried} retried" if retried else words
+
+
+def _cost(run: Run, glyphs: Glyphs) -> Line:
+    tally = run.tally
+    if not tally.calls:
+        return (Span("no model was called", "dim"),)
+    spans = [Span(fmt.usd(tally.cost, unknown=glyphs.dash), "strong")]
+    if run.created.simulated:
+        spans.append(Span(" sim, nothing was spent", "warn"))
+    spans.append(Span(f"   {fmt.short(tally.usage.total_tokens)} tokens in {tally.calls} calls", ""))
+    if tally.unpriced:
+        spans.append(Span(f"   {tally.unpriced} unpriced", "warn"))
+    if run.budget_micro_usd is not None:
+        spans.append(Span(f"   of {fmt.budget(run.budget_micro_usd)}", "dim"))
+    return tuple(spans)

@@ -1,0 +1,436 @@
+"""The main screen: agents, runs, trace, logs and costs of one run, and the list of all.
+
+It owns its panes and answers what actions ask of it (`context.Main`). What is on show depends on the room:
+
+    full    from 120 columns: everything at once
+    tabs    80 to 119: one pane, the logs below
+    single  fewer, or few lines, or zoomed: one pane
+    tiny    below 60×16: one line that says it all
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from aethermind.tui.actions import hints, main_bindings
+from aethermind.tui.bridge import Bridge, Frame
+from aethermind.tui.context import PANES, Context, Move, Pane, Settings
+from aethermind.tui.glyphs import Glyphs
+from aethermind.tui.held import Held
+from aethermind.tui.rows import header, message
+from aethermind.tui.rows.cells import Line
+from aethermind.tui.rows.runs import RunItem
+from aethermind.tui.rows.trace import failed_steps
+from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.agents import AgentsPane
+from aethermind.tui.widgets.cost import CostPane
+from aethermind.tui.widgets.line import OneLine
+from aethermind.tui.widgets.lines import LinePane
+from aethermind.tui.widgets.logs import LogsPane
+from aethermind.tui.widgets.runs import RunsPane
+from aethermind.tui.widgets.tabs import ORDER, Tabs
+from aethermind.tui.widgets.trace import TracePane
+
+if TYPE_CHECKING:
+    from aethermind.tui.app import AethermindApp
+
+Shape = Literal["full", "tabs", "single", "tiny"]
+
+
+def shape_of(width: int, height: int, *, zoomed: bool) -> Shape:
+    if width < 60 and height < 16:
+        return "tiny"
+    if zoomed or width < 80 or height < 18:
+        return "single"
+    return "full" if width >= 120 and height >= 24 else "tabs"
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    BINDINGS: ClassVar[list[Any]] = main_bindings()
+    AUTO_FOCUS = "#pane-trace"
+
+    def __init__(self, bridge: Bridge, settings: Settings, palette: Palette, glyphs: Glyphs) -> None:
+        super().__init__(id="main")
+        self._bridge = bridge
+        self._settings = settings
+        self._palette = palette
+        self._glyphs = glyphs
+        self.context: Context | None = None
+        """Given by the app once it is there."""
+        self._active: Pane = "trace"
+        self._zoomed = False
+        self._shape: Shape = "full"
+        self._sought = ""
+        self.header = OneLine(palette, id="header")
+        self.tabs = Tabs(palette, glyphs)
+        self.message = OneLine(palette, id="message")
+        self.footer = OneLine(palette, id="footer")
+        numbers = {pane: n for n, pane in enumerate(PANES, 1)}
+        self.agents = AgentsPane(palette, glyphs, numbers["agents"])
+        self.runs_pane = RunsPane(palette, glyphs, numbers["runs"])
+        self.trace = TracePane(palette, glyphs, numbers["trace"])
+        self.logs = LogsPane(palette, glyphs, numbers["logs"])
+        self.cost = CostPane(palette, glyphs, numbers["cost"])
+        self._panes: dict[Pane, LinePane] = {
+            pane.PANE: pane for pane in (self.agents, self.runs_pane, self.trace, self.logs, self.cost)
+        }
+        self._note = ""
+        self._failed: list[str] = []
+        self._agents_lines = 0
+
+    @property
+    def _app(self) -> AethermindApp:
+        from aethermind.tui.app import AethermindApp
+
+        app = self.app
+        assert isinstance(app, AethermindApp)
+        return app
+
+    def compose(self) -> ComposeResult:
+        yield self.header
+        yield self.tabs
+        with Horizontal(id="upper"):
+            with Vertical(id="side"):
+                yield self.agents
+                yield self.runs_pane
+            yield self.trace
+            yield self.cost
+        yield self.logs
+        yield self.message
+        yield self.footer
+
+    def on_mount(self) -> None:
+        self._reshape()
+        self.refresh_all()
+
+    # --- what is on show -----------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._reshape()
+        self.call_after_refresh(self.refresh_all)
+
+    def _reshape(self) -> None:
+        width, height = self.size if self.size.width else self.app.size
+        self._shape = shape_of(width, height, zoomed=self._zoomed)
+        classes = {f"-{shape}": shape == self._shape for shape in ("full", "tabs", "single", "tiny")}
+        classes |= {f"-on-{pane}": pane == self._active for pane in PANES}
+        classes["-zoom"] = self._zoomed
+        self.update_classes(classes)
+
+    def _visible(self, pane: Pane) -> bool:
+        return self._panes[pane].is_on_screen if self._shape != "tiny" else False
+
+    def focus_pane(self, pane: Pane) -> None:
+        self._active = pane
+        self._reshape()
+        self._panes[pane].focus()
+        self.call_after_refresh(self.refresh_all)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, LinePane):
+            self._active = event.widget.PANE
+            self._show_footer()
+
+    def on_screen_resume(self) -> None:
+        self.refresh_all()
+
+    def on_tabs_chosen(self, event: Tabs.Chosen) -> None:
+        self.focus_pane(event.pane)
+
+    def on_line_pane_cursor_moved(self, event: LinePane.CursorMoved) -> None:
+        if event.pane is self.trace and self.logs.step is not None:
+            self.logs.only_step(self.selected_node_path)
+        self._show_footer()
+
+    def on_line_pane_chosen(self, event: LinePane.Chosen) -> None:
+        if event.pane.PANE == "runs" and self.runs_pane.selected is not None:
+            self.open_run(self.runs_pane.selected.id)
+        elif event.pane.PANE in {"trace", "agents", "cost"}:
+            self._app.action_act("run.open")
+
+    # --- frames --------------------------------------------------------------------------------
+
+    def show(self, frame: Frame, now: int) -> None:
+        """Draw what a frame brought."""
+        held = self._bridge.open
+        if frame.runs or self.runs_pane.ticking:
+            self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
+        if held is None:
+            self._show_lines(now)
+            return
+        shown = self._shown_now(held, now)
+        changes = frame.changes
+        self.trace.update(changes, frame.structure, whole=frame.whole, now=shown)
+        if changes is None or changes.nodes or frame.whole:
+            self._show_agents(held)
+            if self._visible("cost"):
+                self.cost.update(held, shown)
+        if changes is not None and (changes.logs or frame.whole):
+            self.logs.update()
+        if changes is None or changes.nodes or frame.whole:
+            self._failed = [node.path for node in failed_steps(held.run)]
+        self._show_lines(now)
+        if frame.ended is not None or frame.whole:
+            self._show_footer()
+
+    def refresh_all(self) -> None:
+        """Draw everything anew: another size, another run, back from another screen."""
+        now = self._app.now()
+        held = self._bridge.open
+        self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
+        if held is not None:
+            shown = self._shown_now(held, now)
+            self.trace.update(None, frozenset(), whole=False, now=shown)
+            self.cost.update(held, shown)
+            self._failed = [node.path for node in failed_steps(held.run)]
+        self._show_agents(held)
+        self.logs.update()
+        self._show_lines(now)
+        self._show_footer()
+
+    def repalette(self, palette: Palette) -> None:
+        self._palette = palette
+        for line in (self.header, self.tabs, self.message, self.footer):
+            line.repalette(palette)
+        for pane in self._panes.values():
+            pane.repalette(palette)
+        self.refresh_all()
+
+    def _shown_now(self, held: Held, now: int) -> int:
+        """Times of a run that nobody drives stand still where its record ends."""
+        return held.last_at if self._status(held) == "interrupted" else now
+
+    def _status(self, held: Held) -> str:
+        item = self._bridge.runs.get(held.run.id)
+        return item.status if item is not None and item.status == "interrupted" else held.run.status
+
+    @property
+    def ticking(self) -> bool:
+        """Whether a time that is on the screen goes on by itself."""
+        held = self._bridge.open
+        if held is not None and held.run.finished is None and self._status(held) != "interrupted":
+            return True
+        return self._visible("runs") and self.runs_pane.ticking
+
+    def _show_agents(self, held: Held | None) -> None:
+        self.agents.update(held)
+        lines = max(self.agents.row_count() + 2, 3)
+        if lines != self._agents_lines:
+            self._agents_lines = lines
+            self.agents.styles.max_height = max(lines, 4)
+
+    def _show_lines(self, now: int) -> None:
+        held = self._bridge.open
+        run = held.run if held is not None else None
+        status = self._status(held) if held is not None else ""
+        glyphs = self._glyphs
+        shown = self._shown_now(held, now) if held is not None else now
+        width = self.size.width
+        if self._shape == "tiny":
+            self.header.show(header.tiny(run, width, shown, glyphs, status=status))
+            return
+        rate: Sequence[int] = ()
+        flowing = 0
+        if held is not None:
+            end = held.run.finished_at or shown
+            begin = (
+                held.run.created_at
+                if held.run.finished_at is not None
+                else max(end - 24_000, held.run.created_at)
+            )
+            rate = held.rate.buckets(begin, max(end, begin + 1_000), header.SPARK)
+            flowing = held.streams.tokens("")
+        self.header.show(
+            header.cells(
+                run,
+                width,
+                shown,
+                glyphs,
+                status=status,
+                rate=rate,
+                flowing=flowing,
+                pace=self._pace(),
+                place=self._settings.place,
+            )
+        )
+        counts: dict[Pane, int] = {
+            "agents": self.agents.row_count(),
+            "runs": self.runs_pane.row_count(),
+            "logs": self.logs.row_count(),
+        }
+        if self._shape in {"tabs", "single"} and not self._zoomed:
+            self.tabs.update(self._active, counts, len(self._failed))
+        self._show_message()
+
+    def _pace(self) -> str:
+        hz = self._settings.frame_hz
+        return f"{'ssh' if self._settings.ssh else 'live'} {hz:g}Hz"
+
+    def _show_message(self) -> None:
+        held = self._bridge.open
+        run = held.run if held is not None else None
+        nodes = [run.nodes[path] for path in self._failed if path in run.nodes] if run is not None else []
+        status = self._status(held) if held is not None else ""
+        self.message.show(
+            message.cells(
+                run, nodes, self.size.width, self._glyphs, self._app.key_of, status=status, note=self._note
+            )
+        )
+
+    def note(self, text: str) -> None:
+        """A passing line above the footer; empty takes it away."""
+        self._note = text
+        self._show_message()
+
+    def _show_footer(self) -> None:
+        if self.context is None or not self.is_current:
+            return
+        width = self.size.width
+        pairs = hints(self.context, width)
+        last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
+        line = _pairs([pair for pair in pairs if pair not in last], self._glyphs)
+        right = _pairs(last, self._glyphs)
+        line.to(max(width - right.width - 1, line.width)).extend(right.cells)
+        self.footer.show(line.cells)
+
+    # --- what actions ask (context.Main) -------------------------------------------------------
+
+    @property
+    def selected_run_id(self) -> str | None:
+        selected = self.runs_pane.selected
+        return selected.id if self._active == "runs" and selected is not None else self.open_run_id
+
+    @property
+    def open_run_id(self) -> str | None:
+        return self._bridge.open_id if self._bridge.open is not None else None
+
+    @property
+    def selected_node_path(self) -> str | None:
+        if self._active == "agents" and self.agents.selected is not None:
+            return self.agents.selected.step
+        node = self.trace.cursor_node
+        return node.path if node is not None and node.path else None
+
+    @property
+    def selected_call(self) -> tuple[int, int] | None:
+        return self.trace.cursor_call if self._active == "trace" else None
+
+    @property
+    def focused_pane(self) -> Pane:
+        return self._active
+
+    @property
+    def _pane(self) -> LinePane:
+        return self._panes[self._active]
+
+    @property
+    def runs(self) -> Sequence[RunItem]:
+        return self._bridge.runs.items
+
+    def open_run(self, run_id: str) -> None:
+        self._app.open_run(run_id)
+
+    def opened(self, held: Held) -> None:
+        """Another run is open: all panes show it."""
+        now = self._app.now()
+        self.trace.open(held, self._shown_now(held, now))
+        self.logs.open(held)
+        self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
+        if self._active != "runs":
+            self.runs_pane.select(held.run.id)
+        self.refresh_all()
+
+    def cycle_pane(self, delta: int) -> None:
+        panes = [pane for pane in PANES if self._shape != "full" or pane != "cost" or self._active == "cost"]
+        if self._shape != "full":
+            panes = list(ORDER)
+        self.focus_pane(panes[(panes.index(self._active) + delta) % len(panes)])
+
+    def move(self, how: Move) -> None:
+        self._pane.move(how)
+
+    def select_node(self, path: str) -> None:
+        if self.trace.select(path) and self._active != "trace":
+            self.focus_pane("trace")
+
+    def zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self._reshape()
+        self._pane.focus()
+        self.call_after_refresh(self.refresh_all)
+
+    @property
+    def filter_text(self) -> str:
+        return str(getattr(self._pane, "filter_text", ""))
+
+    def set_filter(self, text: str) -> None:
+        pane = self._pane
+        if isinstance(pane, TracePane | LogsPane):
+            pane.set_filter(text)
+            return
+        assert isinstance(pane, AgentsPane | RunsPane | CostPane)
+        pane.filter_text = text
+        self.refresh_all()
+
+    def find(self, text: str) -> bool:
+        self._sought = text
+        if isinstance(self._pane, TracePane | LogsPane):
+            self._pane.seek(text)
+        return bool(text) and self.find_next(1)
+
+    def find_next(self, delta: int) -> bool:
+        pane = self._pane
+        assert isinstance(pane, AgentsPane | RunsPane | TracePane | LogsPane | CostPane)
+        return bool(self._sought) and pane.find(self._sought, delta)
+
+    def next_error(self, delta: int = 1) -> bool:
+        pane = self._pane
+        if isinstance(pane, LogsPane | RunsPane):
+            return pane.next_error(delta)
+        if not self.trace.next_error(delta):
+            return False
+        if self._active != "trace":
+            self.focus_pane("trace")
+        return True
+
+    def toggle_fold(self) -> None:
+        self._pane.toggle()
+
+    def expand_all(self) -> None:
+        self.trace.fold_all(opened=True)
+
+    def collapse_all(self) -> None:
+        self.trace.fold_all(opened=False)
+
+    def critical_only(self) -> bool:
+        return self.trace.critical_alone()
+
+    def toggle_follow(self) -> bool:
+        return self.logs.toggle_follow()
+
+    def cycle_level(self) -> str:
+        return self.logs.cycle_level()
+
+    def logs_of_selected(self) -> bool:
+        path = None if self.logs.step is not None else self.selected_node_path
+        self.logs.only_step(path)
+        return path is not None
+
+    def text_to_copy(self) -> str:
+        pane = self._pane
+        return pane.row_text(pane.cursor) if pane.row_count() else ""
+
+
+def _pairs(pairs: Sequence[tuple[str, str]], glyphs: Glyphs) -> Line:
+    line = Line(ellipsis=glyphs.ellipsis)
+    line.add(" ")
+    for n, (key, word) in enumerate(pairs):
+        shown = key.replace("↵", glyphs.enter) if glyphs.ascii else key
+        line.add("  " if n else "").add(shown, "key").add(f" {word}", "muted")
+    return line

@@ -1,0 +1,132 @@
+"""Which workflow to run: what is here, the user's own, the samples. Typing narrows it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.fuzzy import FuzzySearch
+from textual.widgets import Input
+from textual.widgets.option_list import Option
+
+from aethermind.domain.errors import AethermindError
+from aethermind.infra.sanitize import clean_line
+from aethermind.tui.screens.choices import Choices, Typing
+from aethermind.tui.screens.dialog import Dialog, Line, safe_line
+from aethermind.tui.screens.found import Found, find, workflows
+from aethermind.tui.screens.start import StartScreen
+
+if TYPE_CHECKING:
+    from aethermind.definitions.loader import LoadedWorkflow
+    from aethermind.tui.context import Context
+
+
+class PickerScreen(Dialog[None]):
+    """Enter opens the start form of what is marked. `wanted`: a name or file, then the form opens at once."""
+
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, context: Context, *, wanted: str = "") -> None:
+        super().__init__()
+        self.context = context
+        self.wanted = wanted
+        self._all: list[Found] = []
+        self._shown: list[Found] = []
+        self._fuzzy = FuzzySearch()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog picker") as box:
+            box.border_title = safe_line("Run a workflow")
+            box.border_subtitle = safe_line("↵ choose   esc back")
+            yield Typing(self.wanted, moves="#picker-choices", placeholder="a name, or the path of a file")
+            choices = Choices(id="picker-choices", markup=False, compact=True)
+            choices.can_focus = False
+            yield choices
+            yield Line("", id="picker-note")
+
+    def on_mount(self) -> None:
+        self._all = workflows(self.context)
+        self._show(self.wanted)
+        if self.wanted and (flow := find(self.context, self.wanted)) is not None:
+            self._open(flow)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value)
+
+    def _show(self, query: str) -> None:
+        scored = []
+        for number, flow in enumerate(self._all):
+            text = f"{flow.name} {flow.description}"
+            score = self._fuzzy.match(query, text)[0] if query else 1.0
+            if score:
+                scored.append((-score, number, flow))
+        self._shown = [flow for _, _, flow in sorted(scored, key=lambda s: s[:2])]
+        choices = self.query_one("#picker-choices", Choices)
+        choices.set_options([Option(_content(flow), id=str(n)) for n, flow in enumerate(self._shown)])
+        choices.highlighted = 0 if self._shown else None
+        if not self._shown:
+            self._note("no workflow is called like that; ↵ takes it as the path of a file")
+        elif not query:
+            self._note("")
+
+    def on_option_list_option_highlighted(self, event: Choices.OptionHighlighted) -> None:
+        event.stop()
+        flow = self._shown[event.option_index]
+        self._note("\n".join(part for part in (flow.description, _tilde(flow.path)) if part))
+
+    def _note(self, text: str, *, bad: bool = False) -> None:
+        note = self.query_one("#picker-note", Line)
+        note.set_class(bad, "-bad")
+        note.show(text)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        at = self.query_one("#picker-choices", Choices).highlighted
+        if at is not None and at < len(self._shown):
+            self._open(self._shown[at])
+        elif (flow := find(self.context, event.value.strip())) is not None:
+            self._open(flow)
+        else:
+            self._note(f"there is no file {event.value.strip()!r}", bad=True)
+
+    def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
+        event.stop()
+        self._open(self._shown[event.option_index])
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def _open(self, flow: Found) -> None:
+        """Read and check the file, off the screen's thread; what is wrong with it is shown here."""
+        from aethermind.definitions.loader import load_file
+
+        try:
+            loaded = load_file(flow.path)
+        except AethermindError as error:
+            self.app.call_from_thread(self._note, error.line(), bad=True)
+            return
+        self.app.call_from_thread(self._form, flow, loaded)
+
+    def _form(self, flow: Found, loaded: LoadedWorkflow) -> None:
+        _ = self.app.push_screen(StartScreen(self.context, flow, loaded), self._started)
+
+    def _started(self, run_id: str | None) -> None:
+        if run_id is not None:
+            self.answer(None)
+            self.context.main.open_run(run_id)
+
+
+def _content(flow: Found) -> Content:
+    return Content.assemble(
+        (f"{flow.name:<22} ", "bold"),
+        (f"{flow.place:<12} ", "$text-muted"),
+        clean_line(flow.description),
+    )
+
+
+def _tilde(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

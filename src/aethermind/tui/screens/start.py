@@ -1,0 +1,245 @@
+"""The form that starts a run: made from the workflow's inputs, with what its models mean here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+
+from aethermind.domain.errors import AethermindError, DeniedError
+from aethermind.domain.usage import micro_usd
+from aethermind.domain.workflow import Group, InputDef, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.infra.sanitize import clean_line
+from aethermind.tui import format as fmt
+from aethermind.tui.screens.confirm import Choice, ConfirmScreen
+from aethermind.tui.screens.dialog import Dialog, Line, safe_line
+from aethermind.tui.screens.fields import Field
+from aethermind.tui.screens.form import Form
+from aethermind.tui.screens.found import Found
+
+if TYPE_CHECKING:
+    from aethermind.definitions.loader import LoadedWorkflow
+    from aethermind.engine.client import RunRequest
+    from aethermind.tui.context import Context
+
+Json = Any
+_TRUST_LINES = 6
+_MODEL_LINES = 5
+
+
+class StartScreen(Dialog[str]):
+    """Answers the id of the run that was started."""
+
+    AUTO_FOCUS = "Input, Pick, Area"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,ctrl+r", "start", "Run", show=False, id="form.start"),
+    ]
+
+    def __init__(self, context: Context, flow: Found, loaded: LoadedWorkflow) -> None:
+        super().__init__()
+        self.context = context
+        self.flow = flow
+        self.loaded = loaded
+        self._starting = False
+
+    @property
+    def definition(self) -> WorkflowDef:
+        return self.loaded.definition
+
+    def compose(self) -> ComposeResult:
+        from aethermind.tui.screens.fields import fields_of
+
+        inputs, options = fields_of(self.definition.inputs), self._options()
+        width = min(max((len(f.label) for f in [*inputs, *options]), default=8) + 2, 22)
+        with Vertical(classes="dialog start") as box:
+            box.border_title = safe_line(f"Run {self.definition.name}")
+            box.border_subtitle = safe_line("tab next   ^s run   esc back")
+            with VerticalScroll(id="start-scroll", can_focus=False):
+                yield Line(safe_line(self.definition.description, "$text-muted"), id="start-about")
+                yield Form(inputs, id="start-inputs", label_width=width)
+                yield Line("", classes="rule")
+                yield Form(options, id="start-options", label_width=width)
+            yield Line("", id="start-models")
+            yield Line("", id="start-problem")
+
+    def _options(self) -> list[Field]:
+        """What can be said about every run."""
+        budget = self.definition.budget
+        given = fmt.budget(budget.micro_usd).removeprefix("$") if budget is not None else None
+        simulated = bool(self.context.composition.options.sim)
+        return [
+            Field(
+                "sim",
+                InputDef(
+                    schema={"type": "boolean"},
+                    required=True,
+                    default=simulated,
+                    description="answers come from a script: nothing is called, nothing is spent",
+                ),
+                "boolean",
+                label="simulate",
+            ),
+            Field(
+                "model",
+                InputDef(
+                    schema={"type": "string"},
+                    required=False,
+                    description="one model for every step, in place of what the file says",
+                ),
+                "text",
+                label="model",
+            ),
+            Field(
+                "budget",
+                InputDef(
+                    schema={"type": "number", "exclusiveMinimum": 0},
+                    required=False,
+                    default=float(given) if given is not None else None,
+                    description="US dollars; the run pauses before it would cost more",
+                ),
+                "number",
+                label="budget $",
+            ),
+        ]
+
+    def on_mount(self) -> None:
+        self._show_models()
+
+    # --- what the models mean here ---------------------------------------------------------------
+
+    def on_form_changed(self, event: Form.Changed) -> None:
+        self._show_models()
+
+    def _show_models(self) -> None:
+        texts = self.query_one("#start-options", Form).texts()
+        override = texts.get("model", "").strip()
+        lines: list[Content] = []
+        for name in [override] if override else model_names(self.definition):
+            try:
+                meant = self.context.composition.models.resolve(name, sim=texts.get("sim") == "true")
+            except AethermindError as error:
+                lines.append(safe_line(error.line(), "$text-error"))
+            else:
+                lines.append(_meaning(name, meant))
+        self.query_one("#start-models", Line).show(Content("\n").join(lines[:_MODEL_LINES]))
+        self._fit(len(lines))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._show_models()
+
+    def _fit(self, models: int) -> None:
+        """What is below the fields is always seen; the fields scroll."""
+        room = self.size.height - 4 - min(models, _MODEL_LINES) - 2
+        self.query_one("#start-scroll").styles.max_height = max(room, 3)
+
+    # --- starting --------------------------------------------------------------------------------
+
+    def on_form_submitted(self, event: Form.Submitted) -> None:
+        event.stop()
+        if self.query_one("#start-options", Form).has_focus_within:
+            self.action_start()
+        else:
+            self.focus_next()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "ctrl+enter":
+            event.stop()
+            self.action_start()
+
+    def action_start(self) -> None:
+        """Check everything, ask for trust if the file starts programs, and run."""
+        inputs = self.query_one("#start-inputs", Form).values()
+        options = self.query_one("#start-options", Form).values()
+        if inputs is None or options is None or self._starting:
+            return
+        self._starting = True
+        self._say("starting")
+        _ = self.context.spawn(self._start(inputs, options))
+
+    async def _start(self, inputs: Mapping[str, Json], options: Mapping[str, Json]) -> None:
+        from aethermind import bootstrap
+
+        try:
+            if not await self._trusted():
+                raise DeniedError(f"{self.flow.path.name} was not trusted")
+            budget = options.get("budget")
+            request: RunRequest = bootstrap.submission(
+                self.context.composition,
+                self.loaded,
+                inputs,
+                cwd=Path.cwd(),
+                sim=bool(options.get("sim")),
+                model=options.get("model") or None,
+                budget_micro_usd=micro_usd(Decimal(str(budget))) if budget is not None else None,
+                origin="tui",
+            )
+            run_id = await self.context.engine.ask(lambda client: client.start_run(request))
+        except AethermindError as error:
+            self._say(error.line(), bad=True)
+        else:
+            self.answer(run_id)
+        finally:
+            self._starting = False
+
+    async def _trusted(self) -> bool:
+        """A file that starts programs is asked about once; the program's own samples are not."""
+        loaded = self.loaded
+        if not loaded.needs_trust or self.flow.sample or loaded.path is None:
+            return True
+        path = loaded.path
+        if await self.context.engine.ask(lambda client: client.trusted(path, loaded.content_hash)):
+            return True
+        lines = list(loaded.needs_trust[:_TRUST_LINES])
+        if len(loaded.needs_trust) > _TRUST_LINES:
+            lines.append(f"and {len(loaded.needs_trust) - _TRUST_LINES} more")
+        answer = await self.context.ask(
+            ConfirmScreen(
+                f"{self.flow.path.name} starts programs on this machine. Run it?",
+                note="\n".join(lines),
+                choices=[Choice("t", "trust it, now and as long as it stays as it is", "trust")],
+                refuse="do not run it",
+            )
+        )
+        if answer is None:
+            return False
+        by = self.context.settings.place or "tui"
+        await self.context.engine.ask(lambda client: client.trust(path, loaded.content_hash, by=by))
+        return True
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        if self.is_mounted:
+            line = self.query_one("#start-problem", Line)
+            line.set_class(bad, "-bad")
+            line.show(text)
+
+
+def model_names(definition: WorkflowDef) -> list[str]:
+    """Every model name that a prompt uses, in the order of the file."""
+    found: dict[str, None] = {}
+
+    def walk(steps: tuple[StepDef, ...]) -> None:
+        for step in steps:
+            if isinstance(step.action, Prompt):
+                found.update(dict.fromkeys(prompt_config(definition, step).models))
+            elif isinstance(step.action, Group):
+                walk(step.action.steps)
+
+    walk(definition.steps)
+    return list(found)
+
+
+def _meaning(name: str, meant: str) -> Content:
+    sim = meant.startswith("sim:")
+    note = "  simulated" if sim else ""
+    if name == meant:
+        return Content.assemble(clean_line(meant), (note, "$text-warning"))
+    return Content.assemble(
+        (f"{clean_line(name)} → ", "$text-muted"), clean_line(meant), (note, "$text-warning")
+    )
