@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from aethermind.engine.client import Client, FeedItem, RunRequest
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+    from textual.worker import Worker
 
     from aethermind.tui.app import AethermindApp
     from aethermind.tui.glyphs import Glyphs
@@ -255,7 +255,7 @@ class Context:
         self.app.copy(text)
 
     def push(self, screen: Screen[Any]) -> None:
-        self.app.push_screen(screen)
+        _ = self.app.push_screen(screen)  # mounted in its own time
 
     async def ask(self, screen: Screen[T]) -> T | None:
         """Push a screen and wait for its answer; None if it was dismissed. Not from a message handler
@@ -263,6 +263,6 @@ class Context:
         """
         return await self.app.push_screen_wait(screen)
 
-    def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+    def spawn(self, work: Awaitable[None]) -> Worker[None]:
         """Run this beside the screens; an error becomes a toast with its one line."""
         return self.app.spawn(work)

@@ -37,6 +37,8 @@ class Held:
         self._logs = 0
         self.whole = True
         """Everything is to be drawn anew."""
+        self.last_at = last_activity(run)
+        """When something was recorded last (epoch ms)."""
 
     @property
     def changed(self) -> bool:
@@ -57,6 +59,7 @@ class Held:
         if item.seq <= self.run.seq:
             return
         self.run.fold(item)
+        self.last_at = max(self.last_at, item.at)
         if isinstance(event, _WHOLE):
             self.whole = True
             return
@@ -115,3 +118,14 @@ class Held:
         self._logs = 0
         self.whole = False
         return found, structure, whole
+
+
+def last_activity(run: Run) -> int:
+    """The newest time in its record."""
+    latest = run.created_at
+    for node in run.nodes.values():
+        for attempt in node.attempts:
+            latest = max(latest, attempt.finished_at or attempt.started_at)
+            for call in attempt.calls:
+                latest = max(latest, call.finished_at or call.started_at)
+    return latest

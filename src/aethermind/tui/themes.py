@@ -183,6 +183,30 @@ def load_dirs(dirs: Iterable[Path]) -> tuple[dict[str, Theme], list[ThemeProblem
     return found, problems
 
 
+def find(dirs: Iterable[Path], name: str) -> Theme | ThemeProblem | None:
+    """The theme of this name, looked for by its file's name; the last directory that has it wins."""
+    for directory in reversed(list(dirs)):
+        path = directory / f"{name}.yaml"
+        if path.is_file():
+            try:
+                return load_file(path)
+            except ThemeProblem as problem:
+                return problem
+    return None
+
+
+def stamps(dirs: Iterable[Path]) -> dict[Path, int]:
+    """Theme files and when they were changed (ns)."""
+    found: dict[Path, int] = {}
+    for directory in dirs:
+        for path in directory.glob("*.yaml") if directory.is_dir() else ():
+            try:
+                found[path] = path.stat().st_mtime_ns
+            except OSError:
+                continue
+    return found
+
+
 def fallback() -> Theme:
     """Good enough to read, should the files be gone."""
     given = {"background": "#0b0e15", "foreground": "#ccd6e5", "primary": "#8f7bff"}

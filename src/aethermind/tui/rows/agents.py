@@ -87,7 +87,7 @@ def cells(item: AgentItem, width: int, glyphs: Glyphs) -> Cells:
         cost = glyphs.at_least + cost
     quiet = "faint" if item.status == "pending" else ""
     room = width - line.width - 7
-    name = max(min(room // 2, 24), 6)
+    name = max(min(room * 3 // 5, 24), 6)
     line.say(item.name, quiet, width=name).add(" ")
     model = room - name - 2 if width < 60 else 18
     line.say(fmt.model(item.model), "faint", width=max(model, 0)).add(" ")

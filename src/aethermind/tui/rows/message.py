@@ -40,7 +40,7 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
     hints: list[tuple[str, str]] = []
     if status == "interrupted":
         line.add(f"{sign[True]} ", "doubt").add("this run was interrupted; nothing drives it")
-        hints = [("run.resume", "go on")]
+        hints = [("run.pause", "go on")]
     elif run.finished is None and (asking := views.open_questions(run)):
         node = asking[0]
         words = {"in_doubt": "may or may not have happened", "waiting_budget": "waits for budget"}
@@ -56,7 +56,7 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         else:
             line.add(f"{len(failed)} steps failed (").say(failed[0].path, "strong")
             line.add(f"{glyphs.ellipsis})")
-        hints = [("find.error", "next error")]
+        hints = [("find.next_error", "next error")]
         if run.finished is not None:
             hints.append(("run.retry", "retry from here"))
     elif status == "paused":
@@ -70,7 +70,7 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         names = ", ".join(views.outputs(run))
         if names:
             line.add(dash).add("outputs: ", "faint").say(names)
-        hints = [("run.result", "read the result")]
+        hints = [("run.open", "read the result")]
     elif status == "cancelled":
         line.add(f"{sign[False]} ", "skipped").add("cancelled")
         if run.cancel_reason:

@@ -1,0 +1,303 @@
+"""The app: it composes screens, themes, bridge and clock, and does nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.console import RenderableType
+from textual import events
+from textual.app import App
+from textual.driver import Driver
+from textual.filter import NoColor
+from textual.screen import Screen
+from textual.worker import Worker
+
+from aethermind.domain.errors import AethermindError
+from aethermind.domain.run import Run
+from aethermind.infra.sanitize import clean_line
+from aethermind.tui import themes
+from aethermind.tui.actions import REGISTRY, perform
+from aethermind.tui.bridge import Bridge
+from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
+from aethermind.tui.frame import FrameClock
+from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
+from aethermind.tui.keymap import Keymap, build, report
+from aethermind.tui.screens.main import MainScreen
+from aethermind.tui.themes import Palette
+
+_AGAIN_S = 0.004
+"""Pause between two slices of work on what came, so that keys and the engine get their turn."""
+
+
+class AethermindApp(App[int], inherit_bindings=False):
+    """Exits with the exit code that the command is to have."""
+
+    TITLE = "aethermind"
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH = ["styles/app.tcss", "styles/main.tcss"]
+    BINDINGS: ClassVar[list[Any]] = []
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        settings: Settings,
+        start: StartIntent | None = None,
+        composition: Any = None,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        self.glyphs: Glyphs = ASCII if settings.ascii else UNICODE
+        super().__init__(driver_class=driver_class)
+        self.settings = settings
+        self._intent = start or StartIntent()
+        if self.no_color:
+            self._filters[:] = [NoColor()]
+        self.animation_level = "none"
+        self._themes_seen: dict[Path, int] = {}
+        self._problems: list[str] = []
+        self._load_theme(settings.theme)
+        self.palette = self._make_palette()
+        self.clock = FrameClock(settings.frame_hz, self._on_clock)
+        self.bridge = Bridge(engine, now=self.now, wake=self.clock.request_soon)
+        self.main_screen = MainScreen(self.bridge, settings, self.palette, self.glyphs)
+        self.context = Context(self, engine, self.main_screen, settings, composition)
+        self.main_screen.context = self.context
+        self.keymap: Keymap = build(REGISTRY, settings.keymap)
+        self._held = False
+        self._lost_frame = False
+        self._opening: str | None = None
+        self._pumping = False
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.main_screen
+
+    def now(self) -> int:
+        """Epoch milliseconds."""
+        wall = self.settings.wall
+        return wall() if wall is not None else time.time_ns() // 1_000_000
+
+    # --- starting ------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        if self.keymap.overrides:
+            self.set_keymap(dict(self.keymap.overrides))
+        self.clock.start()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """After the first paint."""
+        self.run_worker(self._boot(), exit_on_error=False)
+        self._load_other_themes()
+        for problem in (*self._problems, *report(self.keymap)):
+            self.toast(problem, "warning")
+
+    async def _boot(self) -> None:
+        try:
+            await self.bridge.start()
+            self.clock.request()
+            await self._do_first()
+        except AethermindError as error:
+            self.toast(error.line(), "error")
+        self.clock.request()
+
+    async def _do_first(self) -> None:
+        intent = self._intent
+        if intent.request is not None:
+            request = intent.request
+            run_id = await self.context.engine.ask(lambda client: client.start_run(request))
+            await self._open(run_id)
+        elif intent.run_id is not None:
+            await self._open(intent.run_id)
+        elif intent.workflow is not None:
+            await self._open_newest()
+            perform(self.context, "run.start", intent.workflow)
+        elif not await self._open_newest():
+            perform(self.context, "run.start")
+
+    async def _open_newest(self) -> bool:
+        items = self.bridge.runs.items
+        if items:
+            await self._open(items[0].id)
+        return bool(items)
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    def open_run(self, run_id: str) -> None:
+        """Show this run in all panes, as soon as its snapshot is there."""
+        self._opening = run_id
+        self.spawn(self._open(run_id))
+
+    async def _open(self, run_id: str) -> None:
+        self._opening = run_id
+        held = await self.bridge.hold(run_id)
+        if self._opening != run_id:
+            return  # another one was asked for meanwhile
+        self.bridge.open_id = run_id
+        self.main_screen.opened(held)
+        self.clock.request()
+        await self.bridge.load_logs(held)
+        self.clock.request()
+
+    # --- frames --------------------------------------------------------------------------------
+
+    def _on_clock(self) -> None:
+        self.call_next(self.frame)
+
+    def frame(self) -> None:
+        """Take in what came and draw what changed."""
+        more = self.bridge.pump()
+        found = self.bridge.frame()
+        now = self.now()
+        if self.main_screen.is_attached:
+            self.main_screen.show(found, now)
+        if found.ended is not None:
+            self._run_ended(found.ended)
+        if self.bridge.runs.unknown:
+            self.spawn(self.bridge.ask_unknown())
+        if more:
+            self.clock.request()
+            self._pump_again()
+        if self.main_screen.ticking:
+            self.clock.tick_in(self._until_next_second(now))
+        else:
+            self.clock.no_tick()
+
+    def _pump_again(self) -> None:
+        """More came than fits into one slice: go on between the frames."""
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_later(_AGAIN_S, self._pump_slice)
+
+    def _pump_slice(self) -> None:
+        self._pumping = False
+        if self.is_running and self.bridge.pump():
+            self._pump_again()
+
+    def _until_next_second(self, now: int) -> float:
+        held = self.bridge.open
+        begin = held.run.created_at if held is not None else 0
+        return (1_000 - (now - begin) % 1_000) / 1_000
+
+    def _run_ended(self, run: Run) -> None:
+        from aethermind.tui.screens.card import on_run_finished
+
+        on_run_finished(self.context, run)
+
+    # --- painting and the terminal -------------------------------------------------------------
+
+    def hold_painting(self) -> None:
+        """The terminal has not yet taken the last frame (see `driver`)."""
+        if not self._held:
+            self._held = True
+            self._begin_batch()
+
+    def release_painting(self) -> None:
+        """It has: paint what changed meanwhile."""
+        if not self._held:
+            return
+        self._held = False
+        self._end_batch()
+        if not self._running or not self._screen_stack:
+            return
+        if self._lost_frame:
+            self._lost_frame = False
+            self.screen.refresh()
+        self.screen.check_idle()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if self._held and renderable is not None:
+            self._lost_frame = True  # already taken off the list of what is to be painted
+        super()._display(screen, renderable)
+
+    # --- looks ---------------------------------------------------------------------------------
+
+    def _make_palette(self) -> Palette:
+        return Palette(self.theme_variables, no_color=self.no_color)
+
+    def _load_theme(self, name: str) -> None:
+        """The theme to begin with; the others are read after the first paint."""
+        wanted = themes.find(self.settings.theme_dirs, name)
+        if isinstance(wanted, themes.ThemeProblem):
+            self._problems.append(f"theme {wanted}")
+            wanted = None
+        if wanted is None and name not in self.available_themes:
+            if not self._problems:
+                self._problems.append(f"there is no theme {name}")
+            found = themes.find(self.settings.theme_dirs, themes.FALLBACK)
+            wanted = themes.fallback() if found is None or isinstance(found, themes.ThemeProblem) else found
+        if wanted is not None:
+            self.register_theme(wanted)
+            name = wanted.name
+        self.theme = "ansi-dark" if self.no_color else name
+
+    def _load_other_themes(self) -> None:
+        found, problems = themes.load_dirs(self.settings.theme_dirs)
+        for theme in found.values():
+            self.register_theme(theme)
+        self._themes_seen = themes.stamps(self.settings.theme_dirs)
+        said = set(self._problems)
+        for problem in problems:
+            if f"theme {problem}" not in said:
+                self.toast(f"theme {problem}", "warning")
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        """Back from another window: a theme file may have been edited there."""
+        if self._themes_seen and themes.stamps(self.settings.theme_dirs) != self._themes_seen:
+            self._problems.clear()
+            self._load_other_themes()
+            self._theme_changed(self.current_theme)
+            self.refresh_css(animate=False)
+
+    def _theme_changed(self, theme: object) -> None:
+        self.palette = self._make_palette()
+        self.main_screen.repalette(self.palette)
+
+    # --- for actions and screens ---------------------------------------------------------------
+
+    def action_act(self, id: str) -> None:
+        """What every key of the registry does."""
+        perform(self.context, id)
+
+    def key_of(self, id: str) -> str:
+        """How the first key of an action is written; empty if it has none."""
+        if id not in REGISTRY:
+            return ""
+        shown = self.keymap.shown(REGISTRY[id], limit=1)
+        return shown.replace("↵", "enter") if self.glyphs.ascii else shown
+
+    def toast(self, text: str, severity: Severity = "information") -> None:
+        self.notify(clean_line(text)[:500], severity=severity, timeout=4, markup=False)
+
+    def copy(self, text: str) -> None:
+        self.spawn(self._copy(text))
+
+    async def _copy(self, text: str) -> None:
+        from aethermind.tui.clipboard import copy
+
+        how = self.settings.clipboard
+        try:
+            said = await copy(text, how=how, osc52=self.copy_to_clipboard, ssh=self.settings.ssh)
+        except OSError as error:
+            self.toast(f"not copied: {error.strerror or error}", "error")
+        else:
+            self.toast(said)
+
+    def spawn(self, work: Awaitable[None]) -> Worker[None]:
+        return self.run_worker(self._guarded(work), exit_on_error=False)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except AethermindError as error:
+            self.toast(error.line(), "error")
+        except Exception as error:  # noqa: BLE001 - a defect of one action must not take the screen away
+            self.toast(f"{type(error).__name__}: {error}", "error")
+
+    def on_unmount(self) -> None:
+        self.clock.stop()
+        self.bridge.close()

@@ -1,0 +1,204 @@
+"""Between the engine's thread and the screen: one subscription, folded into what the screen shows.
+
+Rules
+- Items are taken in slices of a few milliseconds with the event loop in between, so that keys get through
+  however much comes. Nothing is painted here.
+- Only runs that are held are folded; of all others, the list keeps a line.
+- Snapshot, then what came after it: items of a run that is being opened wait until its snapshot is there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from aethermind.domain import ids
+from aethermind.domain.run import Run
+from aethermind.engine.client import FeedItem, TokenDelta
+from aethermind.engine.queries import LogFilter, RunFilter
+from aethermind.tui.context import Changes, Engine, Subscription
+from aethermind.tui.held import Held
+from aethermind.tui.rows.runs import RunList
+
+SLICE_S = 0.008
+_BATCH = 250
+_HELD = 3
+_LOG_PAGE = 2_000
+_RUNS = 200
+
+
+@dataclass
+class Frame:
+    """What there is to show since the last frame."""
+
+    runs: bool = False
+    """The list of runs changed."""
+    changes: Changes | None = None
+    """Of the open run; None if nothing of it changed."""
+    structure: frozenset[str] = frozenset()
+    whole: bool = False
+    ended: Run | None = None
+    """The open run, if it has just come to its end."""
+
+
+class Bridge:
+    """`pump` takes in what came; `frame` says what changed since it was asked last."""
+
+    def __init__(self, engine: Engine, *, now: Callable[[], int], wake: Callable[[], None]) -> None:
+        self._engine = engine
+        self._now = now
+        self._wake = wake
+        self._subscription: Subscription | None = None
+        self.runs = RunList()
+        self.open_id: str | None = None
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._early: dict[str, list[FeedItem]] = {}
+        self._runs_changed = False
+        self._ended: Run | None = None
+        self._listeners: list[Callable[[Changes], None]] = []
+        self.received = 0
+        """Items taken in so far."""
+
+    # --- what others ask -----------------------------------------------------------------------
+
+    @property
+    def open(self) -> Held | None:
+        return self._held.get(self.open_id) if self.open_id is not None else None
+
+    def run(self, run_id: str) -> Run | None:
+        held = self._held.get(run_id)
+        return held.run if held is not None else None
+
+    def held(self, run_id: str) -> Held | None:
+        return self._held.get(run_id)
+
+    def live_text(self, run_id: str, step: str, attempt: int, call: int) -> str:
+        held = self._held.get(run_id)
+        return held.streams.text(step, attempt, call) if held is not None else ""
+
+    def listen(self, listener: Callable[[Changes], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    # --- opening -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Subscribe, then read the list of runs: nothing falls between."""
+        self._subscription = self._engine.subscribe(wake=self._wake)
+        page = await self._engine.ask(lambda client: client.runs(RunFilter(), limit=_RUNS))
+        for row in page.items:
+            self.runs.merge(row)
+        self._runs_changed = True
+
+    def close(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    async def hold(self, run_id: str) -> Held:
+        """Fold this run from now on. Raises `NotFoundError`."""
+        held = self._held.get(run_id)
+        if held is not None:
+            self._held.move_to_end(run_id)
+            held.whole = True
+            return held
+        early = self._early.setdefault(run_id, [])
+        try:
+            run = await self._engine.ask(lambda client: client.run(run_id))
+            partials = await self._engine.ask(lambda client: client.partials(run_id))
+        except BaseException:
+            self._early.pop(run_id, None)
+            raise
+        held = Held(run, now=self._now)
+        held.load_partials(partials)
+        for item in early:
+            held.feed(item)
+        self._early.pop(run_id, None)
+        self._held[run_id] = held
+        while len(self._held) > _HELD:
+            oldest = next(i for i in self._held if i not in {self.open_id, run_id})
+            del self._held[oldest]
+        self.runs.overlay(run)
+        self._runs_changed = True
+        return held
+
+    async def load_logs(self, held: Held) -> None:
+        """Read the stored lines of a held run, page by page, oldest first."""
+        if held.logs_loaded:
+            return
+        where = LogFilter(run_id=held.run.id)
+        cursor: str | None = None
+        while True:
+            at = cursor
+            page = await self._engine.ask(lambda client: client.logs(where, limit=_LOG_PAGE, cursor=at))  # noqa: B023 - awaited in this round
+            held.load_logs(page.items)
+            self._wake()
+            cursor = page.next
+            if cursor is None:
+                break
+        held.logs_complete()
+
+    async def ask_unknown(self) -> None:
+        """Read the lines of runs of which something came but that are not in the list."""
+        for run_id in list(self.runs.unknown):
+            page = await self._engine.ask(lambda c: c.runs(RunFilter(id_prefix=run_id), limit=1))  # noqa: B023 - awaited in this round
+            self.runs.unknown.discard(run_id)
+            for row in page.items:
+                self.runs.merge(row)
+                self._runs_changed = True
+
+    # --- taking in -----------------------------------------------------------------------------
+
+    def pump(self, budget_s: float = SLICE_S) -> bool:
+        """Take in what came, for about this long; True if there is more."""
+        subscription = self._subscription
+        if subscription is None:
+            return False
+        until = perf_counter() + budget_s
+        while True:
+            items = subscription.drain(_BATCH)
+            self.received += len(items)
+            for item in items:
+                self._take(item)
+            if len(items) < _BATCH:
+                return False
+            if perf_counter() >= until:
+                return True
+
+    def _take(self, item: FeedItem) -> None:
+        if isinstance(item, TokenDelta):
+            run_id: str | None = item.run_id
+        else:
+            run_id = ids.run_id_of(item.stream)
+            if self.runs.apply(item) is not None:
+                self._runs_changed = True
+        if run_id is None:
+            return
+        held = self._held.get(run_id)
+        if held is None:
+            if run_id in self._early:
+                self._early[run_id].append(item)
+            return
+        was_over = held.run.finished is not None
+        held.feed(item)
+        if not was_over and held.run.finished is not None:
+            self._runs_changed = True
+            if run_id == self.open_id:
+                self._ended = held.run
+
+    def frame(self) -> Frame:
+        """What changed since the last frame; listeners are told."""
+        found = Frame(runs=self._runs_changed, ended=self._ended)
+        self._runs_changed, self._ended = False, None
+        held = self.open
+        if held is not None and held.changed:
+            found.changes, found.structure, found.whole = held.take()
+            before = self.runs.get(held.run.id)
+            status = before.status if before is not None else None
+            self.runs.overlay(held.run)
+            found.runs = found.runs or before is None or before.status != status
+            for listener in list(self._listeners):
+                listener(found.changes)
+        return found

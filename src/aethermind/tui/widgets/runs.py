@@ -1,0 +1,86 @@
+"""All runs, newest first."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from aethermind.tui.context import Pane
+from aethermind.tui.glyphs import Glyphs
+from aethermind.tui.rows import runs as rows
+from aethermind.tui.rows.cells import Cells
+from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.lines import LinePane
+
+
+class RunsPane(LinePane):
+    PANE: ClassVar[Pane] = "runs"
+    TITLE = "Runs"
+
+    def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
+        super().__init__(palette, glyphs, number)
+        self._items: list[rows.RunItem] = []
+        self._all = 0
+        self._open: str | None = None
+        self._now = 0
+        self.filter_text = ""
+
+    def update(self, known: rows.RunList, open_id: str | None, now: int) -> None:
+        selected = self.selected
+        self._now, self._open = now, open_id
+        self._all = len(known)
+        self._items = rows.matching(known.items, self.filter_text)
+        if selected is not None:
+            self.cursor = next((n for n, i in enumerate(self._items) if i.id == selected.id), self.cursor)
+        if self.row_count() and self.page:
+            self.settle()
+        self.redraw()
+
+    @property
+    def ticking(self) -> bool:
+        """Whether a time on the screen goes on by itself."""
+        return any(item.live for item in self._items[self.top : self.top + self.page])
+
+    def row_count(self) -> int:
+        return len(self._items)
+
+    def row_cells(self, index: int, width: int) -> Cells:
+        item = self._items[index]
+        return rows.cells(item, width, self._now, self.glyphs, opened=item.id == self._open)
+
+    def title_cells(self) -> Cells:
+        cells: Cells = [(f" {self._all}", "title")] if self._all else []
+        if self.filter_text:
+            cells.append((f"  /{self.filter_text}", "key"))
+        return cells
+
+    def empty_cells(self) -> Cells:
+        return [(" nothing ran yet", "faint")]
+
+    @property
+    def selected(self) -> rows.RunItem | None:
+        return self._items[self.cursor] if self.cursor < len(self._items) else None
+
+    def select(self, run_id: str) -> None:
+        index = next((n for n, item in enumerate(self._items) if item.id == run_id), None)
+        if index is not None:
+            self.go_to(index)
+
+    def _next(self, delta: int, wanted: frozenset[str], text: str) -> bool:
+        count = len(self._items)
+        for step in range(1, count + 1):
+            index = (self.cursor + step * delta) % count
+            item = self._items[index]
+            if (
+                (item.status in wanted)
+                if wanted
+                else text in f"{item.id} {item.workflow} {item.status}".lower()
+            ):
+                self.go_to(index)
+                return True
+        return False
+
+    def find(self, text: str, delta: int) -> bool:
+        return self._next(delta, frozenset(), text.lower())
+
+    def next_error(self, delta: int) -> bool:
+        return self._next(delta, frozenset({"failed"}), "")
