@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from aethermind.cli import streams
-from aethermind.cli.asking import ask_field, typed
+from aethermind.cli.asking import ask_field
 from aethermind.cli.options import Given, as_json, verb, viewing
 from aethermind.cli.resume import go_on
 from aethermind.cli.session import compose, engine_of, user
 from aethermind.cli.show import find
+from aethermind.definitions.inputs import from_words
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
@@ -85,7 +86,7 @@ def _values(node: Node, pairs: tuple[str, ...]) -> dict[str, Json]:
         schema = fields.get(name)
         if fields and schema is None:
             raise InvalidError(f"there is no field {name!r}", hint=f"fields: {', '.join(fields)}")
-        values[name] = typed(raw, schema or {})
+        values[name] = from_words(name, raw, schema or {})
     missing = [name for name in fields if name not in values]
     if missing and not pairs and streams.can_ask():
         if node.question is not None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from aethermind import __version__
 from aethermind.cli import streams
 from aethermind.cli.errors import report
 from aethermind.cli.options import Given, Verb, global_options
@@ -95,16 +96,30 @@ def _start(ctx: click.Context) -> int:
     return open_screen(ctx.ensure_object(Given))
 
 
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        streams.say(f"aethermind {__version__}")
+        ctx.exit()
+
+
 @click.pass_context
 def _without_command(ctx: click.Context) -> int | None:
     return _start(ctx) if ctx.invoked_subcommand is None else None
 
 
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
 root = Root(
     "aethermind",
     callback=_without_command,
     invoke_without_command=True,
-    params=[*global_options(), click.Option(["--version"], is_flag=True, help="Print the version.")],
+    params=[*global_options(), _VERSION],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=(
         "Describe agents and a workflow in one file, run it, watch it, resume it. "

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from aethermind.cli import streams
@@ -101,10 +101,13 @@ class _Stopping:
         if self._thread is not None:
             raise StopNow
         # Begun here and not in the loop: the main thread may be blocked in a write to a stalled terminal.
-        self._thread = threading.Thread(
-            target=self._engine.stop, kwargs={"drain_s": DRAIN_S}, name="stopping", daemon=True
-        )
+        self._thread = threading.Thread(target=self._stop, name="stopping", daemon=True)
         self._thread.start()
+
+    def _stop(self) -> None:
+        with suppress(Exception):  # an engine that fails now is stopped, too
+            self._engine.call(lambda client: client.drain(DRAIN_S)).result()
+        self._engine.stop(drain_s=0)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

@@ -49,7 +49,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Print the log of RUN, oldest first."""
-    with engine_of(compose(given)) as engine:
+    with engine_of(compose(given), look=True) as engine:
         run_id = engine.call(lambda client: client.find_run(run)).result()
         where = LogFilter(run_id=run_id, min_level=level, step=step, agent=agent, text=pattern)
         if follow:

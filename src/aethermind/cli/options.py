@@ -18,18 +18,14 @@ class Given:
 
     home: Path | None = None
     env_file: Path | None = None
-    store: str | None = None
-    debug: bool = False
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value is None or value is False or ctx.resilient_parsing:
         return
     assert param.name is not None
-    if param.name == "connect":
-        raise click.UsageError("--connect is not in this version yet", ctx)
-    if param.name == "store" and "://" in value and not value.startswith("sqlite://"):
-        raise click.UsageError("--store takes the path of a SQLite file in this version", ctx)
+    if param.name in {"connect", "store"}:
+        raise click.UsageError(f"--{param.name} is not in this version yet", ctx)
     setattr(ctx.find_root().ensure_object(Given), param.name, value)
 
 
@@ -43,7 +39,7 @@ def global_options() -> list[click.Option]:
     return [
         option("--home", "Data directory (else AETHERMIND_HOME).", type=path, metavar="DIR"),
         option("--env-file", "Read environment variables from this file.", type=path, metavar="FILE"),
-        option("--store", "The database to use.", metavar="FILE"),
+        option("--store", "Another store.", metavar="URL", hidden=True),
         option("--connect", "Another engine.", metavar="TARGET", hidden=True),
     ]
 

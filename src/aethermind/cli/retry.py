@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from aethermind import bootstrap
 from aethermind.cli.options import Given, as_json, verb, viewing
 from aethermind.cli.resume import go_on
 from aethermind.cli.session import compose, engine_of, user
@@ -37,6 +38,7 @@ def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: 
             raise InvalidError(f"run {found.id} succeeded: nothing failed", hint="name a step with --from")
 
         async def reopen(client: Client) -> None:
-            await client.retry(found.id, steps=steps, by=user())
+            env = bootstrap.environment(composition, found.created.submitter.env_names)
+            await client.retry(found.id, steps=steps, by=user(), env=env)
 
         return go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=reopen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -10,20 +10,29 @@ from aethermind import bootstrap
 from aethermind.cli.options import Given
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
+from aethermind.engine.live import StepFunction
 
 T = TypeVar("T")
 
 
 def compose(given: Given, *, sim: bool = False) -> bootstrap.Composition:
     """Config, paths and keys as the options say; no engine yet."""
-    options = bootstrap.Options(home=given.home, env_file=given.env_file, store=given.store, sim=sim)
+    options = bootstrap.Options(home=given.home, env_file=given.env_file, sim=sim)
     return bootstrap.load(options)
 
 
 @contextmanager
-def engine_of(composition: bootstrap.Composition) -> Iterator[EngineThread]:
-    """An engine in its own thread. Leaving the block stops it: what runs then is left interrupted."""
-    engine = bootstrap.engine_thread(composition)
+def engine_of(
+    composition: bootstrap.Composition,
+    *,
+    look: bool = False,
+    functions: Mapping[str, StepFunction] | None = None,
+) -> Iterator[EngineThread]:
+    """An engine in its own thread. Leaving the block stops it: what runs then is left interrupted.
+
+    `look`: it is only asked, so it owns nothing and keeps nobody from running something.
+    """
+    engine = bootstrap.engine_thread(composition, look=look, functions=functions)
     engine.start()
     try:
         yield engine
@@ -32,8 +41,8 @@ def engine_of(composition: bootstrap.Composition) -> Iterator[EngineThread]:
 
 
 def ask(given: Given, question: Callable[[Client], Awaitable[T]]) -> T:
-    """Open, ask one thing, close."""
-    with engine_of(compose(given)) as engine:
+    """Open, look at one thing, close."""
+    with engine_of(compose(given), look=True) as engine:
         return engine.call(question).result()
 
 

@@ -43,7 +43,7 @@ async def find(client: Client, ref: str) -> tuple[Run, RunStatus]:
 @click.pass_obj
 def command(given: Given, run: str, as_tree: bool, name: str | None, path: str | None, as_json: bool) -> int:
     """Show RUN: its steps, outputs and cost."""
-    with engine_of(compose(given)) as engine:
+    with engine_of(compose(given), look=True) as engine:
         found, status = engine.call(lambda client: find(client, run)).result()
     if name is not None:
         _print_output(found, name, as_json=as_json)

@@ -1,0 +1,89 @@
+"""What a workflow may cost, before anything is asked of a model: a range, or that nobody knows.
+
+Low: each prompt once, with the text that is known, and an empty answer. High: prompts filled with answers
+of full length, loops to their last round, fan-outs with `ASSUMED_ITEMS` items where their number is not
+known. Retries are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.engine.calls import DEFAULT_MAX_TOKENS
+from aethermind.engine.ports import Prices
+
+Json = Any
+ASSUMED_ITEMS = 10
+BYTES_A_TOKEN = 4
+
+
+class CostRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Micro-USD over all priced prompts. `unpriced`: prompts on models whose price nobody knows."""
+
+    low: int = 0
+    high: int = 0
+    prompts: int = 0
+    unpriced: int = 0
+    assumed: bool = False
+    """Whether the number of a fan-out's items had to be assumed."""
+
+
+def estimate(
+    definition: WorkflowDef,
+    models: Mapping[str, tuple[str, ...]],
+    prices: Prices,
+    inputs: Mapping[str, Json],
+    *,
+    limit: int | None = None,
+) -> CostRange:
+    """`models`: every model name of the definition → what it means here."""
+    given = len(msgspec.json.encode(dict(inputs)))
+    low = high = prompts = unpriced = 0
+    assumed = False
+    for step, (least, most), guessed in _prompts(definition.steps, (1, 1), limit):
+        config = prompt_config(definition, step)
+        name = next((found for alias in config.models for found in models.get(alias, ())), None)
+        if name is None or not isinstance(step.action, Prompt):
+            continue
+        prompts += 1
+        assumed = assumed or guessed
+        provider, _, model = name.partition(":")
+        answer = int(config.settings.get("max_tokens") or DEFAULT_MAX_TOKENS)
+        known = len(step.action.template.encode()) + len(config.instructions.encode())
+        filled = known + given + len(step.references) * answer * BYTES_A_TOKEN
+        few = prices.estimate(provider, model, input_bytes=known, max_output_tokens=0)
+        much = prices.estimate(provider, model, input_bytes=filled, max_output_tokens=answer)
+        if few.low_micro_usd is None or much.high_micro_usd is None:
+            unpriced += 1
+            continue
+        low += few.low_micro_usd * least
+        high += much.high_micro_usd * most
+    return CostRange(low=low, high=high, prompts=prompts, unpriced=unpriced, assumed=assumed)
+
+
+def _prompts(
+    steps: tuple[StepDef, ...], times: tuple[int, int], limit: int | None
+) -> Iterator[tuple[StepDef, tuple[int, int], bool]]:
+    """Each prompt step with how often it runs at least and at most, and whether that was guessed."""
+    for step in steps:
+        least, most = times
+        guessed = False
+        if isinstance(step.for_each, list):
+            count = min(len(step.for_each), limit or len(step.for_each))
+            least, most = least * count, most * count
+        elif step.for_each is not None:
+            least, most = 0, most * min(limit or ASSUMED_ITEMS, step.max_items)
+            guessed = limit is None
+        if step.repeat is not None:
+            most *= step.repeat.max
+        if step.when is not None:
+            least = 0
+        if isinstance(step.action, Group):
+            for inner, inner_times, inner_guessed in _prompts(step.action.steps, (least, most), limit):
+                yield inner, inner_times, guessed or inner_guessed
+        else:
+            yield step, (least, most), guessed

@@ -1,0 +1,142 @@
+"""`aethermind run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aethermind import bootstrap
+from aethermind.cli import consent, ending, streams
+from aethermind.cli.drive import drive
+from aethermind.cli.inputs import given_inputs
+from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.plan import explain, meanings, price
+from aethermind.cli.resume import trace_for
+from aethermind.cli.session import compose, engine_of
+from aethermind.cli.targets import find
+from aethermind.domain.run import Run
+
+Json = Any
+
+
+def dollars(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """`0.50` or `$0.50` → micro-USD."""
+    if value is None:
+        return None
+    from aethermind.definitions.units import micro_usd
+
+    try:
+        return micro_usd(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    """`agents.writer.model=M` → path and value."""
+    found: dict[str, str] = {}
+    for pair in value:
+        path, equals, new = pair.partition("=")
+        if not equals or not path:
+            raise click.BadParameter(f"{pair!r}: write a.path.in.the.file=value")
+        found[path] = new
+    return found
+
+
+def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        raise click.UsageError(f"{param.opts[0]} is not in this version yet", ctx)
+
+
+@verb("run")
+@click.argument("workflow", metavar="FILE|NAME|PKG.MOD:FLOW")
+@click.option("-i", "--input", "pairs", multiple=True, metavar="K=V|K=@F|K=-", help="An input; - is stdin.")
+@click.option("--inputs", "file", type=click.Path(path_type=Path), metavar="F.json", help="Inputs as JSON.")
+@click.option("--sim", is_flag=True, help="Simulated models: no key, no network, no cost.")
+@click.option("--model", metavar="MODEL", help="This model for every agent: an alias or provider:model.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=settings,
+    metavar="PATH=V",
+    help="Change a value of the file.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N items of each fan-out.")
+@click.option("--budget", callback=dollars, metavar="USD", help="Spend no more than this.")
+@click.option("--priority", type=int, metavar="N", help="Higher goes first.")
+@click.option("--dry-run", is_flag=True, help="Check it and say what would happen, at what cost.")
+@click.option("--tui", is_flag=True, help="Watch it in the terminal UI.")
+@click.option("--trust", is_flag=True, help="It may start programs, this time.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before money is spent.")
+@click.option("--detach", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
+@click.option("--watch", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
+@viewing
+@as_json
+@click.pass_obj
+def command(
+    given: Given,
+    workflow: str,
+    pairs: tuple[str, ...],
+    file: Path | None,
+    sim: bool,
+    model: str | None,
+    overrides: dict[str, str],
+    limit: int | None,
+    budget: int | None,
+    priority: int | None,
+    dry_run: bool,
+    tui: bool,
+    trust: bool,
+    yes: bool,
+    plain: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run a workflow: its trace goes to stderr, its outputs to stdout.
+
+    NAME is looked up in ./, ./workflows, your workflow directory and the samples.
+    """
+    if tui and (plain or quiet or as_json or dry_run):
+        raise click.UsageError("--tui shows everything by itself: leave the other one out")
+    if tui and not streams.on_terminal():
+        raise click.UsageError("--tui needs a terminal")
+    composition = compose(given, sim=sim)
+    target = find(composition, workflow, overrides=overrides)
+    loaded = target.loaded
+    inputs = given_inputs(loaded.definition.inputs, pairs, file, ask=not dry_run)
+    request = bootstrap.submission(
+        composition,
+        loaded,
+        inputs,
+        sim=sim,
+        model=model,
+        budget_micro_usd=budget,
+        priority=priority,
+        limit=limit,
+        origin="tui" if tui else "cli",
+    )
+    if dry_run:
+        return explain(composition, loaded, request, as_json=as_json)
+    with engine_of(composition, functions=target.functions) as engine:
+        consent.check_trust(engine, composition, loaded, trust=trust)
+        if not yes and not sim and streams.can_ask():
+            meant = meanings(composition, request)
+            consent.check_cost(engine, request, _named(meant), price(composition, request, meant))
+        if tui:
+            from aethermind.cli.screen import show_run
+
+            return show_run(composition, engine, request)
+        run_id = engine.call(lambda client: client.start_run(request)).result()
+        run = Run(run_id)
+        trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
+        completed = drive(engine, run, trace)
+        status = ending.status_of(run, completed=completed)
+        return ending.tell(run, status, quiet=quiet, as_json=as_json)
+
+
+def _named(models: dict[str, tuple[str, ...]]) -> str:
+    """`smart → openai:gpt-…`."""
+    found = [f"{name} → {' | '.join(meant)}" if (name,) != meant else name for name, meant in models.items()]
+    return ", ".join(found)
