@@ -27,6 +27,9 @@ _DURATIONS = {
 }
 Place = tuple[str, ...]
 
+MAX_DEPTH = 64
+"""Of keys inside keys."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deadlines:
@@ -86,10 +89,15 @@ class _Parser:
         return {name: value for name, value in settings.items() if value is not None}
 
     def _toml(self) -> dict[str, Any]:
+        # tomllib takes seconds for a key of thousands of parts.
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            if line.partition("=")[0].count(".") > MAX_DEPTH:
+                raise InvalidError("nested too deeply", file=self._file, line_no=number)
         try:
             return tomllib.loads(self._text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             message, line, column = _located(str(error))
+            line = line or len(self._text.splitlines()) or 1  # "at end of document"
             raise InvalidError(message, file=self._file, line_no=line, column=column) from error
         except ValueError as error:  # an integer of thousands of digits
             raise InvalidError("a number is too long", file=self._file) from error

@@ -236,7 +236,8 @@ class ConfiguredModels:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             raise NotFoundError(f"unknown provider {name!r}", hint=did_you_mean(name, self.endpoints))
-        key = self._secrets.find(name) if name != "sim" else None
+        # A local Ollama and the simulation have no key to look for.
+        key = None if endpoint.local or endpoint.kind == "sim" else self._secrets.find(name)
         value = key.value if key else ""  # never None: the environment was looked into already
         headers = headers_of(endpoint, self._config.environ)
         deadlines = self._config.deadlines

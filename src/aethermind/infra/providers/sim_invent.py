@@ -81,6 +81,8 @@ _FORMATS = {
     "uuid": "3f2b8c1e-5d47-4a90-9b6f-1c2d3e4f5a6b",
 }
 _MAX_DEPTH = 12
+_MAX_VALUES = 2_000
+"""A recursive schema grows no further than this."""
 
 
 class Inventor:
@@ -94,6 +96,7 @@ class Inventor:
         self._words = topics(prompt)
         self._round = round_number
         self._definitions: Mapping[str, Any] = {}
+        self._drawn = 0
 
     def prose(self, *, max_tokens: int | None = None) -> tuple[str, bool]:
         """Two to four paragraphs; whether they were cut at `max_tokens` (4 bytes each)."""
@@ -113,6 +116,9 @@ class Inventor:
         return self._draw(schema, "", 0)
 
     def _draw(self, schema: Any, name: str, depth: int) -> Any:
+        self._drawn += 1
+        if self._drawn > _MAX_VALUES:
+            depth += _MAX_DEPTH
         if not isinstance(schema, Mapping):  # true: anything goes
             return self._phrase()
         if reference := schema.get("$ref"):
