@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -71,6 +72,8 @@ class AethermindApp(App[int], inherit_bindings=False):
         self._lost_frame = False
         self._opening: str | None = None
         self._pumping = False
+        self.failure: BaseException | None = None
+        """What broke the screen."""
 
     def get_default_screen(self) -> Screen[None]:
         return self.main_screen
@@ -184,9 +187,15 @@ class AethermindApp(App[int], inherit_bindings=False):
         return (1_000 - (now - begin) % 1_000) / 1_000
 
     def _run_ended(self, run: Run) -> None:
-        from aethermind.tui.screens.card import on_run_finished
+        """The run that is watched has come to its end: its card, unless one is busy elsewhere."""
+        if self.screen is not self.main_screen:
+            self.toast(
+                f"{run.created.workflow} {run.status}", "error" if run.status == "failed" else "information"
+            )
+            return
+        from aethermind.tui.screens.card import CardScreen
 
-        on_run_finished(self.context, run)
+        _ = self.push_screen(CardScreen(self.context, run.id))
 
     # --- painting and the terminal -------------------------------------------------------------
 
@@ -297,6 +306,18 @@ class AethermindApp(App[int], inherit_bindings=False):
             self.toast(error.line(), "error")
         except Exception as error:  # noqa: BLE001 - a defect of one action must not take the screen away
             self.toast(f"{type(error).__name__}: {error}", "error")
+
+    # --- ending --------------------------------------------------------------------------------
+
+    def _fatal_error(self) -> None:
+        """A defect of ours: the terminal is left as it was, and whoever started the app gets the error in
+        place of Textual's pages of it.
+        """
+        if self.is_headless:
+            super()._fatal_error()
+            return
+        self.failure = sys.exc_info()[1] or self._exception
+        self._close_messages_no_wait()
 
     def on_unmount(self) -> None:
         self.clock.stop()

@@ -1,0 +1,132 @@
+"""From a composition to a running TUI: what the command line calls."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from aethermind.domain.errors import InvalidError
+from aethermind.tui.context import Engine, Settings, StartIntent
+
+if TYPE_CHECKING:
+    from aethermind.bootstrap import Composition
+
+FAST_HZ, SSH_HZ, SLOW_HZ = 10.0, 4.0, 1.0
+WAYS: tuple[Literal["auto"], Literal["native"], Literal["osc52"], Literal["file"]] = (
+    "auto",
+    "native",
+    "osc52",
+    "file",
+)
+_KNOWN = frozenset({"theme", "keymap", "low_bandwidth", "ascii", "clipboard"})
+
+
+def show(
+    engine: Engine,
+    composition: Composition,
+    *,
+    start: StartIntent | None = None,
+    ascii: bool | None = None,
+    theme: str | None = None,
+    low_bandwidth: bool | None = None,
+) -> int:
+    """Take the terminal until the user leaves; returns the exit code. The engine must have been started,
+    and stays running. Raises what broke the screen, should it break. Flags that are None leave it to the
+    config's `[tui]`.
+    """
+    settings = settings_of(
+        composition.config.tui,
+        composition.config.environ,
+        theme_dirs=(composition.themes_dir, composition.config.path.parent / "themes"),
+        ascii=ascii,
+        theme=theme,
+        low_bandwidth=low_bandwidth,
+    )
+    # Textual reads this at import: its own clock caps how soon a key shows.
+    os.environ.pop("TEXTUAL_FPS", None)
+    from aethermind.tui.app import AethermindApp
+    from aethermind.tui.driver import PatientDriver
+
+    app = AethermindApp(
+        engine, settings=settings, start=start, composition=composition, driver_class=PatientDriver
+    )
+    code = app.run()
+    if app.failure is not None:
+        raise app.failure
+    return code if code is not None else app.return_code or 0
+
+
+def settings_of(
+    table: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    theme_dirs: tuple[Path, ...] = (),
+    ascii: bool | None = None,
+    theme: str | None = None,
+    low_bandwidth: bool | None = None,
+) -> Settings:
+    """The table `[tui]` of the config with flags on top. Raises `InvalidError` naming the key."""
+    if unknown := set(table) - _KNOWN:
+        hint = f"there are {', '.join(sorted(_KNOWN))}"
+        raise InvalidError(f"tui: unknown key {min(unknown)!r}", hint=hint)
+    ssh = bool(environ.get("SSH_CONNECTION"))
+    slow = low_bandwidth if low_bandwidth is not None else _flag(table, "low_bandwidth")
+    words = ascii if ascii is not None else _flag(table, "ascii") or not _speaks_utf8(environ)
+    return Settings(
+        theme=theme or _text(table, "theme", "aether-dark"),
+        theme_dirs=theme_dirs,
+        ascii=words,
+        frame_hz=SLOW_HZ if slow else SSH_HZ if ssh else FAST_HZ,
+        clipboard=_clipboard(table),
+        keymap=_keymap(table),
+        place=place(environ),
+        ssh=ssh,
+    )
+
+
+def _flag(table: Mapping[str, Any], name: str) -> bool:
+    value = table.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidError(f"tui.{name} must be true or false")
+    return value
+
+
+def _text(table: Mapping[str, Any], name: str, default: str) -> str:
+    value = table.get(name, default)
+    if not isinstance(value, str):
+        raise InvalidError(f"tui.{name} must be a text")
+    return value
+
+
+def _keymap(table: Mapping[str, Any]) -> dict[str, Any]:
+    value = table.get("keymap", {})
+    if not isinstance(value, dict):
+        raise InvalidError("tui.keymap must be a table of actions and keys")
+    return value
+
+
+def _clipboard(table: Mapping[str, Any]) -> Literal["auto", "native", "osc52", "file"]:
+    wanted = table.get("clipboard", "auto")
+    for way in WAYS:
+        if wanted == way:
+            return way
+    raise InvalidError(f"tui.clipboard is {', '.join(WAYS)}, not {wanted!r}")
+
+
+def _speaks_utf8(environ: Mapping[str, str]) -> bool:
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or "C.UTF-8"
+    return locale in {"C", "POSIX"} or "utf" in locale.lower()
+
+
+def place(environ: Mapping[str, str]) -> str:
+    """`me@box`: worth knowing where several terminals look alike."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = environ.get("USER", "")
+    host = platform.node().partition(".")[0]
+    return f"{user}@{host}" if user and host else user or host
