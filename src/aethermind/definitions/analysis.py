@@ -93,7 +93,7 @@ def _parse(template: str) -> Uses:
         undeclared = meta.find_undeclared_variables(tree)
         paths = dict.fromkeys(_Paths(tree).paths)
     except TemplateSyntaxError as problem:
-        raise BadTemplate(_reword(problem.message or "it cannot be read"), problem.lineno) from None
+        raise BadTemplate(lookup.reword(problem.message or "it cannot be read"), problem.lineno) from None
     except RecursionError:
         raise BadTemplate("the expression is nested too deep") from None
     builtin = env.globals
@@ -106,10 +106,6 @@ def _parse(template: str) -> Uses:
         # A name that is also set inside the template: which one a path means cannot be told here.
         out.append((root,) if root in stored else path)
     return Uses(tuple(dict.fromkeys(out)), is_expression=single)
-
-
-def _reword(message: str) -> str:
-    return show(message.rstrip(".").replace("print statement", "expression"), 160)
 
 
 def _check_words(env: Any, tree: nodes.Template) -> None:

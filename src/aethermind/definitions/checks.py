@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from aethermind.definitions.drafts import LIST, TEXT, Shape, StepDraft, Used
+from aethermind.definitions.drafts import LIST, TEXT, Place, Shape, StepDraft, Used
 from aethermind.definitions.hints import closest, did_you_mean, show
 from aethermind.definitions.lookup import Path
 from aethermind.definitions.nodes import Scalar, Seq, error, find_word
@@ -129,7 +129,7 @@ class References:
                 raise error(item, f"`{show(name)}` is the group that this step is in")
             if target.surface.always and not draft.surface.always:
                 raise error(item, f"nothing can wait for `{target.id}`, which runs at the end (`always`)")
-            waiting.depends_on.setdefault(target.id, (item.source, item.start))
+            waiting.depends_on.setdefault(target.id, Place(item))
 
     def _find(self, level: Level, draft: StepDraft, name: str) -> tuple[StepDraft, StepDraft] | None:
         """The step called `name` as seen from `draft`, and which step stands beside it (`draft` or the group
@@ -198,22 +198,16 @@ class References:
             raise _at(
                 used, path, f"`{target.id}` runs at the end (`always`): nothing can use its output", None
             )
-        spot = find_word(used.node, path[1] if only_order else path[0], occurrence=".".join(path))
-        (waiting.depends_on if only_order else waiting.references).setdefault(
-            target.id, (used.node.source, spot)
-        )
+        place = Place(used.node, path[1] if only_order else path[0], ".".join(path))
+        (waiting.depends_on if only_order else waiting.references).setdefault(target.id, place)
         return target
 
     def _unknown(self, level: Level, used: Used, path: Path) -> InvalidError:
         name = path[0]
         if name in self._inputs:
             return _at(used, path, f"unknown name `{show(name)}`", f"it is an input: `inputs.{name}`")
-        visible = [i for one in level.chain() for i in one.ids]
-        hint = (
-            self._where_is(level, name)
-            if name in self._all
-            else did_you_mean(name, [*visible, *_SPECIAL], label="steps")
-        )
+        visible = [*(i for one in level.chain() for i in one.ids), "inputs"]
+        hint = self._where_is(level, name) if name in self._all else did_you_mean(name, visible)
         return _at(used, path, f"unknown name `{show(name)}`", hint)
 
     # --- names with a meaning ----------------------------------------------------------------------
@@ -401,6 +395,6 @@ def _needs(draft: StepDraft) -> Iterator[str]:
 
 def _cycle(level: Level, way: list[str]) -> InvalidError:
     draft = level.ids[way[0]]
-    source, spot = draft.depends_on.get(way[1]) or draft.references[way[1]]
+    place = draft.depends_on.get(way[1]) or draft.references[way[1]]
     shown = way if len(way) <= 12 else [*way[:6], "…", *way[-5:]]
-    return source.error(f"the steps wait for each other: {' → '.join(shown)}", spot, hint="break the circle")
+    return place.error(f"the steps wait for each other: {' → '.join(shown)}", hint="break the circle")

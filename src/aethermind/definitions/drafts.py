@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aethermind.definitions.analysis import BadTemplate, Uses, uses, uses_of_condition
-from aethermind.definitions.nodes import Map, Node, Scalar, Seq, Spot, Text, find_word
+from aethermind.definitions.nodes import Map, Node, Scalar, Seq, Spot, find_word
 from aethermind.definitions.surface import StepSurface
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.workflow import Action
@@ -23,6 +23,18 @@ NUMBER = "a number"
 BOOLEAN = "a boolean"
 Shape = dict[str, Any] | str | None
 """What is known of a value: a mapping's keys (with their shapes), the name of another kind, or nothing."""
+
+
+class Place(NamedTuple):
+    """Where a step is named; looked up only for an error."""
+
+    node: Scalar
+    word: str | None = None
+    path: str | None = None
+
+    def error(self, message: str, *, hint: str | None = None) -> InvalidError:
+        spot = find_word(self.node, self.word, occurrence=self.path) if self.word else self.node.start
+        return self.node.source.error(message, spot, hint=hint)
 
 
 @dataclass(slots=True)
@@ -49,8 +61,8 @@ class StepDraft:
     used: list[Used] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
     """What of the `StepDef` is settled already."""
-    depends_on: dict[str, tuple[Text, Spot]] = field(default_factory=dict)
-    references: dict[str, tuple[Text, Spot]] = field(default_factory=dict)
+    depends_on: dict[str, Place] = field(default_factory=dict)
+    references: dict[str, Place] = field(default_factory=dict)
 
     @property
     def id_node(self) -> Node:

@@ -220,7 +220,7 @@ def _explain(problem: Exception) -> tuple[str, str | None]:
     if isinstance(problem, KeyError):
         return f"there is no key {show(str(problem), 60)}", None
     text = getattr(problem, "message", None) or str(problem) or type(problem).__name__
-    text = text.rstrip(".").replace("print statement", "expression")
+    text = lookup.reword(text)
     for python, word in _TYPES.items():
         text = text.replace(python, word)
     message, _, hint = text.partition(" (") if text.endswith(")") else (text, "", "")

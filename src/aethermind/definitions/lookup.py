@@ -107,3 +107,13 @@ def render(value: Json) -> str:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False)
+
+
+def reword(message: str) -> str:
+    """A syntax error of Jinja2 in plainer words."""
+    text = message.rstrip(".")
+    if "unexpected end of template" in text and "print statement" in text:
+        return "an expression is not closed: `}}` is missing"
+    if "unexpected 'end of print statement'" in text or "Expected an expression, got 'end of" in text:
+        return "the expression ends too early"
+    return show(text.replace("print statement", "expression"), 160)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aethermind.domain.errors import InvalidError
 
@@ -15,8 +15,7 @@ _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML takes for an end of line."""
 
 
-@dataclass(slots=True, frozen=True)
-class Spot:
+class Spot(NamedTuple):
     """A place in a text."""
 
     line: int
@@ -41,12 +40,19 @@ class Text:
         return InvalidError(message, hint=hint, file=self.name, line_no=spot.line, column=spot.column)
 
 
+class Odd(NamedTuple):
+    """Why a plain scalar is refused: `no`, `1:30`, `007`, `.nan`."""
+
+    message: str
+    hint: str
+
+
 @dataclass(slots=True, eq=False)
 class Scalar:
     """`value` is resolved by the YAML 1.2 core schema: str, int, float, bool or None.
 
-    `odd` is set for a plain scalar that other YAML readers take for something else than text (`no`,
-    `1:30`, `007`): such a value is refused wherever it stands, with this as the hint.
+    `odd` is set for a plain scalar that other YAML readers take for something else than text; such a value
+    is refused wherever it stands.
     """
 
     source: Text
@@ -55,7 +61,7 @@ class Scalar:
     value: str | int | float | bool | None
     text: str
     plain: bool = True
-    odd: str | None = None
+    odd: Odd | None = None
 
     def plain_data(self) -> Any:
         return self.value

@@ -37,11 +37,7 @@ def refuse_odd(node: Node, key: str = "") -> None:
         if node.odd is not None:
             if key in DURATIONS:
                 duration(node)
-            raise error(
-                node,
-                f"`{show(node.text, 30)}` is ambiguous: text here, something else elsewhere",
-                hint=node.odd,
-            )
+            raise error(node, f"`{show(node.text, 30)}` {node.odd.message}", hint=node.odd.hint)
         if len(node.text) >= 20 and isinstance(node.value, str) and _SECRET.search(node.text):
             raise error(
                 node,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aethermind.definitions.hints import show
-from aethermind.definitions.nodes import Map, Node, Scalar, Seq, Spot, Text, error
+from aethermind.definitions.nodes import Map, Node, Odd, Scalar, Seq, Spot, Text, error
 from aethermind.domain.errors import AethermindError, DeniedError, InvalidError, NotFoundError
 
 MAX_BYTES = 1 << 20
@@ -44,6 +44,7 @@ _ODD = re.compile(
     )\Z""",
     re.VERBOSE,
 )
+_AMBIGUOUS = "is ambiguous: text for some readers, something else for others"
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 
 
@@ -95,11 +96,14 @@ def decode(data: bytes, name: str) -> Text:
             hint = "this looks like UTF-16: save it as UTF-8"
         raise source.error("this is not UTF-8", _spot_after(before), hint=hint) from None
     if (match := _FORBIDDEN.search(text)) is not None:
-        what = "a NUL byte" if match[0] == "\0" else f"the control character {show(match[0])}"
+        nul = match[0] == "\0"
+        what = "a NUL byte" if nul else f"the control character {show(match[0])}"
         raise source.error(
             f"{what} does not belong in a text file",
             _spot_after(text[: match.start()]),
-            hint='in a YAML text in double quotes it can be written as an escape, such as "\\e"',
+            hint=None
+            if nul
+            else 'as part of a text it is written as an escape in double quotes, such as "\\e"',
         )
     return Text(source.name, text)
 
@@ -188,39 +192,53 @@ def _build(source: Text) -> Node:
             values -= 1
 
     for event, start, end in _events(source):
-        if getattr(event, "anchor", None) is not None:
-            sign = "*" if isinstance(event, events.AliasEvent) else "&"
-            raise source.error(
-                f"aliases and anchors (`{sign}{show(event.anchor, 30)}`) are not allowed",
-                start,
-                hint=f"write a text that begins with {sign} in quotes",
-            )
-        if getattr(event, "tag", None) is not None:
-            raise source.error(
-                f"tags (`{show(event.tag, 40)}`) are not allowed", start, hint="write plain values"
-            )
-        if isinstance(event, events.ScalarEvent):
+        kind = type(event)
+        if kind is events.ScalarEvent:
+            _refuse_extras(source, event, start)
             attach(_scalar(source, event.value, event.implicit[0], start, end))
-        elif isinstance(event, events.MappingStartEvent | events.SequenceStartEvent):
+        elif kind is events.MappingStartEvent or kind is events.SequenceStartEvent:
+            _refuse_extras(source, event, start)
             if len(stack) >= MAX_DEPTH:
                 raise source.error(f"nested deeper than {MAX_DEPTH} levels", start)
-            is_map = isinstance(event, events.MappingStartEvent)
+            is_map = kind is events.MappingStartEvent
             node: Seq | Map = Map(source, start, end) if is_map else Seq(source, start, end)
             attach(node)
             stack.append(node)
             keys.append(None)
-        elif isinstance(event, events.MappingEndEvent | events.SequenceEndEvent):
+        elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
             stack.pop().end = end
             keys.pop()
-        elif isinstance(event, events.DocumentStartEvent):
+        elif kind is events.AliasEvent:
+            raise _no_alias(source, "*", event.anchor, start)
+        elif kind is events.DocumentStartEvent:
             documents += 1
             if documents > 1:
-                raise source.error(
-                    "a second document begins here", start, hint="one file holds one document: remove `---`"
-                )
+                hint = "one file holds one document: remove `---`"
+                raise source.error("a second document begins here", start, hint=hint)
     if root is None:
         return Scalar(source, Spot(1, 1), Spot(1, 1), None, "")
     return root
+
+
+def _refuse_extras(source: Text, event: Any, start: Spot) -> None:
+    if event.anchor is not None:
+        raise _no_alias(source, "&", event.anchor, start)
+    if event.tag is not None:
+        raise source.error(
+            f"tags (`{_short_tag(event.tag)}`) are not allowed", start, hint="write plain values"
+        )
+
+
+def _no_alias(source: Text, sign: str, name: str, start: Spot) -> InvalidError:
+    return source.error(
+        f"aliases and anchors (`{sign}{show(name, 30)}`) are not allowed",
+        start,
+        hint=f"write a text that begins with {sign} in quotes",
+    )
+
+
+def _short_tag(tag: str) -> str:
+    return show(tag.replace("tag:yaml.org,2002:", "!!", 1), 40)
 
 
 def _key(source: Text, parent: Map, node: Node) -> Scalar:
@@ -261,44 +279,46 @@ def _scalar(source: Text, text: str, plain: bool, start: Spot, end: Spot) -> Sca
     return Scalar(source, start, end, value, text, odd=odd)
 
 
-def resolve(text: str) -> tuple[str | int | float | bool | None, str | None]:
-    """A plain scalar by the YAML 1.2 core schema → its value, and a hint if it is ambiguous."""
+def resolve(text: str) -> tuple[str | int | float | bool | None, Odd | None]:
+    """A plain scalar by the YAML 1.2 core schema → its value, and what is odd about it."""
     if text in _NULL:
         return None, None
     if text in _BOOL:
         return _BOOL[text], None
     first = text[0]
     if first.isalpha():
-        if (
-            len(text) <= 3
-            and (word := _BOOL_11.get(text.lower()))
-            and text in {text.lower(), text.title(), text.upper()}
-        ):
-            return text, f'write "{text}" in quotes, or {word}'
+        word = _BOOL_11.get(text.lower()) if len(text) <= 3 else None
+        if word is not None and text in {text.lower(), text.title(), text.upper()}:
+            return text, Odd(_AMBIGUOUS, f'write "{text}" in quotes, or {word}')
         return text, None
     if first not in "0123456789+-.":
         return text, None
-    shown = show(text, 30)
     if _INT.match(text):
         if len(text) > 19 or abs(int(text)) >= 1 << 63:
-            return text, f'too large for a number; if it is text, write it in quotes: "{shown}"'
+            return text, Odd("is too large for a number", f"if it is text, {_quoted(text)}")
         return int(text), None
     if _HEX.match(text):
-        return (int(text, 16), None) if len(text) <= 17 else (text, f'write it in quotes: "{shown}"')
+        return (int(text, 16), None) if len(text) <= 17 else (text, Odd(_AMBIGUOUS, _quoted(text)))
     if _FLOAT.match(text):
         number = float(text)
         if number in {float("inf"), float("-inf")}:
-            return text, f'too large for a number; if it is text, write it in quotes: "{shown}"'
+            return text, Odd("is too large for a number", f"if it is text, {_quoted(text)}")
         return number, None
     if _NO_NUMBER.match(text):
-        return text, f'JSON has no such number; if it is text, write it in quotes: "{shown}"'
+        return text, Odd("is no number that JSON knows", f"if it is text, {_quoted(text)}")
     if _ODD.match(text):
-        return text, f'write it in quotes: "{shown}"'
+        return text, Odd(_AMBIGUOUS, _quoted(text))
     return text, None
+
+
+def _quoted(text: str) -> str:
+    return f'write it in quotes: "{show(text, 30)}"'
 
 
 def _explain(source: Text, problem: Any) -> InvalidError:
     mark = problem.problem_mark or problem.context_mark
+    if "end of stream" in str(problem.problem) and problem.context_mark is not None:
+        mark = problem.context_mark  # where the quote was opened
     spot = Spot(mark.line + 1, mark.column + 1) if mark is not None else Spot(1, 1)
     line = source.lines[spot.line - 1] if spot.line <= len(source.lines) else ""
     indent = line[: len(line) - len(line.lstrip(" \t"))]
@@ -319,7 +339,7 @@ def _explain(source: Text, problem: Any) -> InvalidError:
     elif "cannot start any token" in text:
         hint = "a text that begins with this sign needs quotes"
     elif "found unexpected end of stream" in text:
-        hint = "a quote or bracket is not closed"
+        hint = "what begins here is not closed"
     elif "Unicode" in text or "escape" in text:
         hint = "in double quotes a backslash starts an escape: use single quotes or `|`"
     elif "did not find expected" in text or "expected" in text:
