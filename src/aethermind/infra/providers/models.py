@@ -81,7 +81,7 @@ class ConfiguredModels:
         self.endpoints: dict[str, Endpoint] = endpoints_of(config)
         self.prices = GenaiPrices(self.endpoints, config.prices)
         key_env = {name: item.key_env for name, item in self.endpoints.items() if item.key_env}
-        self._secrets = secrets or Secrets(config.environ, key_env=key_env)
+        self.secrets = secrets or Secrets(config.environ, key_env=key_env)
         self._lock = threading.Lock()
         self._providers: dict[str, Provider] = {}
         if simulated is not None:
@@ -97,7 +97,7 @@ class ConfiguredModels:
         target = self.check(name)
         provider = target.partition(":")[0]
         endpoint = self.endpoints[provider]
-        if endpoint.needs_key and self._secrets.find(provider) is None:
+        if endpoint.needs_key and self.secrets.find(provider) is None:
             raise InvalidError(f"{target}: no key for {provider}", hint=self._repair(provider))
         return target
 
@@ -171,7 +171,7 @@ class ConfiguredModels:
     async def discover(self) -> tuple[str, ...]:
         """Ask a local Ollama for its models (at most a second) and the keyring for keys, so that `list` and
         `describe` can tell. Returns Ollama's models."""
-        await asyncio.to_thread(lambda: [self._secrets.find(name) for name in self._keyed()])
+        await asyncio.to_thread(lambda: [self.secrets.find(name) for name in self._keyed()])
         endpoint = self.endpoints["ollama"]
         self._ollama = await _installed(endpoint.base_url) if is_loopback(endpoint.base_url) else ()
         return self._ollama
@@ -193,7 +193,7 @@ class ConfiguredModels:
         if self._ollama:
             notes.append(f"Ollama is running: --model ollama:{self._ollama[0]}")
         for name in VENDOR_MODELS:
-            key = self._secrets.find(name)
+            key = self.secrets.find(name)
             if key is not None and key.origin == "keyring" and not self._config.models:
                 model = VENDOR_MODELS[name]["smart"]
                 notes.append(
@@ -206,7 +206,7 @@ class ConfiguredModels:
                 for alias in self._aliases()
                 for model, reason in [self._alias(alias)]
             ),
-            keyring=self._secrets.keyring,
+            keyring=self.secrets.keyring,
             ollama_models=self._ollama,
             notes=tuple(notes),
         )
@@ -221,7 +221,7 @@ class ConfiguredModels:
         if (configured := self._config.models.get(alias)) is not None:
             return configured, f"[models] in {self._config.path.name}"
         for vendor, models in VENDOR_MODELS.items():
-            if (key := self._secrets.from_environment(vendor)) is not None:
+            if (key := self.secrets.from_environment(vendor)) is not None:
                 return f"{vendor}:{models[alias]}", f"{key.origin} is set"
         return f"sim:{alias}", "simulated: no provider key in the environment and none configured"
 
@@ -237,7 +237,7 @@ class ConfiguredModels:
         if endpoint is None:
             raise NotFoundError(f"unknown provider {name!r}", hint=did_you_mean(name, self.endpoints))
         # A local Ollama and the simulation have no key to look for.
-        key = None if endpoint.local or endpoint.kind == "sim" else self._secrets.find(name)
+        key = None if endpoint.local or endpoint.kind == "sim" else self.secrets.find(name)
         value = key.value if key else ""  # never None: the environment was looked into already
         headers = headers_of(endpoint, self._config.environ)
         deadlines = self._config.deadlines
@@ -288,7 +288,7 @@ class ConfiguredModels:
 
     def _key_report(self, endpoint: Endpoint) -> KeyReport:
         name = endpoint.name
-        key = self._secrets.find(name) if endpoint.needs_key else self._secrets.from_environment(name)
+        key = self.secrets.find(name) if endpoint.needs_key else self.secrets.from_environment(name)
         ready = key is not None or not endpoint.needs_key
         if name == "ollama" and not endpoint.registered:
             ready = bool(self._ollama) or not endpoint.local
@@ -305,7 +305,7 @@ class ConfiguredModels:
     def _repair(self, provider: str) -> str:
         if provider == "ollama":
             return "start it with: ollama serve"
-        variables = " or ".join(self._secrets.variables(provider))
+        variables = " or ".join(self.secrets.variables(provider))
         return f"aethermind auth {provider}" + (f", or set {variables}" if variables else "")
 
     def _guess(self, name: str) -> str:

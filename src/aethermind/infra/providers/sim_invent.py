@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +22,10 @@ _STOP = frozenset({
     "section", "sections", "should", "since", "some", "such", "than", "that", "them", "then", "there",
     "these", "they", "this", "those", "through", "topic", "under", "until", "using", "very", "want", "were",
     "what", "when", "where", "which", "while", "whom", "will", "with", "without", "write", "would", "your",
+    # the language of prompts
+    "answers", "brief", "five", "four", "heading", "headings", "item", "items", "leave", "line", "lines",
+    "markdown", "name", "names", "paragraph", "paragraphs", "plain", "question", "questions", "reader",
+    "return", "sentence", "sentences", "short", "step", "text", "three", "title", "word", "words",
 })  # fmt: skip
 _WORD = re.compile(r"[A-Za-z][A-Za-z-]{3,24}")
 
@@ -274,11 +279,10 @@ class Inventor:
 
 
 def topics(prompt: str) -> tuple[str, ...]:
-    """The words that a prompt seems to be about, in order, at most eight."""
-    tail = prompt[-4_000:]
-    words = dict.fromkeys(word for word in _WORD.findall(tail) if word.lower() not in _STOP)
-    found = tuple(words)[-8:]
-    return found or ("the matter", "the question")
+    """The words that a prompt seems to be about, at most six: those that come back, then the longest."""
+    words = Counter(word for word in _WORD.findall(prompt[-4_000:]) if word.lower() not in _STOP)
+    ranked = sorted(words, key=lambda word: (-words[word], -len(word), word))
+    return tuple(ranked[:6]) or ("the matter", "the question")
 
 
 def _merged(base: Mapping[str, Any], extra: Any) -> dict[str, Any]:
