@@ -29,45 +29,52 @@ _STOP = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[A-Za-z][A-Za-z-]{3,24}")
 
+# No verb agrees with {a} or {b}: they may be singular or plural.
 _OPENINGS = (
     "Three things stand out about {a}.",
-    "The short answer on {a} is that it depends on {b}.",
-    "Most accounts of {a} begin with {b}, and that is a fair place to start.",
-    "What is known about {a} has changed in the last few years.",
+    "The short answer on {a} depends on {b}.",
+    "Most accounts of {a} begin with {b}, and that seems a fair place to start.",
+    "What we know about {a} has changed in the last few years.",
     "It helps to separate {a} from {b} before judging either.",
 )
 _SENTENCES = (
     "The evidence on {a} points two ways, and the stronger half of it concerns {b}.",
-    "Where {a} was measured carefully, the effect was smaller than expected but steady.",
+    "Where somebody measured {a} carefully, the effect was smaller than expected but steady.",
     "Much of the disagreement comes from mixing {a} with {b}.",
     "A plain comparison makes it clearer: with {a} the cost comes early, with {b} it comes late.",
     "Two independent sources agree on this, and one contradicts them for a reason worth reading.",
     "None of this settles the question of {b}, which needs other data.",
-    "In practice people notice {a} only when {b} fails.",
+    "In practice people notice {a} only after trouble with {b}.",
     "The numbers are modest, yet they hold across every case that was looked at.",
     "That leaves a gap: nobody has followed {a} for longer than a few years.",
     "Seen from {b}, the same facts read quite differently.",
-    "The usual objection is that {a} is hard to separate from chance.",
-    "A small change in how {b} is handled removes most of the trouble.",
+    "The usual objection to this view of {a} rests on a handful of cases.",
+    "A small change in the handling of {b} removes most of the trouble.",
     "This part is certain, and it is enough to act on.",
     "The exceptions are few and have causes of their own.",
+    "Older work on {a} used a coarser method and found much the same.",
+    "Whoever has to decide about {b} should begin with the cheapest test.",
+    "The link between {a} and {b} is real, but weaker than its reputation.",
+    "Cost speaks against {a} in the first year and for it afterwards.",
+    "One detail is easy to miss: the figures for {b} leave out the slow cases.",
+    "What changes the picture is time, more than anything about {a}.",
 )
 _CLOSINGS = (
-    "On balance, {a} deserves attention first and {b} can wait.",
+    "On balance, start with {a} and let {b} wait.",
     "The next useful step would be a small, honest test of {a}.",
-    "Until then, the careful reading is that {a} matters more than {b}.",
+    "Until then, the careful reading puts {a} before {b}.",
     "That is the whole of it; the rest is detail.",
 )
 _PHRASES = (
-    "What {a} is",
-    "Where {a} comes from",
+    "What to know about {a}",
+    "Where {a} and {b} meet",
     "{a} and {b}",
     "Limits of {a}",
-    "How {a} is measured",
-    "What {b} changes",
+    "Measuring {a}",
+    "What {b} can change",
     "Open questions on {a}",
     "{a} in practice",
-    "Costs of {b}",
+    "The cost of {b}",
     "What to do about {a}",
 )
 _TITLES = {"title", "name", "heading", "headline", "subject", "label", "topic"}
@@ -105,10 +112,11 @@ class Inventor:
 
     def prose(self, *, max_tokens: int | None = None) -> tuple[str, bool]:
         """Two to four paragraphs; whether they were cut at `max_tokens` (4 bytes each)."""
-        paragraphs = [
-            " ".join(self._sentence(_SENTENCES) for _ in range(2 + self._below(3)))
-            for _ in range(2 + self._below(3))
-        ]
+        left = list(_SENTENCES)
+        paragraphs = []
+        for _ in range(2 + self._below(3)):
+            drawn = [left.pop(self._below(len(left))) for _ in range(2 + self._below(3))]
+            paragraphs.append(" ".join(self._sentence([template]) for template in drawn))
         paragraphs[0] = f"{self._sentence(_OPENINGS)} {paragraphs[0]}"
         paragraphs[-1] = f"{paragraphs[-1]} {self._sentence(_CLOSINGS)}"
         text = "\n\n".join(paragraphs)
