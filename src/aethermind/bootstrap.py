@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
-from aethermind.engine.core import Engine, environment_of
+from aethermind.engine.engine import Engine, environment_of
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
 from aethermind.engine.local import LocalClient

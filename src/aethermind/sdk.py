@@ -15,7 +15,7 @@ from aethermind.domain.events import Submitter
 from aethermind.domain.usage import micro_usd
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, RunRequest
-from aethermind.engine.core import Engine
+from aethermind.engine.engine import Engine
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
 from aethermind.engine.results import RunResult

@@ -18,7 +18,7 @@ from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run, fold
 from aethermind.domain.workflow import StepDef, WorkflowDef
 from aethermind.engine.client import RunRequest
-from aethermind.engine.core import Engine
+from aethermind.engine.engine import Engine
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
 from aethermind.infra.children.local import LocalChildren

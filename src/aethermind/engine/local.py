@@ -22,7 +22,7 @@ from aethermind.domain.ids import SYSTEM, run_stream
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.engine.client import FeedItem, RunRequest
-from aethermind.engine.core import Engine
+from aethermind.engine.engine import Engine
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
     AgentRow,

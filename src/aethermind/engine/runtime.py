@@ -16,7 +16,7 @@ from aethermind.domain.workflow import AgentDef, Function, Prompt, Retry, StepDe
 from aethermind.engine.agents import Agent, Lifecycle, create_agent
 from aethermind.engine.client import RunRequest
 from aethermind.engine.context import StepContext
-from aethermind.engine.core import Engine
+from aethermind.engine.engine import Engine
 from aethermind.engine.live import LiveRun, StepFunction
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import Provider
