@@ -64,7 +64,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.palette = self._make_palette()
         self.clock = FrameClock(settings.frame_hz, self._on_clock)
         self.bridge = Bridge(engine, now=self.now, wake=self.clock.request_soon)
-        self.main_screen = MainScreen(self.bridge, settings, self.palette, self.glyphs)
+        self.main_screen = MainScreen(self.bridge, settings, self.palette, self.glyphs, self.key_of)
         self.context = Context(self, engine, self.main_screen, settings, composition)
         self.main_screen.context = self.context
         self.keymap: Keymap = build(REGISTRY, settings.keymap)

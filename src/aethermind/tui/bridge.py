@@ -9,6 +9,7 @@ Rules
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ class Bridge:
         self.open_id: str | None = None
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._early: dict[str, list[FeedItem]] = {}
+        """Items of runs whose snapshot is on its way."""
+        self._snapshots: dict[str, asyncio.Future[Held]] = {}
         self._runs_changed = False
         self._ended: Run | None = None
         self._listeners: list[Callable[[Changes], None]] = []
@@ -100,22 +103,27 @@ class Bridge:
     async def hold(self, run_id: str) -> Held:
         """Fold this run from now on. Raises `NotFoundError`."""
         held = self._held.get(run_id)
-        if held is not None:
-            self._held.move_to_end(run_id)
-            held.whole = True
-            return held
-        early = self._early.setdefault(run_id, [])
+        if held is None:
+            snapshot = self._snapshots.get(run_id)
+            if snapshot is None:
+                snapshot = self._snapshots[run_id] = asyncio.ensure_future(self._snapshot(run_id))
+                snapshot.add_done_callback(lambda _: self._snapshots.pop(run_id, None))
+            held = await asyncio.shield(snapshot)
+        self._held.move_to_end(run_id)
+        held.whole = True
+        return held
+
+    async def _snapshot(self, run_id: str) -> Held:
+        early = self._early[run_id] = []
         try:
             run = await self._engine.ask(lambda client: client.run(run_id))
             partials = await self._engine.ask(lambda client: client.partials(run_id))
-        except BaseException:
-            self._early.pop(run_id, None)
-            raise
+        finally:
+            del self._early[run_id]  # nothing else runs between here and the list being read
         held = Held(run, now=self._now)
         held.load_partials(partials)
         for item in early:
             held.feed(item)
-        self._early.pop(run_id, None)
         self._held[run_id] = held
         while len(self._held) > _HELD:
             oldest = next(i for i in self._held if i not in {self.open_id, run_id})

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from aethermind.domain.run import Run
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
-from aethermind.tui.rows.cells import Cells, Line, cells_width
+from aethermind.tui.rows.cells import Cells, Line, cut
 from aethermind.tui.rows.draw import STYLE, elapsed
 from aethermind.tui.rows.gantt import spark
 
@@ -32,36 +32,58 @@ def cells(
     pace: str = "",
     place: str = "",
 ) -> Cells:
-    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight."""
-    wide = width >= 100
+    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight. Where there is no
+    room, what is least needed goes first; run, status and money stay.
+    """
+    for room in range(_MOST_ROOM, -1, -1):
+        left, right = _halves(
+            run, now, glyphs, room, status=status, rate=rate, flowing=flowing, pace=pace, place=place
+        )
+        if left.width + right.width < width or not room:
+            break
+    left.to(max(width - right.width, left.width))
+    return cut([*left.cells, *right.cells], width, ellipsis=glyphs.ellipsis)
+
+
+_MOST_ROOM = 6
+
+
+def _halves(
+    run: Run | None,
+    now: int,
+    glyphs: Glyphs,
+    room: int,
+    *,
+    status: str,
+    rate: Sequence[int],
+    flowing: int,
+    pace: str,
+    place: str,
+) -> tuple[Line, Line]:
+    """Left and right part; the more `room`, the more is said."""
     left = Line(ellipsis=glyphs.ellipsis)
-    left.add(" AETHERMIND " if wide else " AETHER ", "brand").add(" ")
     right = Line(ellipsis=glyphs.ellipsis)
+    left.add(" AETHERMIND " if room >= 4 else " AETHER ", "brand").add(" ")
     if run is not None:
-        if wide:
+        if room >= 5:
             left.say(_file(run), "").add("  ")
-        left.say(run.id[:10] if wide else run.id[:6], "id").add("  " if wide else " ")
+        left.say(run.id[:10] if room >= 4 else run.id[:6], "id").add("  " if room >= 4 else " ")
         status = status or run.status
         word = STATUS_WORDS.get(status, status.replace("_", " ").upper())
         left.add(f"{glyphs.status_of(status)} {word}", "head." + STYLE.get(status, "running"))
         left.add(" " + elapsed(run.created_at, run.finished_at, now), "strong")
-        _money(right, run, glyphs, wide=wide)
-        if rate and wide:
+        _money(right, run, glyphs, wide=room >= 5)
+        if rate and room >= 3:
             right.add(" ").add(spark(rate, glyphs), "spark")
-        tokens = run.tally.usage.total_tokens + flowing
-        right.add("  " if not wide else " ").add(
-            ("~" if flowing else "") + fmt.short(tokens) + " tok", "tokens"
-        )
-    if pace:
+        if room >= 1:
+            tokens = run.tally.usage.total_tokens + flowing
+            right.add("  ").add(("~" if flowing else "") + fmt.short(tokens) + " tok", "tokens")
+    if pace and room >= 2:
         right.add("  ").add(pace, "faint")
-    if place and wide:
+    if place and room >= 6:
         right.add("  ").say(place, "faint")
     right.add(" ")
-    room = width - cells_width(right.cells)
-    if left.width > room - 1:
-        left.to(max(room - 1, 0))
-    left.to(max(room, left.width))
-    return [*left.cells, *right.cells]
+    return left, right
 
 
 def _file(run: Run) -> str:

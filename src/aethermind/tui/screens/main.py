@@ -10,7 +10,7 @@ It owns its panes and answers what actions ask of it (`context.Main`). What is o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events
@@ -23,14 +23,12 @@ from aethermind.tui.bridge import Bridge, Frame
 from aethermind.tui.context import PANES, Context, Move, Pane, Settings
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
-from aethermind.tui.rows import header, message
-from aethermind.tui.rows.cells import Line
 from aethermind.tui.rows.runs import RunItem
 from aethermind.tui.rows.trace import failed_steps
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.agents import AgentsPane
+from aethermind.tui.widgets.chrome import Chrome
 from aethermind.tui.widgets.cost import CostPane
-from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
 from aethermind.tui.widgets.logs import LogsPane
 from aethermind.tui.widgets.runs import RunsPane
@@ -55,22 +53,23 @@ class MainScreen(Screen[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[Any]] = main_bindings()
     AUTO_FOCUS = "#pane-trace"
 
-    def __init__(self, bridge: Bridge, settings: Settings, palette: Palette, glyphs: Glyphs) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        settings: Settings,
+        palette: Palette,
+        glyphs: Glyphs,
+        key_of: Callable[[str], str],
+    ) -> None:
         super().__init__(id="main")
         self._bridge = bridge
-        self._settings = settings
-        self._palette = palette
-        self._glyphs = glyphs
         self.context: Context | None = None
         """Given by the app once it is there."""
         self._active: Pane = "trace"
         self._zoomed = False
         self._shape: Shape = "full"
         self._sought = ""
-        self.header = OneLine(palette, id="header")
-        self.tabs = Tabs(palette, glyphs)
-        self.message = OneLine(palette, id="message")
-        self.footer = OneLine(palette, id="footer")
+        self.chrome = Chrome(settings, palette, glyphs, key_of)
         numbers = {pane: n for n, pane in enumerate(PANES, 1)}
         self.agents = AgentsPane(palette, glyphs, numbers["agents"])
         self.runs_pane = RunsPane(palette, glyphs, numbers["runs"])
@@ -80,8 +79,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._panes: dict[Pane, LinePane] = {
             pane.PANE: pane for pane in (self.agents, self.runs_pane, self.trace, self.logs, self.cost)
         }
-        self._note = ""
         self._failed: list[str] = []
+        self._failed_stamp: tuple[str, int, int] = ("", 0, 0)
         self._agents_lines = 0
 
     @property
@@ -93,8 +92,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return app
 
     def compose(self) -> ComposeResult:
-        yield self.header
-        yield self.tabs
+        yield self.chrome.header
+        yield self.chrome.tabs
         with Horizontal(id="upper"):
             with Vertical(id="side"):
                 yield self.agents
@@ -102,8 +101,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             yield self.trace
             yield self.cost
         yield self.logs
-        yield self.message
-        yield self.footer
+        yield self.chrome.message
+        yield self.chrome.footer
 
     def on_mount(self) -> None:
         self._reshape()
@@ -173,8 +172,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 self.cost.update(held, shown)
         if changes is not None and (changes.logs or frame.whole):
             self.logs.update()
-        if changes is None or changes.nodes or frame.whole:
-            self._failed = [node.path for node in failed_steps(held.run)]
+        self._find_failed(held)
         self._show_lines(now)
         if frame.ended is not None or frame.whole:
             self._show_footer()
@@ -188,16 +186,22 @@ class MainScreen(Screen[None], inherit_bindings=False):
             shown = self._shown_now(held, now)
             self.trace.update(None, frozenset(), whole=False, now=shown)
             self.cost.update(held, shown)
-            self._failed = [node.path for node in failed_steps(held.run)]
+            self._find_failed(held)
         self._show_agents(held)
         self.logs.update()
         self._show_lines(now)
         self._show_footer()
 
+    def _find_failed(self, held: Held) -> None:
+        """Walks the whole tree, so only when their number changed."""
+        run = held.run
+        stamp = (run.id, run.generation, run.counts.get("failed", 0))
+        if stamp != self._failed_stamp:
+            self._failed_stamp = stamp
+            self._failed = [node.path for node in failed_steps(run)]
+
     def repalette(self, palette: Palette) -> None:
-        self._palette = palette
-        for line in (self.header, self.tabs, self.message, self.footer):
-            line.repalette(palette)
+        self.chrome.repalette(palette)
         for pane in self._panes.values():
             pane.repalette(palette)
         self.refresh_all()
@@ -227,77 +231,27 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def _show_lines(self, now: int) -> None:
         held = self._bridge.open
-        run = held.run if held is not None else None
         status = self._status(held) if held is not None else ""
-        glyphs = self._glyphs
         shown = self._shown_now(held, now) if held is not None else now
         width = self.size.width
-        if self._shape == "tiny":
-            self.header.show(header.tiny(run, width, shown, glyphs, status=status))
-            return
-        rate: Sequence[int] = ()
-        flowing = 0
-        if held is not None:
-            end = held.run.finished_at or shown
-            begin = (
-                held.run.created_at
-                if held.run.finished_at is not None
-                else max(end - 24_000, held.run.created_at)
-            )
-            rate = held.rate.buckets(begin, max(end, begin + 1_000), header.SPARK)
-            flowing = held.streams.tokens("")
-        self.header.show(
-            header.cells(
-                run,
-                width,
-                shown,
-                glyphs,
-                status=status,
-                rate=rate,
-                flowing=flowing,
-                pace=self._pace(),
-                place=self._settings.place,
-            )
-        )
-        counts: dict[Pane, int] = {
-            "agents": self.agents.row_count(),
-            "runs": self.runs_pane.row_count(),
-            "logs": self.logs.row_count(),
-        }
+        self.chrome.show_header(held, status, width, shown, tiny=self._shape == "tiny")
         if self._shape in {"tabs", "single"} and not self._zoomed:
-            self.tabs.update(self._active, counts, len(self._failed))
-        self._show_message()
-
-    def _pace(self) -> str:
-        hz = self._settings.frame_hz
-        return f"{'ssh' if self._settings.ssh else 'live'} {hz:g}Hz"
-
-    def _show_message(self) -> None:
-        held = self._bridge.open
-        run = held.run if held is not None else None
-        nodes = [run.nodes[path] for path in self._failed if path in run.nodes] if run is not None else []
-        status = self._status(held) if held is not None else ""
-        self.message.show(
-            message.cells(
-                run, nodes, self.size.width, self._glyphs, self._app.key_of, status=status, note=self._note
-            )
-        )
+            counts: dict[Pane, int] = {
+                "agents": self.agents.row_count(),
+                "runs": self.runs_pane.row_count(),
+                "logs": self.logs.row_count(),
+            }
+            self.chrome.show_tabs(self._active, counts, len(self._failed))
+        self.chrome.show_message(held, self._failed, status, width)
 
     def note(self, text: str) -> None:
         """A passing line above the footer; empty takes it away."""
-        self._note = text
-        self._show_message()
+        self.chrome.note = text
+        self._show_lines(self._app.now())
 
     def _show_footer(self) -> None:
-        if self.context is None or not self.is_current:
-            return
-        width = self.size.width
-        pairs = hints(self.context, width)
-        last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
-        line = _pairs([pair for pair in pairs if pair not in last], self._glyphs)
-        right = _pairs(last, self._glyphs)
-        line.to(max(width - right.width - 1, line.width)).extend(right.cells)
-        self.footer.show(line.cells)
+        if self.context is not None and self.is_current:
+            self.chrome.show_footer(hints(self.context, self.size.width), self.size.width)
 
     # --- what actions ask (context.Main) -------------------------------------------------------
 
@@ -425,12 +379,3 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def text_to_copy(self) -> str:
         pane = self._pane
         return pane.row_text(pane.cursor) if pane.row_count() else ""
-
-
-def _pairs(pairs: Sequence[tuple[str, str]], glyphs: Glyphs) -> Line:
-    line = Line(ellipsis=glyphs.ellipsis)
-    line.add(" ")
-    for n, (key, word) in enumerate(pairs):
-        shown = key.replace("↵", glyphs.enter) if glyphs.ascii else key
-        line.add("  " if n else "").add(shown, "key").add(f" {word}", "muted")
-    return line

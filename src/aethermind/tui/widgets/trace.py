@@ -35,6 +35,7 @@ class TracePane(LinePane):
         self._held: Held | None = None
         self._rows: TraceRows | None = None
         self._now = 0
+        self._second = 0
         self._scene: draw.Scene | None = None
         self._critical: frozenset[str] = frozenset()
         self._critical_alone = False
@@ -75,17 +76,18 @@ class TracePane(LinePane):
                 self._apply(structure)
         if now >= self._critical_due:
             self._refresh_critical()
+        second = (now - rows.run.created_at) // 1_000
         old_scale = self._scene.scale if self._scene is not None else None
         self._refresh_scene()
-        if whole or structure or changes is None or self._scene is None or self._scene.scale != old_scale:
-            self.redraw()
-        else:
+        same_scale = self._scene is not None and self._scene.scale == old_scale
+        if changes is not None and same_scale and second == self._second and not (whole or structure):
             self.redraw(self._touched(changes.nodes))
+        else:
+            self._second = second  # times of all that runs have gone on
+            self.redraw()
 
     def _touched(self, paths: frozenset[str]) -> list[int]:
-        """The rows on the screen that show one of these steps, or something above it. Rows of steps that
-        are at work are among them: their bars grow.
-        """
+        """The rows on the screen that show one of these steps, or something above it."""
         rows = self._rows
         if rows is None:
             return []

@@ -1,0 +1,92 @@
+"""The lines around the panes: header, tabs, message, footer, and what each shows when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from aethermind.tui.context import Pane, Settings
+from aethermind.tui.glyphs import Glyphs
+from aethermind.tui.held import Held
+from aethermind.tui.rows import header, message
+from aethermind.tui.rows.cells import Line
+from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.line import OneLine
+from aethermind.tui.widgets.tabs import Tabs
+
+_RECENT_MS = 24_000
+"""What the sparkline of a live run looks back on."""
+
+
+class Chrome:
+    """Owns the four widgets; the screen composes them and says when to draw."""
+
+    def __init__(
+        self, settings: Settings, palette: Palette, glyphs: Glyphs, key_of: Callable[[str], str]
+    ) -> None:
+        self._glyphs = glyphs
+        self._key_of = key_of
+        self._place = settings.place
+        self._pace = f"{'ssh' if settings.ssh else 'live'} {settings.frame_hz:g}Hz"
+        self.header = OneLine(palette, id="header")
+        self.tabs = Tabs(palette, glyphs)
+        self.message = OneLine(palette, id="message")
+        self.footer = OneLine(palette, id="footer")
+        self.note = ""
+        """A passing message."""
+
+    def repalette(self, palette: Palette) -> None:
+        for line in (self.header, self.tabs, self.message, self.footer):
+            line.repalette(palette)
+
+    def show_header(self, held: Held | None, status: str, width: int, now: int, *, tiny: bool) -> None:
+        run = held.run if held is not None else None
+        glyphs = self._glyphs
+        if tiny:
+            self.header.show(header.tiny(run, width, now, glyphs, status=status))
+            return
+        rate: Sequence[int] = ()
+        flowing = 0
+        if held is not None:
+            created, finished = held.run.created_at, held.run.finished_at
+            end = finished if finished is not None else now
+            begin = created if finished is not None else max(end - _RECENT_MS, created)
+            rate = held.rate.buckets(begin, max(end, begin + 1_000), header.SPARK)
+            flowing = held.streams.tokens("")
+        cells = header.cells(
+            run,
+            width,
+            now,
+            glyphs,
+            status=status,
+            rate=rate,
+            flowing=flowing,
+            pace=self._pace,
+            place=self._place,
+        )
+        self.header.show(cells)
+
+    def show_tabs(self, active: Pane, counts: Mapping[Pane, int], failed: int) -> None:
+        self.tabs.update(active, counts, failed)
+
+    def show_message(self, held: Held | None, failed: Sequence[str], status: str, width: int) -> None:
+        run = held.run if held is not None else None
+        nodes = [run.nodes[path] for path in failed if path in run.nodes] if run is not None else []
+        self.message.show(
+            message.cells(run, nodes, width, self._glyphs, self._key_of, status=status, note=self.note)
+        )
+
+    def show_footer(self, pairs: Sequence[tuple[str, str]], width: int) -> None:
+        """Keys and their words; help and quit stand at the right end."""
+        last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
+        line = self._pairs([pair for pair in pairs if pair not in last])
+        right = self._pairs(last)
+        line.to(max(width - right.width - 1, line.width)).extend(right.cells)
+        self.footer.show(line.cells)
+
+    def _pairs(self, pairs: Sequence[tuple[str, str]]) -> Line:
+        glyphs = self._glyphs
+        line = Line(ellipsis=glyphs.ellipsis)
+        line.add(" ")
+        for n, (key, word) in enumerate(pairs):
+            line.add("  " if n else "").add(key.replace("↵", glyphs.enter), "key").add(f" {word}", "muted")
+        return line
