@@ -215,7 +215,7 @@ def test_run_imports_no_screen_and_no_model_sdk(tmp_path: Path) -> None:
         "-m", "aethermind", "run", "hi.yaml", "-i", "who=Ada", "--sim", cwd=tmp_path
     )
     assert output.strip()
-    assert {"aethermind.bootstrap", "aethermind.engine.orchestrator"} <= modules  # it did run
+    assert {"aethermind.bootstrap", "aethermind.engine.scheduler"} <= modules  # it did run
     assert not modules & {"anthropic", "genai_prices", "httpx2", "keyring", "mcp", "openai", "textual"}
 
 

@@ -15,7 +15,7 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from bench.engine import limit, ours
 GOALS = {"W1": 0.60, "W2": 0.40, "W3": 0.40}
 """Share of the limit to be reached at least."""
 W4_IDEAL_S = 0.2
-Contestant = Callable[[str, str, bool], Awaitable[float]]
+Contestant = Callable[[str, str, bool], Coroutine[Any, Any, float]]
 
 
 def measure(contestant: Contestant, workload: str, *, full: bool) -> float:

@@ -96,8 +96,8 @@ class Driver:
         if self.run.finished is not None:
             return False
         if self.running:
-            path = self.choose("next", None) if len(self.running) > 1 else 0  # type: ignore[arg-type]
-            self._finish_attempt(list(self.running)[path % len(self.running)])
+            chosen = self.choose("next", self.run.root) if len(self.running) > 1 else 0
+            self._finish_attempt(list(self.running)[chosen % len(self.running)])
             return True
         if self.run.exhausted:
             return True
@@ -126,10 +126,10 @@ class Driver:
     def _expand(self, node: Node) -> None:
         if node.path not in self.run.todo:
             return
-        if node.index is None and node.iteration is None and not node.children and node.step.when is not None:
-            if not self.choose("when", node):
-                self.emit(StepSkipped(step=node.path, reason="when is false"))
-                return
+        outermost = node.index is None and node.iteration is None and not node.children
+        if outermost and node.step.when is not None and not self.choose("when", node):
+            self.emit(StepSkipped(step=node.path, reason="when is false"))
+            return
         match node.mode:
             case "fan_out":
                 items = tuple(range(self.choose("items", node)))

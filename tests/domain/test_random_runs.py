@@ -15,7 +15,6 @@ from aethermind.domain.workflow import WorkflowDef
 from tests.domain.driver import Driver, picture
 from tests.domain.strategies import workflows
 
-
 EXAMPLES = int(os.environ.get("AETHERMIND_TEST_EXAMPLES", "25"))
 """Per property; the benchmark machine runs some thousands."""
 

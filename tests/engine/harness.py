@@ -1,4 +1,4 @@
-"""A whole engine on an in-memory store: real simulated models, real expressions, a clock that only tests move.
+"""A whole engine on an in-memory store: simulated models, real expressions, schemas and children.
 
 `Harness` is an async context manager; `run` starts a definition and waits until it rests.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import random
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +17,7 @@ from aethermind.definitions.schemas import JsonSchemas
 from aethermind.domain import invariants
 from aethermind.domain.events import Recorded, Submitter
 from aethermind.domain.ids import run_stream
-from aethermind.domain.run import Run, fold
+from aethermind.domain.run import Run
 from aethermind.domain.workflow import StepDef, WorkflowDef
 from aethermind.engine.client import RunRequest
 from aethermind.engine.engine import Engine
@@ -30,21 +32,18 @@ from aethermind.infra.stores.memory import InMemoryStore
 
 
 class StepClock:
-    """Real enough for asyncio timers: `now` follows the monotonic clock from a fixed date."""
+    """A fixed date that goes on with the monotonic clock, as asyncio's timers do."""
 
     START = 1_767_225_600_000
 
     def __init__(self) -> None:
-        import time
-
-        self._time = time
         self._zero = time.monotonic()
 
     def now(self) -> int:
-        return self.START + int((self._time.monotonic() - self._zero) * 1000)
+        return self.START + int((time.monotonic() - self._zero) * 1000)
 
     def monotonic(self) -> float:
-        return self._time.monotonic()
+        return time.monotonic()
 
 
 class SeededChance:
@@ -94,8 +93,6 @@ class Harness:
         await self.engine.close(drain_s=0)
 
     async def start(self, definition: WorkflowDef, inputs: Mapping[str, Any] = {}, **request: Any) -> str:
-        import sys
-
         return await self.client.start_run(
             RunRequest(
                 definition=definition,
@@ -128,6 +125,3 @@ def workflow(*steps: StepDef, **fields: Any) -> WorkflowDef:
 
 def types(history: Sequence[Recorded]) -> list[str]:
     return [recorded.type for recorded in history]
-
-
-__all__ = ["Harness", "fold", "types", "workflow"]

@@ -152,7 +152,8 @@ async def test_cancel_stops_running_work_and_ends_the_run() -> None:
 
     async with Harness() as h:
         h.engine.register("a", slow)
-        run_id = await h.start(workflow(function("a"), StepDef(id="b", action=Value(value=1), depends_on=("a",))))
+        after = StepDef(id="b", action=Value(value=1), depends_on=("a",))
+        run_id = await h.start(workflow(function("a"), after))
         await asyncio.wait_for(started.wait(), 5)
         await h.client.cancel(run_id, by="me")
         run = await asyncio.wait_for(h.client.wait(run_id), 5)

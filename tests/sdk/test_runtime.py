@@ -89,8 +89,8 @@ async def test_lifecycle_events_come_in_order_and_before_the_result(runtime: Age
 
     agent = runtime.create_agent(name="flaky", logic=flaky, retries=1)
     for name in ("agent:started", "agent:status", "agent:completed", "agent:failed"):
-        agent.on(name, lambda told: heard.append((told.name, told.status, told.attempt)))  # type: ignore[arg-type]  # the literal names
-    runtime.engine.scheduler._chance.jitter = lambda: 0.0  # type: ignore[method-assign]  # noqa: SLF001 - no waiting in a test
+        agent.on(name, lambda told: heard.append((told.name, told.status, told.attempt)))
+    runtime.engine.scheduler._chance.jitter = lambda: 0.0  # type: ignore[method-assign]  # no waiting
     result = await runtime.execute_agent("flaky", {})
     assert result.output == 7
     assert heard == [
@@ -132,7 +132,7 @@ async def test_default_retries_mean_one_attempt_more(runtime: AgentRuntime) -> N
         calls += 1
         raise ValueError("no")
 
-    runtime.engine.scheduler._chance.jitter = lambda: 0.0  # type: ignore[method-assign]  # noqa: SLF001 - no waiting in a test
+    runtime.engine.scheduler._chance.jitter = lambda: 0.0  # type: ignore[method-assign]  # no waiting
     runtime.create_agent(name="broken", logic=broken)
     await runtime.execute_agent("broken", {})
     assert calls == 4
@@ -192,7 +192,8 @@ async def test_ctx_chat_counts_for_the_agent(runtime: AgentRuntime) -> None:
     result = await runtime.execute_agent("asker", {}, sim=True)
     assert result.succeeded
     costs = await runtime.client.costs(CostFilter(by="agent", simulated=True))
-    assert [(row.key, row.calls, row.cost_micro_usd) for row in costs] == [("asker", 1, result.cost_micro_usd)]
+    found = [(row.key, row.calls, row.cost_micro_usd) for row in costs]
+    assert found == [("asker", 1, result.cost_micro_usd)]
 
 
 async def test_wrong_use_is_told(runtime: AgentRuntime) -> None:

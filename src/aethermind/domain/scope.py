@@ -15,6 +15,10 @@ from aethermind.domain.state import Node
 Json = Any
 
 
+SPECIAL = ("inputs", "run", "steps", "item", "index", "iteration", "previous", "workflow")
+"""Names that are no step's."""
+
+
 class Scope(Mapping[str, Json]):
     """Names visible to `node` (None: to the outputs of the run). Read-only; values are JSON."""
 
@@ -23,19 +27,18 @@ class Scope(Mapping[str, Json]):
         self._node = node
 
     def __getitem__(self, name: str) -> Json:
-        special = _SPECIAL.get(name)
-        if special is not None:
-            return special(self)
+        if name in SPECIAL:
+            return self._special(name)
         peer = self.find(name)
         if peer is None:
             raise KeyError(name)
         return peer.output
 
     def __contains__(self, name: object) -> bool:
-        return name in _SPECIAL or (isinstance(name, str) and self.find(name) is not None)
+        return name in SPECIAL or (isinstance(name, str) and self.find(name) is not None)
 
     def __iter__(self) -> Iterator[str]:
-        yield from _SPECIAL
+        yield from SPECIAL
         seen: set[str] = set()
         for group in self.groups():
             for name in group.by_id:
@@ -95,26 +98,24 @@ class Scope(Mapping[str, Json]):
         run = self.run
         return {"id": run.id, "status": run.outcome, "error": run.root.error and run.root.error.message}
 
-    def _steps(self) -> Json:
-        return _Steps(self)
-
-    def _inputs(self) -> Json:
-        return self.run.created.inputs
-
-    def _workflow(self) -> Json:
-        return {"name": self.run.definition.name, "description": self.run.definition.description}
-
-
-_SPECIAL = {
-    "inputs": Scope._inputs,
-    "run": Scope._run_facts,
-    "steps": Scope._steps,
-    "item": Scope._item,
-    "index": Scope._index,
-    "iteration": Scope._iteration,
-    "previous": Scope._previous,
-    "workflow": Scope._workflow,
-}
+    def _special(self, name: str) -> Json:
+        match name:
+            case "inputs":
+                return self.run.created.inputs
+            case "run":
+                return self._run_facts()
+            case "steps":
+                return _Steps(self)
+            case "item":
+                return self._item()
+            case "index":
+                return self._index()
+            case "iteration":
+                return self._iteration()
+            case "previous":
+                return self._previous()
+            case _:
+                return {"name": self.run.definition.name, "description": self.run.definition.description}
 
 
 class _Steps(Mapping[str, Json]):

@@ -96,7 +96,7 @@ def step_object(node: Node, *, requests: bool = False) -> dict[str, Json]:
 def _attempt_object(attempt: AttemptState, *, requests: bool) -> dict[str, Json]:
     usages = [call.usage for call in attempt.calls if call.usage is not None]
     prices = [price for call in attempt.calls if (price := _price(call)) is not None]
-    known = bool(usages) or not attempt.calls
+    known = bool(usages) or not any(_used_unknown(call) for call in attempt.calls)
     return {
         "n": attempt.n,
         "status": attempt.status,
@@ -110,6 +110,11 @@ def _attempt_object(attempt: AttemptState, *, requests: bool) -> dict[str, Json]
         "cost_micro_usd": sum(prices) if prices else None,
         "model_calls": [_call_object(call, request=requests) for call in attempt.calls],
     }
+
+
+def _used_unknown(call: CallState) -> bool:
+    """Whether this call used tokens that nobody counted. One that was refused used none."""
+    return call.usage is None and (call.status in {"succeeded", "lost"} or call.cost is not None)
 
 
 def _call_object(call: CallState, *, request: bool) -> dict[str, Json]:

@@ -29,7 +29,6 @@ from aethermind.engine.ports import (
 )
 from aethermind.engine.scheduler import Scheduler
 
-
 MOST_SEEN = 128
 
 

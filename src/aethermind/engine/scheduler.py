@@ -13,39 +13,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import assert_never
 
 from aethermind.domain import recovery
-from aethermind.domain import retry as retrying
-from aethermind.domain.commands import Expand, Finish, Skip, Start, Stop, Wake
-from aethermind.domain.errors import AethermindError, ErrorInfo, StepFailure
+from aethermind.domain.errors import AethermindError
 from aethermind.domain.events import (
     AnyEvent,
     AskOpened,
-    AttemptCancelled,
-    AttemptFailed,
     AttemptLost,
-    AttemptStarted,
-    AttemptSucceeded,
-    BudgetHeld,
     Draft,
     LogWritten,
     RunCreated,
     RunResumed,
-    StepSkipped,
 )
 from aethermind.domain.ids import run_stream
-from aethermind.domain.plan import plan
 from aethermind.domain.run import Run
-from aethermind.domain.scope import Scope
 from aethermind.domain.state import FINISHED_RUN, Node
-from aethermind.domain.workflow import Fail, Value
-from aethermind.engine import expansion
 from aethermind.engine.admission import Admission
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.feed import Feed
-from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, StepFunction, Success
+from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
 from aethermind.engine.ports import Chance, Clock, EventStore, Expressions
+from aethermind.engine.turn import Decider, Turn
 
 RESTING = FINISHED_RUN | {"parked", "waiting_answer", "waiting_budget", "paused"}
 """Statuses in which a run does nothing by itself."""
@@ -69,9 +57,9 @@ class Scheduler:
         self._feed = feed
         self._clock = clock
         self._chance = chance
-        self._expressions = expressions
         self._attempts = attempts
         self.admission = Admission(max_concurrent)
+        self._decider = Decider(expressions=expressions, chance=chance, admission=self.admission)
         self.live: dict[str, LiveRun] = {}
         self._draining = False
 
@@ -210,9 +198,9 @@ class Scheduler:
         try:
             while True:
                 messages = await live.next()
-                turn = _Turn(live, self._clock.now())
+                turn = Turn(live, self._clock.now())
                 version = run.version
-                starts = self._decide(turn, messages)
+                self._decider.decide(turn, messages, draining=self._draining)
                 if turn.drafts:
                     try:
                         recorded = await self._store.append(turn.drafts, {live.stream: version})
@@ -221,8 +209,12 @@ class Scheduler:
                         raise
                     self._feed.publish(recorded)
                 turn.answer()
-                for node, attempt in starts:
+                for node, attempt in turn.starts:
                     self._start(live, node, attempt)
+                for path in turn.stops:
+                    self._stop(live, path)
+                if turn.wake_at is not None:
+                    self._arm(live, turn.wake_at, turn.now)
                 self.admission.queue(live, turn.now)
                 if _rests(live) and live.settled:
                     waiters, live.settled = live.settled, []
@@ -242,91 +234,6 @@ class Scheduler:
             self.admission.leave(live)
             self._dismiss(live)
 
-    def _decide(self, turn: _Turn, messages: list[Message]) -> list[tuple[Node, int]]:
-        """Messages → events applied to the state; then everything that is due. Gives attempts to start."""
-        live, run = turn.live, turn.live.run
-        for message in messages:
-            self._take(turn, message)
-        starts: list[tuple[Node, int]] = []
-        again = bool(run.nodes) or run.exhausted
-        while again:
-            again = False  # only what is decided here and now can make more due; an attempt's start can't
-            for command in plan(run, turn.now, self.admission.room(live, turn.now)):
-                match command:
-                    case Start(step=path, attempt=n):
-                        again |= self._admit(turn, run.nodes[path], n, starts)
-                    case Expand(step=path):
-                        if path in run.todo:
-                            again = True
-                            for event in expansion.expand(run, run.nodes[path], self._expressions, turn.now):
-                                turn.emit(event)
-                    case Skip(step=path, reason=reason):
-                        if path in run.todo:
-                            again = True
-                            turn.emit(StepSkipped(step=path, reason=reason))
-                    case Stop(step=path):
-                        self._stop(live, path)
-                    case Finish(status=status):
-                        turn.emit(expansion.finish(run, status, self._expressions))
-                    case Wake(at=at):
-                        self._arm(live, at, turn.now)
-                    case _:
-                        assert_never(command)
-            again = again and not self._draining
-        return starts
-
-    def _take(self, turn: _Turn, message: Message) -> None:
-        match message:
-            case Ended():
-                self._end(turn, message)
-            case Note(events=events, done=done):
-                for event in events:
-                    turn.emit(event)
-                if done is not None:
-                    turn.done.append(done)
-            case Act(decide=decide, done=done):
-                try:
-                    events = tuple(decide(turn.live.run))
-                except AethermindError as error:
-                    done.set_exception(error)
-                    return
-                for event in events:
-                    turn.emit(event)
-                turn.done.append(done)
-            case _:
-                assert_never(message)
-
-    def _admit(self, turn: _Turn, node: Node, n: int, starts: list[tuple[Node, int]]) -> bool:
-        """Start an attempt, unless an earlier command of this turn took it back. True if it is over already."""
-        if self._draining or turn.live.run.finished is not None:
-            return False
-        if (node.status != "ready" and node.status != "retry_wait") or len(node.attempts) + 1 != n:
-            return False
-        step = node.step
-        turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
-        if isinstance(step.action, (Value, Fail)) and step.save is None:
-            turn.emit(self._evaluate(turn.live.run, node, n))
-            return True
-        self.admission.take(node.lane)
-        turn.live.slots[node.path] = node.lane
-        starts.append((node, n))
-        return False
-
-    def _evaluate(self, run: Run, node: Node, n: int) -> AnyEvent:
-        """Pure steps need no task: they begin and end in the same commit."""
-        action = node.step.action
-        try:
-            if isinstance(action, Value):
-                output = self._expressions.value(action.value, Scope(run, node))
-                return AttemptSucceeded(step=node.path, attempt=n, output=output)
-            reason = self._expressions.text(
-                action.reason if isinstance(action, Fail) else "", Scope(run, node)
-            )
-            error = ErrorInfo(kind="fail_step", message=reason)
-        except StepFailure as failure:
-            error = failure.info
-        return AttemptFailed(step=node.path, attempt=n, error=error)
-
     # --- attempts ------------------------------------------------------------------------------
 
     def _start(self, live: LiveRun, node: Node, attempt: int) -> None:
@@ -340,61 +247,6 @@ class Scheduler:
         if task is not None and path not in live.stopping:
             live.stopping.add(path)
             task.cancel()
-
-    def _end(self, turn: _Turn, message: Ended) -> None:
-        live, run = turn.live, turn.live.run
-        node = run.node(message.step)
-        live.tasks.pop(message.step, None)
-        live.stopping.discard(message.step)
-        self.admission.release(live.slots.pop(message.step))
-        for fact in message.facts:
-            turn.emit(fact)
-        path, n = message.step, message.attempt
-        match message.outcome:
-            case Success(output=output, result=result, saved=saved):
-                turn.emit(AttemptSucceeded(step=path, attempt=n, output=output, result=result, saved=saved))
-            case Cancelled(reason=reason):
-                turn.emit(AttemptCancelled(step=path, attempt=n, reason=reason or node.reason or ""))
-            case Held(scope=scope, needed_micro_usd=needed, available_micro_usd=available):
-                turn.emit(
-                    BudgetHeld(
-                        step=path,
-                        attempt=n,
-                        scope=scope,
-                        needed_micro_usd=needed,
-                        available_micro_usd=available,
-                    )
-                )
-            case ErrorInfo() as error:
-                self._failed(turn, node, n, error)
-            case _:
-                assert_never(message.outcome)
-
-    def _failed(self, turn: _Turn, node: Node, n: int, error: ErrorInfo) -> None:
-        run = turn.live.run
-        if node.path in run.stops:
-            turn.emit(AttemptCancelled(step=node.path, attempt=n, reason=node.reason or ""))
-            return
-        jitter = self._chance.jitter()
-        due = retrying.retry_at(node.step.retry, node.tries, error, now=turn.now, jitter=jitter)
-        turn.emit(AttemptFailed(step=node.path, attempt=n, error=error, retry_at=due))
-        tries = f"{node.tries}/{node.step.retry.max_attempts}"
-        if due is not None:
-            text = f"{error.message}, retry in {(due - turn.now) / 1000:.1f}s ({tries})"
-            level = "warning"
-        else:
-            text = error.message if node.tries == 1 else f"gave up after {node.tries} tries: {error.message}"
-            level = "error"
-        turn.emit(
-            LogWritten(
-                level="warning" if level == "warning" else "error",
-                message=text,
-                step=node.path,
-                attempt=n,
-                agent=node.agent,
-                metadata={"kind": error.kind},
-            )
-        )
 
     def _arm(self, live: LiveRun, at: int, now: int) -> None:
         if live.timer is not None:
@@ -434,33 +286,6 @@ class Scheduler:
                 else:
                     waiter.set_exception(gone)
         live.settled.clear()
-
-
-class _Turn:
-    """One pass of a run's loop: the events it will commit, and whom to answer after the commit."""
-
-    __slots__ = ("done", "drafts", "live", "now")
-
-    def __init__(self, live: LiveRun, now: int) -> None:
-        self.live = live
-        self.now = now
-        self.drafts: list[Draft] = []
-        self.done: list[asyncio.Future[None]] = []
-
-    def emit(self, event: AnyEvent) -> None:
-        self.drafts.append(Draft(self.live.stream, self.now, event))
-        if not isinstance(event, LogWritten):
-            self.live.run.apply(event, self.now)
-
-    def refuse(self, error: Exception) -> None:
-        for done in self.done:
-            if not done.done():
-                done.set_exception(error)
-
-    def answer(self) -> None:
-        for done in self.done:
-            if not done.done():
-                done.set_result(None)
 
 
 def _rests(live: LiveRun) -> bool:

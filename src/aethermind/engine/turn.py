@@ -1,0 +1,213 @@
+"""Deciding: what one pass of a run's loop records, and what it does once that is on disk.
+
+Nothing here waits or acts: messages and the state go in, drafts and effects (as values) come out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import assert_never
+
+from aethermind.domain import retry as retrying
+from aethermind.domain.commands import Expand, Finish, Skip, Start, Stop, Wake
+from aethermind.domain.errors import AethermindError, ErrorInfo, StepFailure
+from aethermind.domain.events import (
+    AnyEvent,
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptStarted,
+    AttemptSucceeded,
+    BudgetHeld,
+    Draft,
+    LogWritten,
+    StepSkipped,
+)
+from aethermind.domain.plan import plan
+from aethermind.domain.run import Run
+from aethermind.domain.scope import Scope
+from aethermind.domain.state import Node
+from aethermind.domain.workflow import Fail, Value
+from aethermind.engine import expansion
+from aethermind.engine.admission import Admission
+from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, Success
+from aethermind.engine.ports import Chance, Expressions
+
+
+class Turn:
+    """One pass of a run's loop: the events it will commit, and what is to be done after the commit."""
+
+    __slots__ = ("done", "drafts", "live", "now", "starts", "stops", "wake_at")
+
+    def __init__(self, live: LiveRun, now: int) -> None:
+        self.live = live
+        self.now = now
+        self.drafts: list[Draft] = []
+        self.done: list[asyncio.Future[None]] = []
+        self.starts: list[tuple[Node, int]] = []
+        """Attempts to start after the commit."""
+        self.stops: list[str] = []
+        """Steps whose attempts are to be cancelled."""
+        self.wake_at: int | None = None
+        """When something is due that is not due now (epoch ms)."""
+
+    def emit(self, event: AnyEvent) -> None:
+        self.drafts.append(Draft(self.live.stream, self.now, event))
+        if not isinstance(event, LogWritten):
+            self.live.run.apply(event, self.now)
+
+    def refuse(self, error: Exception) -> None:
+        for done in self.done:
+            if not done.done():
+                done.set_exception(error)
+
+    def answer(self) -> None:
+        for done in self.done:
+            if not done.done():
+                done.set_result(None)
+
+
+class Decider:
+    """Turns messages and state into a `Turn`."""
+
+    def __init__(self, *, expressions: Expressions, chance: Chance, admission: Admission) -> None:
+        self._expressions = expressions
+        self._chance = chance
+        self._admission = admission
+
+    def decide(self, turn: Turn, messages: list[Message], *, draining: bool) -> None:
+        """Messages → events applied to the state; then everything that is due, as far as there is room.
+        With `draining` nothing new starts."""
+        live, run = turn.live, turn.live.run
+        for message in messages:
+            self._take(turn, message)
+        again = bool(run.nodes) or run.exhausted
+        while again:
+            again = False  # only what is decided here and now can make more due; an attempt's start can't
+            for command in plan(run, turn.now, self._admission.room(live, turn.now)):
+                match command:
+                    case Start(step=path, attempt=n):
+                        again |= not draining and self._admit(turn, run.nodes[path], n)
+                    case Expand(step=path):
+                        if path in run.todo:
+                            again = True
+                            for event in expansion.expand(run, run.nodes[path], self._expressions, turn.now):
+                                turn.emit(event)
+                    case Skip(step=path, reason=reason):
+                        if path in run.todo:
+                            again = True
+                            turn.emit(StepSkipped(step=path, reason=reason))
+                    case Stop(step=path):
+                        turn.stops.append(path)
+                    case Finish(status=status):
+                        turn.emit(expansion.finish(run, status, self._expressions))
+                    case Wake(at=at):
+                        turn.wake_at = at
+                    case _:
+                        assert_never(command)
+
+    def _take(self, turn: Turn, message: Message) -> None:
+        match message:
+            case Ended():
+                self._end(turn, message)
+            case Note(events=events, done=done):
+                for event in events:
+                    turn.emit(event)
+                if done is not None:
+                    turn.done.append(done)
+            case Act(decide=decide, done=done):
+                try:
+                    events = tuple(decide(turn.live.run))
+                except AethermindError as error:
+                    done.set_exception(error)
+                    return
+                for event in events:
+                    turn.emit(event)
+                turn.done.append(done)
+            case _:
+                assert_never(message)
+
+    def _admit(self, turn: Turn, node: Node, n: int) -> bool:
+        """Start an attempt, unless an earlier command of this turn took it back. True if it is over."""
+        if turn.live.run.finished is not None:
+            return False
+        if node.status not in {"ready", "retry_wait"} or len(node.attempts) + 1 != n:
+            return False
+        step = node.step
+        turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
+        if isinstance(step.action, (Value, Fail)) and step.save is None:
+            turn.emit(self._evaluate(turn.live.run, node, n))
+            return True
+        self._admission.take(node.lane)
+        turn.live.slots[node.path] = node.lane
+        turn.starts.append((node, n))
+        return False
+
+    def _evaluate(self, run: Run, node: Node, n: int) -> AnyEvent:
+        """Pure steps need no task: they begin and end in the same commit."""
+        action = node.step.action
+        try:
+            if isinstance(action, Value):
+                output = self._expressions.value(action.value, Scope(run, node))
+                return AttemptSucceeded(step=node.path, attempt=n, output=output)
+            reason = self._expressions.text(
+                action.reason if isinstance(action, Fail) else "", Scope(run, node)
+            )
+            error = ErrorInfo(kind="fail_step", message=reason)
+        except StepFailure as failure:
+            error = failure.info
+        return AttemptFailed(step=node.path, attempt=n, error=error)
+
+    def _end(self, turn: Turn, message: Ended) -> None:
+        live, run = turn.live, turn.live.run
+        node = run.node(message.step)
+        live.tasks.pop(message.step, None)
+        live.stopping.discard(message.step)
+        self._admission.release(live.slots.pop(message.step))
+        for fact in message.facts:
+            turn.emit(fact)
+        path, n = message.step, message.attempt
+        match message.outcome:
+            case Success(output=output, result=result, saved=saved):
+                turn.emit(AttemptSucceeded(step=path, attempt=n, output=output, result=result, saved=saved))
+            case Cancelled(reason=reason):
+                turn.emit(AttemptCancelled(step=path, attempt=n, reason=reason or node.reason or ""))
+            case Held(scope=scope, needed_micro_usd=needed, available_micro_usd=available):
+                turn.emit(
+                    BudgetHeld(
+                        step=path,
+                        attempt=n,
+                        scope=scope,
+                        needed_micro_usd=needed,
+                        available_micro_usd=available,
+                    )
+                )
+            case ErrorInfo() as error:
+                self._failed(turn, node, n, error)
+            case _:
+                assert_never(message.outcome)
+
+    def _failed(self, turn: Turn, node: Node, n: int, error: ErrorInfo) -> None:
+        run = turn.live.run
+        if node.path in run.stops:
+            turn.emit(AttemptCancelled(step=node.path, attempt=n, reason=node.reason or ""))
+            return
+        jitter = self._chance.jitter()
+        due = retrying.retry_at(node.step.retry, node.tries, error, now=turn.now, jitter=jitter)
+        turn.emit(AttemptFailed(step=node.path, attempt=n, error=error, retry_at=due))
+        tries = f"{node.tries}/{node.step.retry.max_attempts}"
+        if due is not None:
+            text = f"{error.message}, retry in {(due - turn.now) / 1000:.1f}s ({tries})"
+            level = "warning"
+        else:
+            text = error.message if node.tries == 1 else f"gave up after {node.tries} tries: {error.message}"
+            level = "error"
+        turn.emit(
+            LogWritten(
+                level="warning" if level == "warning" else "error",
+                message=text,
+                step=node.path,
+                attempt=n,
+                agent=node.agent,
+                metadata={"kind": error.kind},
+            )
+        )
