@@ -41,9 +41,12 @@ def test_each_command_loads_and_explains_itself(name: str, capsys: pytest.Captur
 @pytest.mark.parametrize(
     "typed, told",
     [
-        (["runz"], "No such command 'runz'. Did you mean 'runs'?"),
+        (["showw"], "No such command 'showw'. Did you mean 'show'?"),
         (["xyzzy"], "No such command 'xyzzy'."),
-        (["runs", "--limt", "3"], "No such option '--limt'. Did you mean '--limit'? (aethermind runs --help)"),
+        (
+            ["runs", "--limt", "3"],
+            "No such option '--limt'. Did you mean '--limit'? (aethermind runs --help)",
+        ),
         (["runs", "--limit", "many"], "Invalid value for '--limit': 'many' is not a valid integer range."),
         (["show"], "Missing argument 'RUN'."),
         (["serve"], "`serve` is not in this version yet"),

@@ -110,11 +110,18 @@ def test_a_price_that_nobody_knows_is_null_and_never_zero() -> None:
     assert attempt["usage"]["output_tokens"] == 650
 
 
-def test_usage_that_was_not_reported_is_null_where_a_call_was_made() -> None:
-    found = views.run_object(research(until="live").run)
-    steps = {step["id"]: step for step in found["steps"]}
-    assert steps["sections[2]"]["attempts"][0]["usage"] is None  # its call is in flight
-    assert steps["gather/search_web"]["attempts"][0]["usage"] == dict.fromkeys(USAGE_FIELDS, 0)  # a command
+def test_usage_that_nobody_counted_is_null_and_none_is_zero() -> None:
+    script = wide(2)
+    script.call(100, "each[0]")
+    script.add(200, e.AttemptLost(step="each[0]", attempt=1, resolution="retry", possibly_billed_twice=True))
+    steps = {step["id"]: step for step in views.run_object(script.run)["steps"]}
+    assert steps["each[0]"]["attempts"][0]["usage"] is None  # its call was lost
+    assert steps["list"]["attempts"][0]["usage"] == dict.fromkeys(USAGE_FIELDS, 0)  # it makes no call
+    steps = {step["id"]: step for step in views.run_object(research(until="live").run)["steps"]}
+    refused = steps["gather/scrape"]["attempts"][0]
+    assert refused["model_calls"][0]["error"]["kind"] == "rate_limit"
+    assert refused["usage"] == dict.fromkeys(USAGE_FIELDS, 0)
+    assert refused["cost_micro_usd"] is None
 
 
 def test_times_are_iso_and_durations_milliseconds() -> None:

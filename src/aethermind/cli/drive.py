@@ -70,7 +70,7 @@ def drive(
                 elif ended.done() and ended.result().seq <= run.seq:
                     break
     except StopNow:
-        _leave_at_once()
+        leave_at_once()
     finally:
         subscription.close()
         trace.close(run)
@@ -125,7 +125,7 @@ class _Stopping:
                 signal.signal(number, handler)
 
 
-def _leave_at_once() -> None:
+def leave_at_once() -> None:
     """As a crash would: what is recorded is recorded, the watchdog ends the children."""
 
     def farewell() -> None:

@@ -60,10 +60,8 @@ def report(error: BaseException, given: Given | None = None) -> int:
             return 1
         case _:
             place = record(error, given)
-            tell(
-                f"a defect in aethermind: {type(error).__name__}: {error}"
-                + (f" (see {place})" if place else "")
-            )
+            where = f" (see {place})" if place is not None else ""
+            tell(f"a defect in aethermind: {type(error).__name__}{where}")
             return 1
 
 

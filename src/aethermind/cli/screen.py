@@ -1,0 +1,47 @@
+"""The terminal UI, as the command line starts and leaves it."""
+
+from __future__ import annotations
+
+from aethermind import bootstrap
+from aethermind.cli import streams
+from aethermind.cli.drive import DRAIN_S, leave_at_once
+from aethermind.cli.logs import MOVING
+from aethermind.cli.options import Given
+from aethermind.cli.session import compose, engine_of
+from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.hosting import EngineThread
+from aethermind.engine.queries import RunFilter
+from aethermind.tui.context import StartIntent
+from aethermind.tui.launch import show
+
+
+def open_screen(given: Given) -> int:
+    """The TUI on the user's data; returns the exit code."""
+    composition = compose(given)
+    with engine_of(composition) as engine:
+        return _show(composition, engine, StartIntent())
+
+
+def show_run(composition: bootstrap.Composition, engine: EngineThread, request: RunRequest) -> int:
+    """Start this run in the TUI and watch it."""
+    return _show(composition, engine, StartIntent(request=request))
+
+
+def _show(composition: bootstrap.Composition, engine: EngineThread, start: StartIntent) -> int:
+    code = show(engine, composition, start=start)
+    moving = engine.call(lambda client: _runs(client, MOVING)).result()
+    if moving:
+        streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
+        try:
+            engine.call(lambda client: client.drain(DRAIN_S)).result()
+        except KeyboardInterrupt:
+            leave_at_once()
+        left = engine.call(lambda client: _runs(client, frozenset({"interrupted"}))).result()
+        for run_id in moving & left:
+            streams.note(f"{run_id} is interrupted; to go on: aethermind resume {run_id}")
+    return code
+
+
+async def _runs(client: Client, statuses: frozenset[str]) -> set[str]:
+    page = await client.runs(RunFilter(unfinished=True), limit=200)
+    return {row.id for row in page.items if row.status in statuses}
