@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aethermind.infra.stores.memory import InMemoryStore as InMemoryStore
     from aethermind.sdk import AgentRuntime as AgentRuntime
     from aethermind.sdk import connect as connect
-    from aethermind.sdk import open as open
+    from aethermind.sdk import open as open  # noqa: A004 - `aethermind.open` is the name that users write
 
 _HOMES = {
     "AethermindError": "domain.errors",
