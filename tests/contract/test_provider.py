@@ -260,8 +260,11 @@ async def test_a_simulated_call_can_be_cancelled_while_it_waits() -> None:
 async def test_a_conversation_keeps_its_order_on_the_wire(wire: Wire) -> None:
     async with serve(wires.good(wire)) as server:
         provider = connect(wire, server.url)
-        turns = ("user", "one"), ("assistant", "two"), ("user", "three")
-        messages = tuple(Message(role=role, content=text) for role, text in turns)  # type: ignore[arg-type]
+        messages = (
+            Message(role="user", content="one"),
+            Message(role="assistant", content="two"),
+            Message(role="user", content="three"),
+        )
         await collect(provider, ChatRequest(model="m-1", messages=messages, instructions="be brief"))
         await provider.close()
         assert server.last.path == wire.path

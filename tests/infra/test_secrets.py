@@ -20,7 +20,7 @@ class Memory(keyring.backend.KeyringBackend):
     priority = 1.0
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # keyring has no types there
         self.entries: dict[tuple[str, str], str] = {}
         self.asked = 0
 

@@ -70,22 +70,25 @@ def stop_list(settings: Mapping[str, Any]) -> list[str] | None:
 
 def _wrong(name: str, value: object) -> str | None:
     """What the value should have been, or None if it is fine."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    whole = number if isinstance(number, int) else None
     match name:
         case "max_tokens" | "num_ctx":
-            return None if whole and 1 <= value <= 100_000_000 else "a positive whole number"  # type: ignore[operator]
+            good = whole is not None and 1 <= whole <= 100_000_000
+            return None if good else "a positive whole number"
         case "seed":
-            return None if whole else "a whole number"
+            return None if whole is not None else "a whole number"
         case "temperature":
-            return None if number and 0 <= value <= 2 else "a number from 0 to 2"  # type: ignore[operator]
+            good = number is not None and 0 <= number <= 2
+            return None if good else "a number from 0 to 2"
         case "top_p":
-            return None if number and 0 < value <= 1 else "a number above 0, at most 1"  # type: ignore[operator]
+            good = number is not None and 0 < number <= 1
+            return None if good else "a number above 0, at most 1"
         case "reasoning":
             return None if value in REASONING else "low, medium or high"
         case "stop":
             texts = value if isinstance(value, list | tuple) else [value]
-            good = texts and all(isinstance(text, str) and text for text in texts)
+            good = bool(texts) and all(isinstance(text, str) and text for text in texts)
             return None if good else "a text or a list of texts"
         case _:
             return None
