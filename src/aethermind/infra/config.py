@@ -1,7 +1,7 @@
 """What a user may set: `config.toml`, then the environment, then flags; later ones win.
 
     home = "~/agents"                      # else AETHERMIND_HOME, else the platform's data directory
-    python = "~/.venvs/work/bin/python"    # for `python:` steps, where the cwd has no .venv
+    python = "~/.venvs/lab/bin/python"     # for `python:` steps, where the cwd has no .venv
     workflows = "~/workflows"              # where `run NAME` looks, too
     durability = "power"                   # or "process": faster, a power cut may lose the last commits
     [models]                               # aliases; `fast` and `smart` are built in
