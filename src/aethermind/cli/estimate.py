@@ -45,9 +45,11 @@ def estimate(
     low = high = prompts = unpriced = 0
     assumed = False
     for step, (least, most), guessed in _prompts(definition.steps, (1, 1), limit):
+        if not isinstance(step.action, Prompt):
+            continue
         config = prompt_config(definition, step)
         name = next((found for alias in config.models for found in models.get(alias, ())), None)
-        if name is None or not isinstance(step.action, Prompt):
+        if name is None:
             continue
         prompts += 1
         assumed = assumed or guessed
