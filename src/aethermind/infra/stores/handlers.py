@@ -267,8 +267,6 @@ def _settle(
     else:
         run.settled += 1
     counts = (0,) * 5 if usage is None else tokens(usage)
-    if usage is not None:
-        run.usage = run.usage + usage
     micro = None if cost is None else cost.micro_usd
     priced = int(micro is not None)
     unpriced = int(cost is not None and micro is None)

@@ -9,6 +9,7 @@ Rules
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -18,6 +19,9 @@ from pathlib import Path
 from aethermind.domain.errors import BusyError, InvalidError, StoreError
 
 FILE = "engine.lease"
+PATIENCE = 50
+PAUSE_S = 0.002
+"""How often, and how far apart, it is tried again while nobody says that he owns it."""
 
 
 class Lease:
@@ -31,27 +35,31 @@ class Lease:
 
     @classmethod
     def acquire(cls, directory: str | Path, name: str = FILE) -> Lease:
-        """Take the lease at once. `name`: of its file, where a directory holds several databases. Raises `BusyError` naming the pid of the owner, `InvalidError` if the
-        directory can't be written to."""
+        """Take the lease at once. `name`: of its file, where a directory holds several databases.
+
+        Raises `BusyError` naming the pid of the owner, `InvalidError` if the directory can't be written to.
+        """
         path = Path(directory) / name
-        while True:
+        for _ in range(PATIENCE):
             fd = _open(path)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not _is_still(path, fd):  # somebody put another file in its place
-                    os.close(fd)
-                    continue
-                epoch = _read(fd)[0] + 1
-                _write(fd, epoch)
+                if _is_still(path, fd):  # nobody put another file in its place
+                    epoch = _read(fd)[0] + 1
+                    _write(fd, epoch, os.getpid())
+                    return cls(path, fd, epoch)
             except BlockingIOError:
-                pid = _holder(fd)
-                os.close(fd)
-                who = f"the engine with pid {pid}" if pid else "another engine"
-                raise BusyError(f"{who} owns the data in {path.parent}") from None
+                pid = _read(fd)[1]
+                if pid and _is_alive(pid):
+                    os.close(fd)
+                    raise BusyError(f"the engine with pid {pid} owns the data in {path.parent}") from None
+                # Its new owner has not written its pid yet, or somebody only asks who owns it.
+                time.sleep(PAUSE_S)
             except OSError as error:
                 os.close(fd)
                 raise _explain(path, error) from error
-            return cls(path, fd, epoch)
+            os.close(fd)
+        raise BusyError(f"another engine owns the data in {path.parent}")
 
     @staticmethod
     def owner(directory: str | Path, name: str = FILE) -> str | None:
@@ -63,7 +71,13 @@ class Lease:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = _holder(fd)
+            for _ in range(PATIENCE):
+                pid = _read(fd)[1]
+                if pid and _is_alive(pid):
+                    break
+                time.sleep(PAUSE_S)
+            else:
+                pid = 0
             return f"the engine with pid {pid}" if pid else "another engine"
         finally:
             os.close(fd)
@@ -73,6 +87,8 @@ class Lease:
         """Give it back. Idempotent."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
+            with contextlib.suppress(OSError):
+                _write(fd, self.epoch, 0)
             os.close(fd)
 
 
@@ -100,16 +116,6 @@ def _read(fd: int) -> tuple[int, int]:
     return int(fields[0]), int(fields[1])
 
 
-def _holder(fd: int) -> int:
-    """The pid of who holds the lock. A new owner needs a moment to write down its own."""
-    for _ in range(50):
-        pid = _read(fd)[1]
-        if pid and _is_alive(pid):
-            return pid
-        time.sleep(0.002)
-    return 0
-
-
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -120,9 +126,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _write(fd: int, epoch: int) -> None:
+def _write(fd: int, epoch: int, pid: int) -> None:
     # Of one length, written over the old line: a crash leaves the old or the new one, never none.
-    os.pwrite(fd, f"{epoch:<12d} {os.getpid():<10d}\n".encode(), 0)
+    os.pwrite(fd, f"{epoch:<12d} {pid:<10d}\n".encode(), 0)
     os.fsync(fd)
 
 

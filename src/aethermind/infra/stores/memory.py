@@ -124,6 +124,8 @@ class InMemoryStore:
                 (where.run_id is None or runs[row[1]][1] == where.run_id)
                 and (where.agent is None or row[5] == where.agent)
                 and (where.status is None or row[6] == where.status)
+                # As on disk: in a run that has ended nothing runs.
+                and not (where.status == "running" and where.run_id is None and runs[row[1]][7] is not None)
             )
 
         def shape(row: Row) -> AttemptRow:

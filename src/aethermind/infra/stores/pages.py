@@ -171,6 +171,4 @@ def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[Co
     ]
     if where.by == "day":
         return sorted(rows, key=lambda row: row.key, reverse=True)
-    return sorted(
-        rows, key=lambda row: -1 if row.cost_micro_usd is None else row.cost_micro_usd, reverse=True
-    )
+    return sorted(rows, key=lambda row: (row.cost_micro_usd is None, -(row.cost_micro_usd or 0), row.key))

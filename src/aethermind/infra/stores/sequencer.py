@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from aethermind.domain.errors import ConflictError
+from aethermind.domain.errors import ConflictError, InvalidError
 from aethermind.domain.events import Draft, LogLevel, LogWritten, Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.engine.queries import Partial
@@ -36,11 +36,14 @@ KEPT_STREAMS = 4096
 
 def encode(draft: Draft) -> str:
     """An event's data as text; of a log only its metadata ('' if there is none). Done by the caller of
-    `append`, outside the transaction."""
+    `append`, outside the transaction. Raises `InvalidError` for what is no JSON."""
     event = draft.event
-    if type(event) is LogWritten:
-        return encode_json(event.metadata).decode() if event.metadata else ""
-    return encode_event(event).decode()
+    try:
+        if type(event) is LogWritten:
+            return encode_json(event.metadata).decode() if event.metadata else ""
+        return encode_event(event).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidError(f"{type(event).__name__} of {draft.stream} can't be recorded: {error}") from error
 
 
 class Batch:

@@ -32,7 +32,7 @@ from aethermind.engine.queries import (
     WorkflowRow,
 )
 from aethermind.infra.stores import filters, flush, pages
-from aethermind.infra.stores.database import Durability, connect
+from aethermind.infra.stores.database import Durability, connect, connect_reader
 from aethermind.infra.stores.memory import InMemoryStore
 from aethermind.infra.stores.reader import Reader, events
 from aethermind.infra.stores.sequencer import LOGS_PER_RUN, encode
@@ -90,8 +90,10 @@ class SqliteStore:
         self._closed = False
 
     async def start(self) -> None:
+        """Open the file. Raises as `open_store`."""
         if self._writer is None:
-            await self._reader.rows("SELECT 1")
+            # A failure inside aiosqlite's thread can't be waited for, so the file is tried before.
+            await asyncio.to_thread(lambda: connect_reader(self.path).close())
         else:
             await self._writer.start().future
 
