@@ -9,9 +9,8 @@ import click
 from aethermind.cli import streams
 from aethermind.cli.asking import ask_field
 from aethermind.cli.options import Given, as_json, verb, viewing
-from aethermind.cli.resume import go_on
-from aethermind.cli.session import compose, engine_of, user
-from aethermind.cli.show import find
+from aethermind.cli.resume import engine_for, go_on
+from aethermind.cli.session import compose, user
 from aethermind.definitions.inputs import from_words
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run
@@ -47,8 +46,7 @@ def command(
     settle it.
     """
     composition = compose(given)
-    with engine_of(composition) as engine:
-        found, _ = engine.call(lambda client: find(client, run)).result()
+    with engine_for(composition, run) as (engine, found):
         node = _waiting(found, step)
         values = _values(node, pairs)
 

@@ -118,7 +118,7 @@ class LiveTree:
         line.append(f"  {run.id}  ", "dim")
         line.append(*self._mark(status))
         line.append(f" {status}  {text.took((run.finished_at or now) - run.created_at)}")
-        if tally.calls:
+        if tally.usage.total_tokens or tally.unpriced:
             line.append(f"  {text.tokens(tally.usage.total_tokens)} tok")
             line.append(f"  {text.money(tally.cost, unpriced=tally.unpriced)}")
         if run.created.simulated:

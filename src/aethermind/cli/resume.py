@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -11,6 +12,7 @@ from aethermind.cli import ending, streams
 from aethermind.cli.drive import drive
 from aethermind.cli.options import Given, as_json, verb, viewing
 from aethermind.cli.session import compose, engine_of, user
+from aethermind.cli.targets import functions_of
 from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
 from aethermind.domain.run import Run
 from aethermind.engine.client import Client
@@ -66,11 +68,22 @@ def go_on(
 def command(given: Given, run: str, plain: bool, quiet: bool, as_json: bool) -> int:
     """Go on with RUN (default: the last one). What is done is not done again; a finished run is shown."""
     composition = compose(given)
-    with engine_of(composition) as engine:
-        found = engine.call(lambda client: _find(client, run)).result()
+    with engine_for(composition, run) as (engine, found):
         was_over = found.finished is not None
         code = go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet)
     return 0 if was_over else code
+
+
+@contextmanager
+def engine_for(composition: bootstrap.Composition, ref: str) -> Iterator[tuple[EngineThread, Run]]:
+    """An engine that can go on with this run, and the run as it is now."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(engine_of(composition))
+        run = engine.call(lambda client: _find(client, ref)).result()
+        if functions := functions_of(run):
+            stack.close()
+            engine = stack.enter_context(engine_of(composition, functions=functions))
+        yield engine, run
 
 
 async def _find(client: Client, ref: str) -> Run:

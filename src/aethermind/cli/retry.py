@@ -6,9 +6,8 @@ import click
 
 from aethermind import bootstrap
 from aethermind.cli.options import Given, as_json, verb, viewing
-from aethermind.cli.resume import go_on
-from aethermind.cli.session import compose, engine_of, user
-from aethermind.cli.show import find
+from aethermind.cli.resume import engine_for, go_on
+from aethermind.cli.session import compose, user
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.engine.client import Client
 
@@ -24,8 +23,7 @@ from aethermind.engine.client import Client
 def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: bool, as_json: bool) -> int:
     """Run the failed steps of RUN again, and what depends on them. Earlier tries and costs stay."""
     composition = compose(given)
-    with engine_of(composition) as engine:
-        found, _ = engine.call(lambda client: find(client, run)).result()
+    with engine_for(composition, run) as (engine, found):
         if found.finished is None:
             raise InvalidError(f"run {found.id} is not finished", hint=f"aethermind resume {found.id}")
         for step in steps:

@@ -137,8 +137,10 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             if retry_at is not None:
                 soon = text.took(max(retry_at - recorded.at, 0))
                 return "retry_wait", f"{step}  {error.message}; again in {soon}"
+            tries = run.nodes[step].tries
+            gave_up = f"gave up after {tries} tries: " if tries > 1 else ""
             hint = f" ({error.hint})" if error.hint else ""
-            return "failed", f"{step}  {error.message}{hint}"
+            return "failed", f"{step}  {gave_up}{error.message}{hint}"
         case e.AttemptCancelled(step=step, reason=reason):
             return "cancelled", f"{step}  {reason or 'cancelled'}"
         case e.AttemptLost(step=step, resolution=resolution, possibly_billed_twice=twice):
@@ -169,6 +171,8 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
         case e.BudgetRaised(micro_usd=amount):
             return "running", f"the budget is {text.money(amount)} now"
         case e.LogWritten(level=level, message=message, step=step):
+            if _is_told(event, run):
+                return None
             return "", f"{step or 'run'}  {'' if level == 'info' else level + ': '}{message}"
         case (
             e.WorkflowRegistered()
@@ -182,6 +186,14 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             return None  # of the system, not of a run
         case _:
             assert_never(event)
+
+
+def _is_told(log: e.LogWritten, run: Run) -> bool:
+    """Whether this is the engine's own log line about an attempt whose failure has a line already."""
+    node = run.nodes.get(log.step or "")
+    if node is None or log.attempt is None or "kind" not in log.metadata or log.attempt > len(node.attempts):
+        return False
+    return node.attempts[log.attempt - 1].error is not None
 
 
 def heading(run: Run) -> str:
