@@ -226,7 +226,8 @@ class AethermindApp(App[int], inherit_bindings=False):
     # --- looks ---------------------------------------------------------------------------------
 
     def _make_palette(self) -> Palette:
-        return Palette(self.theme_variables, no_color=self.no_color)
+        # Not `theme_variables`: before the first paint these are still of Textual's default theme.
+        return Palette(self.get_css_variables(), no_color=self.no_color)
 
     def _load_theme(self, name: str) -> None:
         """The theme to begin with; the others are read after the first paint."""
