@@ -89,9 +89,9 @@ def cells(item: AgentItem, width: int, glyphs: Glyphs) -> Cells:
     room = width - line.width - 7
     name = max(min(room * 3 // 5, 24), 6)
     line.say(item.name, quiet, width=name).add(" ")
-    model = room - name - 2 if width < 60 else 18
+    model = room - name - 2 if width < 72 else 18
     line.say(fmt.model(item.model), "faint", width=max(model, 0)).add(" ")
-    if width >= 60:
+    if width >= 72:
         tokens = item.tokens + item.streaming
         mark = "~" if item.streaming else ""
         line.field(f"{item.attempts or ''}", 4, "time", right=True)

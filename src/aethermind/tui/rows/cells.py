@@ -28,7 +28,7 @@ def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") ->
     used = width_of(text)
     if used > width:
         keep = width - len(ellipsis)
-        return set_cell_size(text, keep) + ellipsis if keep > 0 else set_cell_size(text, width)
+        return set_cell_size(text, keep) + ellipsis if keep >= 0 else set_cell_size(text, width)
     pad = " " * (width - used)
     return pad + text if right else text + pad
 

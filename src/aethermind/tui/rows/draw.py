@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aethermind.domain import views
-from aethermind.domain.state import AttemptState, Node
+from aethermind.domain.state import Node
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows import gantt
-from aethermind.tui.rows.cells import Cells, Line, fit
+from aethermind.tui.rows.cells import Cells, Line, fit, width_of
 from aethermind.tui.rows.gantt import Piece, Scale
 from aethermind.tui.rows.trace import CallRef, Row, ToolRef, TraceRows
 
@@ -345,17 +345,12 @@ def _tool(row: ToolRef, scene: Scene) -> Cells:
     return _bar(line, scene, [Piece(tool.started_at, end, f"call.{STYLE[status]}")])
 
 
-def attempt_label(attempt: AttemptState) -> str:
-    return f"try {attempt.n}"
-
-
 def crumbs(path: str, workflow: str, glyphs: Glyphs, width: int) -> str:
     """`research ▸ gather ▸ read_papers`, cut in the middle where it is too long."""
     parts = [workflow, *(p for p in path.split("/") if p)]
     text = glyphs.path.join(parts)
-    while len(text) > width and len(parts) > 2:
-        parts[1:3] = [glyphs.ellipsis] if len(parts) == 3 else [glyphs.ellipsis, *parts[3:]]
-        text = glyphs.path.join(parts)
-        if len(parts) <= 2:
-            break
-    return fit(text, width, ellipsis=glyphs.ellipsis).rstrip() if len(text) > width else text
+    left_out = 0
+    while width_of(text) > width and left_out < len(parts) - 2:
+        left_out += 1
+        text = glyphs.path.join((parts[0], glyphs.ellipsis, *parts[1 + left_out :]))
+    return text if width_of(text) <= width else fit(text, width, ellipsis=glyphs.ellipsis)

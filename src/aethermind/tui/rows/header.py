@@ -35,12 +35,14 @@ def cells(
     """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight. Where there is no
     room, what is least needed goes first; run, status and money stay.
     """
-    for room in range(_MOST_ROOM, -1, -1):
+    room = _MOST_ROOM
+    while True:
         left, right = _halves(
             run, now, glyphs, room, status=status, rate=rate, flowing=flowing, pace=pace, place=place
         )
         if left.width + right.width < width or not room:
             break
+        room -= 1
     left.to(max(width - right.width, left.width))
     return cut([*left.cells, *right.cells], width, ellipsis=glyphs.ellipsis)
 
