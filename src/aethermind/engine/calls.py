@@ -67,6 +67,22 @@ class Services:
         self.schemas = schemas
         self.partials = partials
         self.scrub = scrub
+        self._warm: dict[str, asyncio.Task[None]] = {}
+
+    def begin_warming(self, provider: str) -> asyncio.Task[None]:
+        """Have its SDK and prices imported on a worker thread, once: an import may take seconds, and the
+        loop must not stop for it."""
+        task = self._warm.get(provider)
+        if task is None:
+            loop = asyncio.get_running_loop()
+            task = self._warm[provider] = loop.create_task(self.models.warm([provider]))
+        return task
+
+    async def warm(self, provider: str) -> None:
+        """Until it is imported. What goes wrong there is told by the call itself."""
+        task = self.begin_warming(provider)
+        if not task.done():
+            await asyncio.wait({task})
 
 
 class HeldByBudget(Exception):
@@ -162,6 +178,7 @@ class Calls:
         services, live, node = self._services, self._live, self._node
         full = f"{provider_name}:{request.model}"
         provider = services.models.provider(provider_name)
+        await services.warm(provider_name)
         async with services.governor.admit(full) as waited_ms:
             if waited_ms and self.deadline is not None and (when := self.deadline.when()) is not None:
                 self.deadline.reschedule(when + waited_ms / 1000)

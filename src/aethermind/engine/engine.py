@@ -61,7 +61,7 @@ class Engine:
         self._seen: dict[int, tuple[WorkflowDef, str, tuple[str, ...]]] = {}
         self._children = children
         self._partials = Partials(store)
-        services = Services(
+        self._services = services = Services(
             clock=clock,
             feed=self.feed,
             models=models,
@@ -92,6 +92,8 @@ class Engine:
         models = self._resolve(names, request)
         used = [name for chain in models.values() for name in chain]
         simulated = request.simulated or (bool(used) and all(name.startswith("sim:") for name in used))
+        for provider in {name.partition(":")[0] for name in used}:
+            self._services.begin_warming(provider)
         budget = request.budget_micro_usd
         if budget is None and definition.budget is not None:
             budget = definition.budget.micro_usd
