@@ -151,7 +151,7 @@ class Stage(App[None]):
         self.register_theme(AETHER)
         self.theme = "stage"
         self.set_keymap(self.keymap.overrides)
-        self.push_screen(Under())
+        _ = self.push_screen(Under())
 
     def now(self) -> int:
         return self._now

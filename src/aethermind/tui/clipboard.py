@@ -43,7 +43,7 @@ async def copy(
     if how in {"auto", "native"}:
         for argv in commands(env, ssh=ssh and how == "auto"):
             if await asyncio.to_thread(_feed, argv, text):
-                return f"copied {what} ({argv[0]})"
+                return f"copied {what} ({Path(argv[0]).name})"
     if how in {"auto", "osc52"} and len(b64encode(text.encode("utf-8", "replace"))) <= CAP:
         osc52(text)
         return f"copied {what} (OSC 52: if it did not arrive, your terminal does not take it)"
@@ -64,7 +64,8 @@ def commands(env: Mapping[str, str], *, ssh: bool) -> list[Sequence[str]]:
             found.append(("wl-copy",))
         if env.get("DISPLAY"):
             found += [("xclip", "-selection", "clipboard"), ("xsel", "--input", "--clipboard")]
-    return [argv for argv in found if shutil.which(argv[0], path=env.get("PATH")) is not None]
+    places = ((shutil.which(argv[0], path=env.get("PATH")), argv) for argv in found)
+    return [(place, *argv[1:]) for place, argv in places if place is not None]
 
 
 def _feed(argv: Sequence[str], text: str) -> bool:

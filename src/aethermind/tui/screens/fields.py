@@ -133,7 +133,7 @@ def read(field: Field, text: str, *, files: bool = True) -> tuple[bool, Json]:
         value: object = _lines(field, text) if field.kind == "list" else text
         found = parse_inputs({field.name: field.definition}, {field.name: value})[field.name]
     except InvalidError as error:
-        raise InvalidError(error.message.removeprefix(f"input `{field.name}`: ")) from None
+        raise InvalidError(error.message.removeprefix(f"input `{field.name}`").lstrip(": ")) from None
     return True, found
 
 

@@ -38,11 +38,10 @@ class FindScreen(PromptScreen):
         super().__init__("find: ")
         self.context = context
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.answer(event.value)
-        if event.value:
-            self.call_after_refresh(self._find, event.value)
+    def submitted(self, text: str) -> None:
+        self.answer(text)
+        if text:
+            self.call_after_refresh(self._find, text)
 
     def _find(self, text: str) -> None:
         REGISTRY["find.find"].run(self.context, text)

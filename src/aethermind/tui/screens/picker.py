@@ -47,15 +47,18 @@ class PickerScreen(Dialog[None]):
             choices.can_focus = False
             yield choices
             yield Line("", id="picker-note")
+            yield Line("", id="picker-problem", classes="-bad")
 
     def on_mount(self) -> None:
         self._all = workflows(self.context)
+        self._problem("")
         self._show(self.wanted)
         if self.wanted and (flow := find(self.context, self.wanted)) is not None:
             self._open(flow)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        self._problem("")
         self._show(event.value)
 
     def _show(self, query: str) -> None:
@@ -79,10 +82,13 @@ class PickerScreen(Dialog[None]):
         flow = self._shown[event.option_index]
         self._note("\n".join(part for part in (flow.description, _tilde(flow.path)) if part))
 
-    def _note(self, text: str, *, bad: bool = False) -> None:
-        note = self.query_one("#picker-note", Line)
-        note.set_class(bad, "-bad")
-        note.show(text)
+    def _note(self, text: str) -> None:
+        self.query_one("#picker-note", Line).show(text)
+
+    def _problem(self, text: str) -> None:
+        line = self.query_one("#picker-problem", Line)
+        line.show(text)
+        line.display = bool(text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -92,7 +98,7 @@ class PickerScreen(Dialog[None]):
         elif (flow := find(self.context, event.value.strip())) is not None:
             self._open(flow)
         else:
-            self._note(f"there is no file {event.value.strip()!r}", bad=True)
+            self._problem(f"there is no file {event.value.strip()!r}")
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
@@ -106,7 +112,7 @@ class PickerScreen(Dialog[None]):
         try:
             loaded = load_file(flow.path)
         except AethermindError as error:
-            self.app.call_from_thread(self._note, error.line(), bad=True)
+            self.app.call_from_thread(self._problem, error.line())
             return
         self.app.call_from_thread(self._form, flow, loaded)
 

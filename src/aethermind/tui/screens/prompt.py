@@ -27,4 +27,8 @@ class PromptScreen(Dialog[str]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.answer(event.value)
+        self.submitted(event.value)
+
+    def submitted(self, text: str) -> None:
+        """Enter was pressed."""
+        self.answer(text)

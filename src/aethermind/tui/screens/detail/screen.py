@@ -88,7 +88,9 @@ class DetailScreen(Screen[None]):
         yield Lines(id="detail-tabs")
         with Horizontal(id="detail-body"):
             with Vertical(id="detail-side"):
-                yield TextView(id="detail-timeline")
+                beside = TextView(id="detail-timeline")
+                beside.can_focus = False
+                yield beside
             with ContentSwitcher(initial="detail-text", id="detail-content"):
                 yield TextView(id="detail-text")
                 yield JsonView(id="detail-json")
@@ -153,11 +155,17 @@ class DetailScreen(Screen[None]):
         side = self.query_one("#detail-side", Vertical)
         side.display = self.has_class("-wide") and bool(node.attempts)
         if side.display:
-            self.query_one("#detail-timeline", TextView).set_lines(
-                self._timeline(node, stop, SIDE - 6), keep=True
-            )
+            self._draw_timeline(node, stop)
         self._draw_hints()
         self.query_one("#detail-content").border_title = self._caption(node, stop)
+
+    def _draw_timeline(self, node: Node, stop: Stop) -> None:
+        view = self.query_one("#detail-timeline", TextView)
+        lines = self._timeline(node, stop, SIDE - 6)
+        view.set_lines(lines, keep=True)
+        marked = next((n for n, a_line in enumerate(lines) if a_line[0].style == "accent"), 0)
+        if not view.top <= marked < view.top + max(view.size.height, 1):
+            view.go_to(max(marked - view.size.height // 2, 0))
 
     def _timeline(self, node: Node, stop: Stop, width: int) -> list[Line]:
         found = timeline.entries(node, now=self.context.now(), width=width - 1, glyphs=self.context.glyphs)

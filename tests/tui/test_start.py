@@ -1,0 +1,296 @@
+"""From a list of workflows to a run: picker, form, trust."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from aethermind.domain.errors import InvalidError
+from aethermind.tui.screens import dialog, found
+from aethermind.tui.screens.confirm import ConfirmScreen
+from aethermind.tui.screens.dialog import Line
+from aethermind.tui.screens.form import Area, Pick
+from aethermind.tui.screens.picker import PickerScreen
+from aethermind.tui.screens.start import StartScreen
+from tests.tui import histories
+from tests.tui.stage import Stage
+
+KINDS = """\
+name: kinds
+description: All kinds of inputs.
+inputs:
+  topic: {type: string, description: What it is about}
+  depth: {type: integer, default: 3, minimum: 1, maximum: 10}
+  lang: de|en|fr
+  deep: {type: boolean, default: false}
+  tags: {type: array, items: string, default: [a, b]}
+steps:
+  - {id: a, prompt: "{{ inputs.topic }}"}
+  - {id: b, model: fast, prompt: "{{ a }}"}
+budget: {usd: 0.50}
+"""
+SHELL = "name: shell\nsteps: [{id: a, run: [echo, hi]}]\n"
+
+
+class FakeModels:
+    def resolve(self, name: str, *, sim: bool) -> str:
+        if sim:
+            return f"sim:{name}"
+        if name == "nokey":
+            raise InvalidError("openai:x: no key for openai", hint="aethermind auth openai")
+        return {"smart": "openai:gpt-6.1-sol", "fast": "openai:gpt-6-luna"}.get(name, name)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(dialog, "GUARD_S", 0.0)
+    samples = tmp_path / "samples"
+    work = tmp_path / "work"
+    for folder in (samples, work / "workflows"):
+        folder.mkdir(parents=True)
+    (work / "kinds.yaml").write_text(KINDS)
+    (work / "notes.yaml").write_text("just: notes\n")
+    (work / "kinds.sim.yaml").write_text("steps: {a: {reply: hello}}\n")
+    (work / "workflows" / "shell.yaml").write_text(SHELL)
+    (samples / "research-brief.yaml").write_text("name: research-brief\nsteps: [{id: a, prompt: hi}]\n")
+    (samples / "kinds.yaml").write_text("name: other\nsteps: []\n")
+    monkeypatch.chdir(work)
+    return tmp_path
+
+
+def composition(here: Path) -> Any:
+    samples = here / "samples"
+    return SimpleNamespace(
+        samples_dir=samples,
+        workflow_dirs=[here / "mine", samples],
+        models=FakeModels(),
+        options=SimpleNamespace(sim=False),
+        config=SimpleNamespace(python=None, environ={}),
+    )
+
+
+@asynccontextmanager
+async def stage(here: Path, *, size: tuple[int, int] = (100, 36)) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    made = Stage(histories.research(), composition=composition(here))
+    async with made.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield made, pilot
+
+
+async def form_of(made: Stage, pilot: Pilot[None], name: str) -> StartScreen:
+    await made.push_screen(PickerScreen(made.context, wanted=name))
+    await pilot.pause()
+    await made.workers.wait_for_complete()
+    await pilot.pause()
+    assert isinstance(made.screen, StartScreen)
+    return made.screen
+
+
+# --- what is found ---------------------------------------------------------------------------------
+
+
+async def test_workflows_are_found_in_the_order_of_names(here: Path) -> None:
+    async with stage(here) as (made, _pilot):
+        flows = found.workflows(made.context)
+    assert [(flow.name, flow.place, flow.sample) for flow in flows] == [
+        ("kinds", "here", False),
+        ("shell", "./workflows", False),
+        ("research-brief", "sample", True),
+    ]
+    assert flows[0].description == "All kinds of inputs."
+
+
+def test_descriptions_are_read_as_they_are_mostly_written(tmp_path: Path) -> None:
+    def description(text: str) -> str:
+        path = tmp_path / f"w{len(list(tmp_path.iterdir()))}.yaml"
+        path.write_text(f"name: w\n{text}\nsteps: []\n")
+        return next(
+            f.description for f in found._read_directory.__wrapped__(tmp_path, 0, "", False) if f.path == path
+        )
+
+    assert description("description: plain # comment") == "plain"
+    assert description('description: "quoted: text"') == "quoted: text"
+    assert description("description: >-\n  folded over\n  two lines") == "folded over two lines"
+    assert description("description: bad \x1b[31m") == "bad ␛[31m"
+    assert description("# none") == ""
+
+
+# --- the picker ------------------------------------------------------------------------------------
+
+
+async def test_typing_narrows_and_enter_opens_the_form(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        await pilot.press("r")
+        await pilot.pause()
+        screen = made.screen
+        assert isinstance(screen, PickerScreen)
+        assert [flow.name for flow in screen._shown] == ["kinds", "shell", "research-brief"]
+        await pilot.press(*"brief")
+        assert [flow.name for flow in screen._shown] == ["research-brief"]
+        await pilot.press("enter")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(made.screen, StartScreen)
+        assert made.screen.definition.name == "research-brief"
+
+
+async def test_a_broken_file_is_said_with_its_place(here: Path) -> None:
+    (here / "work" / "broken.yaml").write_text("name: broken\nsteps: [{id: a, promt: x}]\n")
+    async with stage(here) as (made, pilot):
+        await made.push_screen(PickerScreen(made.context, wanted="broken"))
+        await pilot.pause()
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(made.screen, PickerScreen)
+        note = str(made.screen.query_one("#picker-problem", Line).content)
+        assert "broken.yaml:2:" in note
+        assert "prompt" in note
+
+
+async def test_a_path_that_is_no_file_is_said(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        await pilot.press("r", *"zzz/none.yaml", "enter")
+        await pilot.pause()
+        note = str(made.screen.query_one("#picker-problem", Line).content)
+        assert note == "there is no file 'zzz/none.yaml'"
+
+
+# --- the form --------------------------------------------------------------------------------------
+
+
+async def test_the_form_has_a_control_a_field_with_its_default(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        form = screen.query_one("#start-inputs")
+        assert [type(row.control) for row in form.rows] == [Input, Input, Pick, Pick, Area]  # type: ignore[attr-defined]
+        assert form.texts() == {"topic": "", "depth": "3", "lang": "de", "deep": "false", "tags": "a\nb"}  # type: ignore[attr-defined]
+        options = screen.query_one("#start-options").texts()  # type: ignore[attr-defined]
+        assert options == {"sim": "false", "model": "", "budget": "0.5"}
+        assert made.focused is form.rows[0].control  # type: ignore[attr-defined]
+
+
+async def test_it_is_checked_in_place_and_the_first_problem_has_the_focus(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        rows = screen.query_one("#start-inputs").rows  # type: ignore[attr-defined]
+        await pilot.press("down", "9")
+        await pilot.pause()
+        assert "greater than the maximum" in str(rows[1].query_one(".form-hint", Line).content)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert str(rows[0].query_one(".form-hint", Line).content) == "is needed"
+        assert made.focused is rows[0].control
+        assert made.engine.asked == []
+        await pilot.press("t")
+        await pilot.pause()
+        assert str(rows[0].query_one(".form-hint", Line).content) == "What it is about"
+
+
+async def test_it_starts_the_run_and_shows_it(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        await form_of(made, pilot, "kinds")
+        await pilot.press(
+            *"tides", "tab", "backspace", "7", "tab", "right", "tab", "y", "tab", "down", "end", "enter", "c"
+        )
+        await pilot.press("ctrl+s")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        ((what, request),) = made.engine.asked
+        assert what == "start_run"
+        assert request.inputs == {
+            "topic": "tides",
+            "depth": 7,
+            "lang": "en",
+            "deep": True,
+            "tags": ["a", "b", "c"],
+        }
+        assert request.budget_micro_usd == 500_000
+        assert (request.simulated, request.model) == (False, None)
+        assert request.submitter.origin == "tui"
+        assert request.submitter.cwd == str(here / "work")
+        assert request.sim == {"steps": {"a": {"reply": "hello"}}}
+        assert made.main.told == [("open_run", "r_8f21")]
+        assert not isinstance(made.screen, StartScreen | PickerScreen)
+
+
+async def test_enter_goes_from_field_to_field_and_starts_at_the_end(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        await form_of(made, pilot, "research-brief")
+        await pilot.press("enter", "enter", "enter")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert [asked[0] for asked in made.engine.asked] == ["start_run"]
+
+
+async def test_what_models_mean_follows_the_switches(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        models = screen.query_one("#start-models", Line)
+        assert str(models.content) == "smart → openai:gpt-6.1-sol\nfast → openai:gpt-6-luna"
+        screen.query_one("#start-options").rows[0].control.focus()  # type: ignore[attr-defined]
+        await pilot.press("space")
+        await pilot.pause()
+        assert "smart → sim:smart  simulated" in str(models.content)
+        await pilot.press("space", "tab", *"nokey")
+        await pilot.pause()
+        assert str(models.content) == "openai:x: no key for openai (aethermind auth openai)"
+
+
+async def test_what_the_engine_refuses_stays_in_the_form(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "research-brief")
+        made.engine.client.refusal = InvalidError("no key for openai", hint="aethermind auth openai")
+        await pilot.press("ctrl+s")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert made.screen is screen
+        problem = screen.query_one("#start-problem", Line)
+        assert str(problem.content) == "no key for openai (aethermind auth openai)"
+
+
+async def test_a_file_that_starts_programs_is_asked_about_once(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "shell")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        question = made.screen
+        assert isinstance(question, ConfirmScreen)
+        assert question.question == "shell.yaml starts programs on this machine. Run it?"
+        assert "echo" in question.note
+        await pilot.press("escape")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert made.engine.asked == []
+        assert str(screen.query_one("#start-problem", Line).content) == "shell.yaml was not trusted"
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.press("t")
+        await made.workers.wait_for_complete()
+        assert [asked[0] for asked in made.engine.asked] == ["trust", "start_run"]
+
+
+async def test_samples_are_trusted(here: Path) -> None:
+    (here / "samples" / "wc.yaml").write_text(SHELL.replace("shell", "wc"))
+    async with stage(here) as (made, pilot):
+        await form_of(made, pilot, "wc")
+        await pilot.press("ctrl+s")
+        await made.workers.wait_for_complete()
+        assert [asked[0] for asked in made.engine.asked] == ["start_run"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16)])
+async def test_on_a_small_screen_problems_are_still_seen(here: Path, size: tuple[int, int]) -> None:
+    async with stage(here, size=size) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        problem = screen.query_one("#start-problem", Line)
+        screen._say("something is wrong", bad=True)
+        await pilot.pause()
+        assert problem.region.bottom <= size[1] - 1
+        assert problem.region.height == 1
