@@ -82,6 +82,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._failed: list[str] = []
         self._failed_stamp: tuple[str, int, int] = ("", 0, 0)
         self._agents_lines = 0
+        self._logs_of_selected = False
 
     @property
     def _app(self) -> AethermindApp:
@@ -143,7 +144,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.focus_pane(event.pane)
 
     def on_line_pane_cursor_moved(self, event: LinePane.CursorMoved) -> None:
-        if event.pane is self.trace and self.logs.step is not None:
+        if event.pane is self.trace and self._logs_of_selected:
             self.logs.only_step(self.selected_node_path)
         self._show_footer()
 
@@ -295,6 +296,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         now = self._app.now()
         self.trace.open(held, self._shown_now(held, now))
         self.logs.open(held)
+        self._logs_of_selected = False
         self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
         if self._active != "runs":
             self.runs_pane.select(held.run.id)
@@ -372,9 +374,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return self.logs.cycle_level()
 
     def logs_of_selected(self) -> bool:
-        path = None if self.logs.step is not None else self.selected_node_path
-        self.logs.only_step(path)
-        return path is not None
+        self._logs_of_selected = not self._logs_of_selected
+        self.logs.only_step(self.selected_node_path if self._logs_of_selected else None)
+        return self._logs_of_selected
 
     def text_to_copy(self) -> str:
         pane = self._pane

@@ -283,7 +283,7 @@ class LinePane(Widget, can_focus=True):
             index = self.top + line
             count = self.row_count()
             if index < count:
-                cells = self.row_cells(index, inner)
+                cells = cut(self.row_cells(index, inner), inner, ellipsis=self.glyphs.ellipsis)
                 if index == self.cursor and self.has_cursor:
                     under = "cursor" if self.has_focus else "blur"
             else:

@@ -48,8 +48,7 @@ class LogsPane(LinePane):
     def update(self) -> None:
         """Take in lines that came since."""
         view = self._view
-        before = len(view)
-        view.catch_up()
+        fresh = view.catch_up()
         dropped = view.ring.first - self._first
         self._first = view.ring.first
         if dropped and not view.filtered:
@@ -58,7 +57,7 @@ class LogsPane(LinePane):
             self._seen = max(self._seen - dropped, 0)
         if self.follow:
             self._to_end()
-        elif len(view) == before and not dropped:
+        elif not fresh and not dropped:
             return
         self.redraw()
 

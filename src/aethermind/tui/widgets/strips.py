@@ -13,11 +13,11 @@ from aethermind.tui.themes import Palette
 
 
 def to_strip(cells: Iterable[Cell], width: int, palette: Palette, under: str = "") -> Strip:
-    """Exactly `width` cells."""
+    """Exactly `width` cells; what is too long is cut off."""
     harmless = [(clean_line(text), name) for text, name in cells]
     used = cells_width(harmless)
     if used > width:
-        harmless = cut(harmless, width)
+        harmless = cut(harmless, width, ellipsis="")
         used = cells_width(harmless)
     style = palette.style
     segments = [Segment(text, style(name, under)) for text, name in harmless]
