@@ -73,7 +73,7 @@ class Driver:
 
     def step(self) -> bool:
         """Carry out what is due, then end one running attempt. False when nothing is left to do."""
-        for command in plan(self.run, self.now, Room(self.limit - len(self.running))):
+        for command in plan(self.run, self.now, Room(self._room())):
             match command:
                 case Expand(step=path):
                     self._expand(self.run.node(path))
@@ -114,6 +114,9 @@ class Driver:
                 return self.run
         raise AssertionError(f"the run does not end: {self.run.status} {list(self.run.nodes.values())}")
 
+    def _room(self) -> int:
+        return self.limit - sum(not self.run.nodes[p].step.inline for p in self.running)
+
     def _start(self, path: str, n: int) -> None:
         # an event earlier in this batch may have taken the command back
         node = self.run.node(path)
@@ -121,7 +124,7 @@ class Driver:
             return
         self.emit(AttemptStarted(step=path, attempt=n, kind=node.step.kind, agent=node.agent))
         self.running[path] = n
-        assert len(self.running) <= self.limit
+        assert sum(not self.run.nodes[p].step.inline for p in self.running) <= self.limit
 
     def _expand(self, node: Node) -> None:
         if node.path not in self.run.todo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from aethermind.domain.workflow import Group, Repeat, Retry, StepDef, Value, WorkflowDef
+from aethermind.domain.workflow import Function, Group, Repeat, Retry, StepDef, Value, WorkflowDef
 
 
 @st.composite
@@ -17,7 +17,8 @@ def steps(draw: st.DrawFn, depth: int, prefix: str) -> tuple[StepDef, ...]:
         depends = tuple(draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2))) if earlier else ()
         uses = tuple(draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2))) if earlier else ()
         nested = depth > 0 and draw(st.integers(0, 3)) == 0
-        action = Group(steps=draw(steps(depth - 1, step_id + "_"))) if nested else Value(value=1)
+        leaf = Value(value=1) if draw(st.integers(0, 9)) == 0 else Function(name="f")
+        action = Group(steps=draw(steps(depth - 1, step_id + "_"))) if nested else leaf
         always = prefix == "s" and draw(st.integers(0, 7)) == 0
         made.append(
             StepDef(

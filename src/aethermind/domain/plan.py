@@ -11,6 +11,7 @@ from heapq import heappop
 from aethermind.domain import progress
 from aethermind.domain.commands import Command, Finish, Room, Start, Stop, Wake
 from aethermind.domain.run import Run
+from aethermind.domain.state import FREE
 
 
 def plan(run: Run, now: int, room: Room) -> list[Command]:
@@ -41,8 +42,11 @@ def plan(run: Run, now: int, room: Room) -> list[Command]:
     due.extend(run.todo.values())
     left = room.total
     for lane, bucket in run.ready.items():
+        if lane == FREE:
+            due.extend(Start(node.path, len(node.attempts) + 1) for node in bucket.values())
+            continue
         if left <= 0:
-            break
+            continue
         free = min(left, room.agents.get(lane, left)) if lane else left
         for node in bucket.values():
             if free <= 0:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aethermind.domain import ids
 from aethermind.domain.commands import Expand, Skip
 from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.state import LIVE, Node, StepStatus, mode_of
+from aethermind.domain.state import FREE, LIVE, Node, StepStatus, mode_of
 from aethermind.domain.workflow import Group, StepDef, agent_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def _add(run: Run, parent: Node, node: Node) -> None:
     parent.remaining += 1
     run.nodes[node.path] = node
     node.agent = agent = agent_of(node.step)
-    if agent is not None and agent in run.limited:
+    if agent is None:
+        if node.step.inline:
+            node.lane = FREE
+    elif agent in run.limited:
         node.lane = agent
     if node.mode == "leaf":
         run.counts["pending"] = run.counts.get("pending", 0) + 1

@@ -50,6 +50,8 @@ RunStatus = Literal[
 AttemptStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
 CallStatus = Literal["running", "succeeded", "failed", "lost"]
 
+FREE = "="
+"""The lane of steps that are evaluated on the spot and need no slot; no agent can have this name."""
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "cancelled"})
 LIVE: frozenset[str] = frozenset({"running", "retry_wait"})
 """A leaf in one of these still has work of its own ahead, even in a run that is failing."""
@@ -244,7 +246,7 @@ class Node:
         self.status: StepStatus = "pending"
         self.agent: str | None = None
         self.lane = ""
-        """The agent's name if that agent has a limit of its own."""
+        """The agent's name if that agent has a limit of its own; FREE if it needs no slot."""
         self.always = False
         """Runs at the end, whatever happened; only steps of the root can."""
         self.blockers = 0

@@ -152,6 +152,11 @@ class StepDef(_Record, frozen=True, kw_only=True):
         return kind_of(self.action)
 
     @property
+    def inline(self) -> bool:
+        """Pure and instant: begins and ends in the same commit, without a slot."""
+        return isinstance(self.action, (Value, Fail)) and self.save is None
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """All upstream ids of the same scope, explicit ones first, without doubles."""
         if not self.references:

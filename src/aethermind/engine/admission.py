@@ -13,6 +13,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 from aethermind.domain.commands import Room
+from aethermind.domain.state import FREE
 from aethermind.engine.live import LiveRun
 
 AGING_MS = 10_000
@@ -68,6 +69,8 @@ class Admission:
         own_cap = run.definition.max_concurrent
         if run.ready and not run.paused and not (own_cap and len(live.slots) >= own_cap):
             for lane in run.ready:
+                if lane == FREE:
+                    continue
                 limit = run.definition.agents[lane].max_concurrent if lane else None
                 if limit is not None and self._agents.get(lane, 0) >= limit:
                     self._agent_queue.setdefault(lane, set()).add(live)

@@ -30,10 +30,11 @@ from aethermind.domain.workflow import (
     Value,
     prompt_config,
 )
-from aethermind.engine.calls import Calls, HeldByBudget, Services
+from aethermind.engine.calls import Calls, HeldByBudget
 from aethermind.engine.context import StepContext
 from aethermind.engine.live import Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
 from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
+from aethermind.engine.services import Services
 
 DETAIL_BYTES = 4_000
 
@@ -250,6 +251,8 @@ class Attempts:
         path = self._expressions.text(template, Scope(live.run, node))
         output = success.output
         text = output if isinstance(output, str) else wire.encode_json(output).decode()
+        if text and not text.endswith("\n"):
+            text += "\n"
         saved = await self._files.save(live.run.created.submitter.cwd, path, text)
         return Success(success.output, success.result, saved)
 

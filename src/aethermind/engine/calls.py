@@ -10,79 +10,32 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aethermind import wire
 from aethermind.domain.errors import ErrorInfo, InvalidError, OutputError, ProviderError
-from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted
+from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.usage import Cost
+from aethermind.domain.usage import Cost, format_usd
 from aethermind.engine.client import TokenDelta
-from aethermind.engine.feed import Feed
-from aethermind.engine.governor import Governor
 from aethermind.engine.live import LiveRun, Note
-from aethermind.engine.partials import Partials
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
-    Clock,
     Finished,
     Message,
-    Models,
-    Prices,
     Provider,
     ReasoningDelta,
-    Schemas,
     TextDelta,
     ToolCallRequested,
 )
+from aethermind.engine.services import Services
 
 DEFAULT_MAX_TOKENS = 4_096
 MESSAGE_OVERHEAD = 16
 """Bytes added per message when a reservation is made."""
-
-
-class Services:
-    """What model calls need, shared by all attempts of an engine."""
-
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        feed: Feed,
-        models: Models,
-        prices: Prices,
-        governor: Governor,
-        schemas: Schemas,
-        partials: Partials,
-        scrub: Callable[[str], str],
-    ) -> None:
-        self.clock = clock
-        self.feed = feed
-        self.models = models
-        self.prices = prices
-        self.governor = governor
-        self.schemas = schemas
-        self.partials = partials
-        self.scrub = scrub
-        self._warm: dict[str, asyncio.Task[None]] = {}
-
-    def begin_warming(self, provider: str) -> asyncio.Task[None]:
-        """Have its SDK and prices imported on a worker thread, once: an import may take seconds, and the
-        loop must not stop for it."""
-        task = self._warm.get(provider)
-        if task is None:
-            loop = asyncio.get_running_loop()
-            task = self._warm[provider] = loop.create_task(self.models.warm([provider]))
-        return task
-
-    async def warm(self, provider: str) -> None:
-        """Until it is imported. What goes wrong there is told by the call itself."""
-        task = self.begin_warming(provider)
-        if not task.done():
-            await asyncio.wait({task})
 
 
 class HeldByBudget(Exception):
@@ -229,7 +182,27 @@ class Calls:
                     first_token_ms=opened.first_token_ms,
                 )
             )
+            self.facts.append(self._told(full, opened, finished, cost))
             return opened.text
+
+    def _told(self, full: str, opened: _Open, finished: Finished, cost: Cost) -> LogWritten:
+        """The log line of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`."""
+        seconds = self._services.clock.monotonic() - opened.began
+        parts = []
+        if finished.usage is not None:
+            tokens = finished.usage.output_tokens
+            parts.append(
+                f"{tokens} tok @ {tokens / seconds:.0f} tok/s" if seconds >= 0.05 else f"{tokens} tok"
+            )
+        parts.append("unpriced" if cost.micro_usd is None else format_usd(cost.micro_usd))
+        return LogWritten(
+            level="info",
+            message=f"{full} #{opened.number}: {', '.join(parts)}",
+            step=self._node.path,
+            attempt=self._attempt,
+            agent=self._node.agent,
+            metadata={"call": opened.number},
+        )
 
     async def _commit_start(self, provider: str, full: str, request: ChatRequest, number: int) -> None:
         services, live, node = self._services, self._live, self._node

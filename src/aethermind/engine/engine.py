@@ -10,7 +10,6 @@ from aethermind.domain.events import AnyEvent, Draft, RunCreated
 from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
 from aethermind.engine import inputs
 from aethermind.engine.attempt import Attempts
-from aethermind.engine.calls import Services
 from aethermind.engine.client import RunRequest
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
@@ -28,6 +27,7 @@ from aethermind.engine.ports import (
     Schemas,
 )
 from aethermind.engine.scheduler import Scheduler
+from aethermind.engine.services import Services
 
 MOST_SEEN = 128
 
@@ -92,8 +92,7 @@ class Engine:
         models = self._resolve(names, request)
         used = [name for chain in models.values() for name in chain]
         simulated = request.simulated or (bool(used) and all(name.startswith("sim:") for name in used))
-        for provider in {name.partition(":")[0] for name in used}:
-            self._services.begin_warming(provider)
+        self._services.begin_warming({name.partition(":")[0] for name in used})
         budget = request.budget_micro_usd
         if budget is None and definition.budget is not None:
             budget = definition.budget.micro_usd

@@ -42,7 +42,7 @@ def _expand(run: Run, node: Node, expressions: Expressions, now: int) -> AnyEven
     scope = Scope(run, node)
     outermost = node.index is None and node.iteration is None
     if outermost and step.when is not None and not node.children and not expressions.truth(step.when, scope):
-        return StepSkipped(step=node.path, reason=f"when: {step.when} is false")
+        return StepSkipped(step=node.path, reason=f"{step.when} is false")
     match node.mode:
         case "fan_out":
             items = _items(run, node, expressions.value(step.for_each, scope))

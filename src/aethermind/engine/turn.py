@@ -134,7 +134,7 @@ class Decider:
             return False
         step = node.step
         turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
-        if isinstance(step.action, (Value, Fail)) and step.save is None:
+        if step.inline:
             turn.emit(self._evaluate(turn.live.run, node, n))
             return True
         self._admission.take(node.lane)
