@@ -242,15 +242,16 @@ async def test_the_nightly_check_fails_and_cleans_up(play: Play) -> None:
 
 
 def most_at_once(played: Played) -> int:
-    """The largest number of attempts that were under way together."""
-    running = most = 0
+    """The largest number of attempts that held a slot together (a value needs none)."""
+    running: set[str] = set()
+    most = 0
     for event in played.events:
         match event:
-            case AttemptStarted():
-                running += 1
-            case AttemptSucceeded() | AttemptFailed():
-                running -= 1
+            case AttemptStarted(kind=kind, step=step) if kind not in {"value", "fail"}:
+                running.add(step)
+            case AttemptSucceeded(step=step) | AttemptFailed(step=step):
+                running.discard(step)
             case _:
                 pass
-        most = max(most, running)
+        most = max(most, len(running))
     return most
