@@ -14,6 +14,9 @@ SAMPLES = Path(__file__).resolve().parent.parent.parent / "sample_workflows"
 PATIENCE = 40.0
 """Seconds."""
 
+Said = Callable[..., tuple[int, str, str]]
+"""A command line run in this process: exit code, stdout, stderr (the fixture `said`)."""
+
 COMMAND = [sys.executable, "-m", "aethermind"]
 
 

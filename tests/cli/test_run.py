@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from aethermind.cli.app import main
-
-Said = Callable[..., tuple[int, str, str]]
+from tests.cli.program import Said
 
 HELLO = """\
 name: hello
@@ -35,18 +33,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "hello.yaml").write_text(HELLO)
     return tmp_path
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    """Run a command line: exit code, stdout, stderr."""
-
-    def say(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return say
 
 
 @pytest.fixture

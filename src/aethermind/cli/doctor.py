@@ -36,6 +36,10 @@ class Findings:
     def problem(self, what: str, repair: str | None) -> None:
         self.problems.append({"problem": what, "repair": repair})
 
+    def note(self, what: str) -> None:
+        notes = self.facts.setdefault("notes", {})
+        notes[str(len(notes) + 1)] = what
+
     def failed(self, error: AethermindError) -> None:
         line = error.line()
         self.problem(line.removesuffix(f" ({error.hint})") if error.hint else line, error.hint)
@@ -113,7 +117,7 @@ def _data(found: Findings, composition: bootstrap.Composition) -> None:
     facts["unfinished_runs"] = len(page.items)
     for row in page.items[:5]:
         if row.status == "interrupted":
-            found.problem(f"run {row.id} ({row.workflow}) is interrupted", f"aethermind resume {row.id}")
+            found.note(f"run {row.id} ({row.workflow}) is interrupted: aethermind resume {row.id}")
 
 
 def _check_home(found: Findings, home: Path) -> None:
@@ -135,8 +139,8 @@ def _models(found: Findings, composition: bootstrap.Composition) -> None:
         for p in report.providers
     }
     found.facts["keyring"] = {"state": report.keyring}
-    if report.notes:
-        found.facts["notes"] = {str(n): note for n, note in enumerate(report.notes, start=1)}
+    for note in report.notes:
+        found.note(note)
     ready = {p.provider: p for p in report.providers}
     for alias in report.aliases:
         provider = ready.get(alias.model.partition(":")[0])

@@ -1,0 +1,127 @@
+"""The program on a real pseudo-terminal with an emulated screen.
+
+Nothing is read but by `until` and `read`: a test that calls neither is a terminal that nobody reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pyte
+
+from tests.cli.program import COMMAND
+from tests.e2e.waiting import PATIENCE
+
+T = TypeVar("T")
+
+# The terminal becomes the controlling one of a session of its own, as under a shell: ^C is then a signal.
+_LOGIN = (
+    "import fcntl, os, sys, termios\n"
+    "os.setsid()\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+# Private forms of CSI that pyte takes for text.
+_UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p")
+
+
+class Terminal:
+    def __init__(self, process: subprocess.Popen[bytes], master: int, columns: int, lines: int) -> None:
+        self.process = process
+        self.raw = bytearray()
+        """All bytes that the program has written to the terminal and that were read."""
+        self._master = master
+        self._screen = pyte.Screen(columns, lines)
+        self._feed = pyte.ByteStream(self._screen).feed
+        self._left = b""
+
+    @property
+    def rows(self) -> list[str]:
+        return [row.rstrip() for row in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.rows)
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def read(self, seconds: float) -> bool:
+        """Take what the program writes now, if it writes something within that time."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:  # nobody has the other end any more
+            return False
+        self.raw += data
+        data = _UNKNOWN_TO_PYTE.sub(b"", self._left + data)
+        cut = data.rfind(b"\x1b", -32)  # a sequence may be cut in two
+        self._left = data[cut:] if cut >= 0 and not re.match(rb"\x1b\[[?]?[0-9;]*[a-zA-Z]", data[cut:]) else b""
+        self._feed(data[: len(data) - len(self._left)])
+        return bool(data)
+
+    def until(self, look: Callable[[], T | None], *, seconds: float = PATIENCE, what: str = "") -> T:
+        """Read until there is something; gives it."""
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what or 'it'} did not come within {seconds:g} s:\n{self.text}")
+            self.read(0.02)
+        return found
+
+    def shows(self, *words: str, seconds: float = PATIENCE) -> str:
+        """Read until one row has all these words; the row."""
+
+        def look() -> str | None:
+            return next((row for row in self.rows if all(word in row for word in words)), None)
+
+        return self.until(look, seconds=seconds, what=" ".join(words))
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self, seconds: float = PATIENCE) -> int:
+        """Read to the program's end; its exit code."""
+        self.until(lambda: self.process.poll() is not None, seconds=seconds, what="the end")
+        while self.read(0):
+            pass
+        return self.process.returncode
+
+
+@contextlib.contextmanager
+def terminal(
+    *arguments: str, cwd: Path | None = None, columns: int = 120, lines: int = 36, **env: str
+) -> Iterator[Terminal]:
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    surroundings = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | env
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LOGIN, *COMMAND, *arguments],
+        cwd=cwd,
+        env=surroundings,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    try:
+        yield Terminal(process, master, columns, lines)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+        os.close(master)
