@@ -174,7 +174,7 @@ class References:
             found = self._find(level, draft, root)
             target = self._link(draft, found, used, path) if found is not None else None
         if target is None:
-            raise self._unknown(level, used, path)
+            raise self._unknown(level, draft, used, path)
         _follow(used, path, 1, _output_shape(target))
 
     def _link(
@@ -202,11 +202,12 @@ class References:
         (waiting.depends_on if only_order else waiting.references).setdefault(target.id, place)
         return target
 
-    def _unknown(self, level: Level, used: Used, path: Path) -> InvalidError:
+    def _unknown(self, level: Level, draft: StepDraft | None, used: Used, path: Path) -> InvalidError:
         name = path[0]
         if name in self._inputs:
             return _at(used, path, f"unknown name `{show(name)}`", f"it is an input: `inputs.{name}`")
-        visible = [*(i for one in level.chain() for i in one.ids), "inputs"]
+        inner = [c.id for c in draft.children] if draft is not None and used.where == "until" else []
+        visible = [*inner, *(i for one in level.chain() for i in one.ids), "inputs"]
         hint = self._where_is(level, name) if name in self._all else did_you_mean(name, visible)
         return _at(used, path, f"unknown name `{show(name)}`", hint)
 

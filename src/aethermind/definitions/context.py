@@ -60,6 +60,9 @@ class Settled:
     retry: Retry
     models: tuple[str, ...] = ()
     settings: dict[str, Json] = field(default_factory=dict)
+    group_timeout_ms: int | None = None
+    group_retries: tuple[tuple[Map, RetrySurface], ...] = ()
+    """What the groups around say, the outermost first: it goes before what an agent says."""
     on_in_doubt: Any = None
 
 

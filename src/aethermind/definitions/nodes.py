@@ -98,8 +98,8 @@ class Map:
         return self._data
 
     def key_error(self, key: str, message: str, *, hint: str | None = None) -> InvalidError:
-        """An error at a key of this mapping."""
-        return self.source.error(message, self.keys[key], hint=hint)
+        """An error at a key of this mapping (which `--set` may have put there)."""
+        return self.entries[key].source.error(message, self.keys[key], hint=hint)
 
 
 Node = Scalar | Seq | Map
@@ -136,6 +136,8 @@ def excerpt(node: Scalar) -> list[tuple[int, str, int]]:
     for number in range(node.start.line, min(node.end.line, len(lines)) + 1):
         line = lines[number - 1]
         first = node.start.column - 1 if number == node.start.line else 0
+        if number == node.start.line and line[first : first + 1] in {'"', "'"}:
+            first += 1  # its own quote
         last = node.end.column - 1 if number == node.end.line else len(line)
         out.append((number, line[first:last], first))
     return out
@@ -149,7 +151,7 @@ def find_word(node: Scalar, word: str, *, occurrence: str | None = None) -> Spot
     for wanted in (occurrence, word):
         if not wanted:
             continue
-        pattern = re.compile(rf"(?<![\w.]){re.escape(wanted)}(?!\w)")
+        pattern = re.compile(rf"(?<![\w.'\"]){re.escape(wanted)}(?!\w)")
         inside = False
         for number, text, offset in excerpt(node):
             position = 0

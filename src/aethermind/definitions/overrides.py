@@ -32,8 +32,9 @@ def apply(root: Map, overrides: Mapping[str, str]) -> None:
 def _value(text: str, source: Text) -> Node:
     """A list, mapping or quoted text is YAML; a number, boolean or null is one; all else is text."""
     spot, end = Spot(1, 1), Spot(1, len(text) + 1)
+    checked = decode(text.encode("utf-8", "surrogatepass"), source.name)
     if text[:1] in {"[", '"', "'"} or (text[:1] == "{" and text[:2] not in {"{{", "{%"}):
-        return parse(decode(text.encode("utf-8", "surrogatepass"), source.name))
+        return parse(checked)
     value, odd = resolve(text)
     if odd is not None or "\n" in text:
         value = text

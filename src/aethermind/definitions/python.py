@@ -351,9 +351,22 @@ def source_hash(function: StepFunction) -> str:
         try:
             text = textwrap.dedent(inspect.getsource(code)).strip().encode()
         except (OSError, TypeError, SyntaxError, IndentationError):
-            text = code.co_code + repr((code.co_names, code.co_varnames)).encode()
+            text = repr(_fingerprint(code)).encode()
         _hashes[code] = hashlib.sha256(text).hexdigest()[:16]
     return _hashes[code]
+
+
+def _fingerprint(code: CodeType) -> tuple[object, ...]:
+    """What a code object does, the same in every process."""
+    constants = [
+        _fingerprint(c)
+        if isinstance(c, CodeType)
+        else sorted(map(repr, c))
+        if isinstance(c, frozenset)
+        else repr(c)
+        for c in code.co_consts
+    ]
+    return code.co_code, constants, code.co_names, code.co_varnames
 
 
 def load_target(target: str) -> Workflow:

@@ -70,8 +70,8 @@ _PLAIN = frozenset({
 
 def quick_check(value: Json, schema: Json) -> bool | None:
     """True or False, or None if the schema says more than this can check."""
-    if schema is True or schema == {}:
-        return True
+    if isinstance(schema, bool):
+        return schema
     if not isinstance(schema, Mapping) or not _PLAIN.issuperset(schema):
         return None
     kinds = schema.get("type")

@@ -65,17 +65,18 @@ def read_bytes(path: Path, name: str, *, regular: bool = False) -> bytes:
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or "not a usable path"
         raise InvalidError(f"{show(name, 200)}: {reason}") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         mode = os.fstat(handle).st_mode
         if stat.S_ISDIR(mode):
             raise InvalidError(f"{show(name, 200)} is a directory, not a file")
         if regular and not stat.S_ISREG(mode):
             raise InvalidError(f"{show(name, 200)} is no regular file")
-        try:
-            data = file.read(MAX_BYTES + 1)
-        except OSError as problem:
-            raise InvalidError(f"{show(name, 200)}: {problem.strerror or 'not readable'}") from None
-    return data
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as problem:
+        raise InvalidError(f"{show(name, 200)}: {problem.strerror or 'not readable'}") from None
+    finally:
+        os.close(handle)
 
 
 def decode(data: bytes, name: str) -> Text:

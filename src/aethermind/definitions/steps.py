@@ -13,7 +13,7 @@ from aethermind.definitions.hints import closest, show
 from aethermind.definitions.lookup import has_tags
 from aethermind.definitions.nodes import Map, Node, Scalar, Seq, describe, error
 from aethermind.definitions.reading import duration, fields_of, read
-from aethermind.definitions.surface import STEP_KINDS, StepSurface
+from aethermind.definitions.surface import STEP_KINDS, RetrySurface, StepSurface
 from aethermind.domain.ids import RESERVED, STEP_ID
 from aethermind.domain.workflow import AgentDef, Group, Repeat, Retry, StepDef, SubWorkflow
 
@@ -118,22 +118,27 @@ class StepReader:
         if agent is not None:
             timeout = agent.timeout_ms or timeout
             retry = agent.retry or retry
-        own_timeout = context.timeout(draft.node)
-        own_retry = None
-        if "retry" in entries:
-            body = entries["retry"]
-            assert isinstance(body, Map)
-            assert surface.retry is not None
-            own_retry = context.retry(body, surface.retry, retry)
+        for body, says in settled.group_retries:
+            retry = context.retry(body, says, retry)
+        timeout = context.timeout(draft.node) or settled.group_timeout_ms or timeout
         in_doubt = surface.on_in_doubt or settled.on_in_doubt
+        own = entries.get("retry")
+        overlay: tuple[tuple[Map, RetrySurface], ...] = ()
+        if isinstance(own, Map) and surface.retry is not None:
+            retry = context.retry(own, surface.retry, retry)
+            overlay = ((own, surface.retry),)
         if draft.kind != "steps":
+            has_timeout = draft.kind in _TIMED or "timeout" in entries
             draft.fields.update(
-                timeout_ms=own_timeout or (timeout if draft.kind in _TIMED else None),
-                retry=own_retry or (retry if draft.kind in _RETRIED else Retry()),
+                timeout_ms=timeout if has_timeout else None,
+                retry=retry if overlay or draft.kind in _RETRIED else Retry(),
                 on_in_doubt=in_doubt,
             )
         return replace(
-            settled, timeout_ms=own_timeout or timeout, retry=own_retry or retry, on_in_doubt=in_doubt
+            settled,
+            group_timeout_ms=context.timeout(draft.node) or settled.group_timeout_ms,
+            group_retries=(*settled.group_retries, *overlay),
+            on_in_doubt=in_doubt,
         )
 
     def _fan_out(self, draft: StepDraft) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -103,12 +105,14 @@ def find_workflow(name: str, cwd: Path, dirs: Sequence[Path]) -> Path:
     """
     if not name or "\0" in name or len(name) > 1_000:
         raise NotFoundError(f"`{show(name)}` is no workflow")
-    path = cwd / Path(name).expanduser()
+    given = Path(os.path.expanduser(name))  # noqa: PTH111  # pathlib's raises for an unknown user
+    path = cwd / given
     is_path = "/" in name or name.endswith((*SUFFIXES, ".json"))
-    if (_is_file(path) or path.is_fifo()) and (is_path or path.suffix in SUFFIXES):
-        return path if Path(name).is_absolute() else Path(name).expanduser() if cwd == Path.cwd() else path
-    if is_path and path.is_dir():
+    mode = _mode(path)
+    if is_path and stat.S_ISDIR(mode):
         raise InvalidError(f"{show(name, 200)} is a directory, not a workflow file")
+    if is_path and mode:
+        return given if given.is_absolute() or cwd == Path.cwd() else path
     places = [cwd, cwd / "workflows", *dirs]
     if not is_path:
         for place in places:
@@ -123,11 +127,16 @@ def find_workflow(name: str, cwd: Path, dirs: Sequence[Path]) -> Path:
     raise NotFoundError(what, hint=hint)
 
 
-def _is_file(path: Path) -> bool:
+def _mode(path: Path) -> int:
+    """0 if there is nothing."""
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode(path))
 
 
 def _workflow_files(directory: Path) -> Iterator[Path]:
