@@ -109,9 +109,16 @@ def _can_edit(context: Context) -> str | None:
     if run is None:
         return "there is no run"
     source = run.created.source
-    if source is None or not Path(source).is_file():
+    if source is None or not _is_file(source):
         return "this run was not started from a file that is still there"
     return None
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False  # no name that a file could have
 
 
 OUT: tuple[Action, ...] = (
