@@ -60,6 +60,7 @@ class Engine:
         """Functions given to the SDK, by the name that definitions use."""
         self._seen: dict[int, tuple[WorkflowDef, str, tuple[str, ...]]] = {}
         self._children = children
+        self._settled = False
         self._partials = Partials(store)
         self._services = services = Services(
             clock=clock,
@@ -113,6 +114,14 @@ class Engine:
             tags=request.tags,
         )
         return await self.scheduler.submit(event, env=request.env, functions=self.functions)
+
+    async def resume(self, run_id: str, *, by: str, env: Mapping[str, str] | None = None) -> LiveRun | None:
+        """Go on with a paused or interrupted run; None if it is finished. What an earlier engine's children
+        still do is ended first, so that nothing is tried twice at the same time."""
+        if not self._settled:
+            self._settled = True
+            await self._children.settle()
+        return await self.scheduler.resume(run_id, by=by, env=env or {}, functions=self.functions)
 
     def _facts(self, definition: WorkflowDef) -> tuple[str, tuple[str, ...]]:
         """Its hash and the model names in it; remembered for definitions that are run again and again."""

@@ -85,7 +85,7 @@ class LocalClient:
     async def resume(self, run_id: str, *, by: str = "", env: Mapping[str, str] | None = None) -> None:
         engine = self._own()
         await self._exists(run_id)
-        await engine.scheduler.resume(run_id, by=by, env=env or {}, functions=engine.functions)
+        await engine.resume(run_id, by=by, env=env)
 
     async def retry(
         self,

@@ -321,6 +321,10 @@ class Children(Protocol):
         """
         ...
 
+    async def settle(self) -> int:
+        """End what an earlier engine on the same data left running; how many processes that were."""
+        ...
+
     async def close(self) -> None: ...
 
 

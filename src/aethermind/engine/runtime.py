@@ -208,7 +208,7 @@ class Runtime:
     async def resume(self, run_id: str) -> RunResult:
         """Go on with an interrupted or paused run whose functions are registered here."""
         engine = self.engine
-        live = await engine.scheduler.resume(run_id, by="sdk", env={}, functions=engine.functions)
+        live = await engine.resume(run_id, by="sdk")
         if live is None:
             return RunResult(await self.client.run(run_id))
         return await self._settled(live)
