@@ -14,6 +14,16 @@ from aethermind.infra.stores.state import DAY_MS
 Parameters = dict[str, Any]
 
 BAD = ("failed", "cancelled", "lost")
+UNFINISHED = """seq IN (SELECT seq FROM runs WHERE status IN
+  ('queued', 'running', 'paused', 'stopping', 'waiting_answer', 'waiting_budget', 'parked'))"""
+RUNNING = """attempts.seq IN (SELECT seq FROM events WHERE stream IN (
+  SELECT created.stream FROM runs JOIN events AS created ON created.seq = runs.seq WHERE runs.status IN
+  ('queued', 'running', 'paused', 'stopping', 'waiting_answer', 'waiting_budget', 'parked')))"""
+
+# The ids first: their index holds seq as well, so only the page's rows are fetched. A prefix that nearly
+# all have is better looked for along the rows.
+BY_PREFIX = "seq IN (SELECT seq FROM runs WHERE id >= :prefix AND id < :beyond AND seq < :cursor)"
+WIDE_PREFIX = len("r_")
 
 # Which column of `costs`, and which of `calls` and `runs`, holds the key of a grouping.
 COST_KEYS: Mapping[str, tuple[str, str]] = {
@@ -28,18 +38,19 @@ COST_KEYS: Mapping[str, tuple[str, str]] = {
 def runs(where: RunFilter) -> tuple[str, Parameters]:
     conditions: list[str] = []
     parameters: Parameters = {}
+    # With both, one of the two indexes leads: nearly every run succeeds, so that status leads to too many.
+    # (A `+` keeps SQLite from using an index for that condition.)
+    by_workflow = where.status in {None, "succeeded"}
     if where.status is not None:
-        conditions.append("status = :status")
-        parameters["status"] = where.status
+        conditions.append("+status = :status" if by_workflow and where.workflow else "status = :status")
     if where.workflow is not None:
-        conditions.append("workflow = :workflow")
-        parameters["workflow"] = where.workflow
+        conditions.append("workflow = :workflow" if by_workflow else "+workflow = :workflow")
+    parameters |= {"status": where.status, "workflow": where.workflow}
     if where.unfinished:
-        conditions.append("finished_at IS NULL")
+        conditions.append(UNFINISHED)
     if where.id_prefix is not None:
-        # The ids first: their index holds seq as well, so only the page's rows are fetched.
         conditions.append(
-            "seq IN (SELECT seq FROM runs WHERE id >= :prefix AND id < :beyond AND seq < :cursor)"
+            BY_PREFIX if len(where.id_prefix) > WIDE_PREFIX else "id >= :prefix AND id < :beyond"
         )
         parameters |= {"prefix": where.id_prefix, "beyond": where.id_prefix + "\U0010ffff"}
     return _all(conditions), parameters
@@ -57,12 +68,13 @@ def attempts(where: AttemptFilter) -> tuple[str, str, Parameters]:
     if where.status is not None:
         conditions.append("attempts.status = :status")
         parameters["status"] = where.status
-        if where.status == "running" and where.run_id is None:
-            # What runs is in a run that has not ended, and those are few.
-            conditions.append("runs.finished_at IS NULL")
-        elif where.status in BAD:
+        if where.status in BAD:
             # In the words of the partial index, or it is not used.
             conditions.append("attempts.status <> 'running' AND attempts.status <> 'succeeded'")
+        elif where.status == "running" and where.run_id is None and where.agent is None:
+            # An index of what runs would cost each step something; what runs is in runs that have not
+            # ended, and those are few.
+            conditions.append(RUNNING)
     return "attempts" if where.run_id is None else "attempts_of_run", _all(conditions), parameters
 
 
@@ -73,10 +85,8 @@ def logs(where: LogFilter) -> tuple[str, Parameters]:
         conditions.append("stream = (SELECT id FROM streams WHERE name = :stream)")
         parameters["stream"] = run_stream(where.run_id)
     if where.min_level != "debug":
-        conditions.append("level >= :level")
-        parameters["level"] = LEVEL_NUMBER[where.min_level]
-        if parameters["level"] >= 2:
-            conditions.append("level >= 2")  # said in so many words, for the partial indexes
+        # In the words of the partial indexes, or they are not used.
+        conditions.append(f"level >= {LEVEL_NUMBER[where.min_level]}")
     if where.step is not None:
         conditions.append(
             "substr(step, 1, length(:step)) = :step"

@@ -118,14 +118,15 @@ class InMemoryStore:
         self, where: AttemptFilter, *, limit: int = 100, cursor: str | None = None
     ) -> Page[AttemptRow]:
         runs = self._tables.runs
+        # As on disk: what runs anywhere is looked for in runs that have not ended.
+        searching = where == AttemptFilter(status="running")
 
         def fits(row: Row) -> bool:
             return (
                 (where.run_id is None or runs[row[1]][1] == where.run_id)
                 and (where.agent is None or row[5] == where.agent)
                 and (where.status is None or row[6] == where.status)
-                # As on disk: in a run that has ended nothing runs.
-                and not (where.status == "running" and where.run_id is None and runs[row[1]][7] is not None)
+                and not (searching and runs[row[1]][7] is not None)
             )
 
         def shape(row: Row) -> AttemptRow:

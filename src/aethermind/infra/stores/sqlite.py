@@ -43,6 +43,8 @@ from aethermind.infra.stores.writer import Append, Save, Task, Writer
 T = TypeVar("T")
 SQL = blocks("read.sql")
 STREAM_PAGE = 1_000
+MANY_SUMS = 1_000
+"""Sums (of as many runs) that would hold up the event loop: they are added up beside it."""
 
 
 async def open_store(
@@ -156,7 +158,10 @@ class SqliteStore:
         rows = []
         for sql, parameters in filters.costs(SQL, where):
             rows += await self._reader.rows(sql, parameters)
-        return pages.cost_rows(where, ((row[0], CostSum(*row[1:])) for row in rows))
+        sums = ((row[0], CostSum(*row[1:])) for row in rows)
+        if len(rows) < MANY_SUMS:
+            return pages.cost_rows(where, sums)
+        return await asyncio.to_thread(pages.cost_rows, where, sums)
 
     async def agents(self) -> list[AgentRow]:
         return [pages.agent_row(row, row[7]) for row in await self._reader.rows(SQL["agents"])]

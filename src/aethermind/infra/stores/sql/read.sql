@@ -113,7 +113,7 @@ SELECT runs.id, runs.calls + coalesce(flying.calls, 0), coalesce(flying.calls, 0
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens
 FROM runs LEFT JOIN (
   SELECT run, count(*) AS calls, sum(coalesce(reserved_micro_usd, 0)) AS reserved
-  FROM calls WHERE status IN ('running', 'lost') AND status = 'running' GROUP BY run
+  FROM calls WHERE (status = 'running' OR status = 'lost') AND status = 'running' GROUP BY run
 ) AS flying ON flying.run = runs.seq
 WHERE simulated = :simulated AND (runs.calls > 0 OR flying.calls > 0)
 

@@ -25,7 +25,7 @@ WHERE events.stream = (SELECT stream FROM events WHERE seq = ?) AND status = 'ru
 ORDER BY events.version
 
 -- name: open_calls
-SELECT * FROM calls WHERE run = ? AND status IN ('running', 'lost') ORDER BY seq
+SELECT * FROM calls WHERE run = ? AND (status = 'running' OR status = 'lost') ORDER BY seq
 
 -- name: insert_streams
 INSERT INTO streams {rows}
