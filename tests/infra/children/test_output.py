@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aethermind.engine.ports import ChildOutput
@@ -24,6 +24,8 @@ def shown(chunks: list[bytes], limit: int = LINE_LIMIT) -> list[str]:
 
 
 @given(CHUNKS)
+@example([b"a\r", b"\n", b"\n"])
+@example([b"a\r", b"", b"\nb"])
 def test_lines_do_not_depend_on_how_they_arrive(chunks: list[bytes]) -> None:
     whole = b"".join(chunks)
     assert shown(chunks) == [line.decode(errors="replace") for line in whole.splitlines()]

@@ -61,7 +61,9 @@ async def test_cancelling_ends_the_whole_family(children: LocalChildren) -> None
 
 
 async def test_who_dropped_the_mark_is_found_through_its_parent(children: LocalChildren) -> None:
-    script = "env -i setsid sh -c 'echo hidden $$; exec tail -f /dev/null' & echo tree $$; wait"
+    """And stays known when that parent has ended and it did not listen to SIGTERM."""
+    hidden = 'trap "" TERM; echo hidden $$; exec tail -f /dev/null'
+    script = f"env -i setsid sh -c '{hidden}' & echo tree $$; wait"
     task, heard = await start(children, ["sh", "-c", script])
     await heard.until(lambda texts: len(texts) == 2)
     task.cancel()

@@ -62,10 +62,13 @@ class Lines:
         self._after_return = False
 
     def add(self, data: bytes) -> Iterator[str]:
-        if self._after_return and data.startswith(b"\n"):
-            data = data[1:]
         if not data:
             return
+        if self._after_return and data.startswith(b"\n"):
+            self._after_return = False
+            data = data[1:]
+            if not data:
+                return
         self._after_return = data.endswith(b"\r")
         lines = (self._rest + data).splitlines(keepends=True)
         self._rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
