@@ -196,8 +196,21 @@ class FakeClient:
     async def resume(self, run_id: str, *, by: str = "", env: Mapping[str, str] | None = None) -> None:
         self._note("resume", run_id)
 
-    async def retry(self, run_id: str, *, steps: Sequence[str] = (), by: str = "") -> None:
+    async def retry(
+        self,
+        run_id: str,
+        *,
+        steps: Sequence[str] = (),
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self._note("retry", run_id, tuple(steps))
+
+    async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
+        self._note("raise_budget", run_id, micro_usd)
+
+    async def drain(self, seconds: float) -> None:
+        self._note("drain", seconds)
 
     async def answer(self, run_id: str, step: str, values: Mapping[str, Any], *, by: str = "") -> None:
         self._note("answer", run_id, step, dict(values))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from aethermind.domain import events as e
 from aethermind.domain.errors import DeniedError
@@ -214,6 +215,24 @@ async def test_what_is_in_doubt_is_asked_and_answered(key: str, choice: str) -> 
         await pilot.press(key)
         await pilot.pause()
         assert found.engine.asked == [("answer", "r_doubt", "push", {"choice": choice})]
+
+
+async def test_the_budget_can_be_raised() -> None:
+    async with stage(histories.research()) as (found, pilot):
+        await pilot.press("B")
+        await pilot.pause()
+        assert found.screen.query_one(Input).value == "2.00"
+        await pilot.press(*["backspace"] * 4, *"3.5", "enter")
+        await pilot.pause()
+        await pilot.press(":", *"budget $7", "enter")
+        await pilot.pause()
+        await pilot.press(":", *"budget much", "enter")
+        await pilot.pause()
+        assert found.engine.asked == [
+            ("raise_budget", "r_8f21", 3_500_000),
+            ("raise_budget", "r_8f21", 7_000_000),
+        ]
+        assert [severity for severity, _ in found.toasts] == ["information", "information", "error"]
 
 
 # --- find and view ---------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from typing import Any
 from textual.pilot import Pilot
 
 from aethermind.domain import events as e
+from aethermind.domain.workflow import Command, StepDef, WorkflowDef
+from aethermind.tui.context import Changes
 from aethermind.tui.screens.detail.json_view import JsonView
 from aethermind.tui.screens.detail.screen import DetailScreen
 from aethermind.tui.screens.detail.view import Lines, TextView
@@ -271,3 +273,44 @@ async def test_wrapping_can_be_switched_off() -> None:
         assert shown(screen).startswith("xxx")
         await pilot.press("h", "w")
         assert len(shown(screen).splitlines()) > 3
+
+
+async def test_what_a_command_writes_is_shown_while_it_runs() -> None:
+    definition = WorkflowDef(name="b", steps=(StepDef(id="make", action=Command(argv=("make",))),))
+    script = Script(definition, inputs={}, models={})
+    script.begin(10, "make")
+    script.log(20, "info", "starting", step="make")
+    script.log(30, "info", "cc main.c", step="make", attempt=1, metadata={"stream": "stdout"})
+    async with detail(script, "make", size=(80, 24)) as (stage, screen, pilot):
+        await stage.workers.wait_for_complete()
+        await pilot.pause()
+        assert "cc main.c" in shown(screen)
+        assert "starting" not in shown(screen)
+
+        def write(s: Script) -> None:
+            for n in range(50):
+                s.log(
+                    40 + n, "warning", f"warning {n}", step="make", attempt=1, metadata={"stream": "stderr"}
+                )
+
+        stage.engine.play(script, write)
+        for listener in stage.bridge.listeners:
+            listener(Changes(script.run_id, frozenset(), frozenset(), logs=50))
+        await stage.workers.wait_for_complete()
+        await pilot.pause()
+        assert shown(screen).endswith("warning 49")  # it follows
+        script.succeed(900, "make", "ok", result={"stdout": "ok\n", "stderr": "", "exit_code": 0})
+        stage.frame(script.run_id, nodes=["make"])
+        await pilot.pause()
+        assert "exit code 0" in screen.text_view.plain()
+        assert "warning 3" not in screen.text_view.plain()
+
+
+async def test_markdown_is_laid_out_anew_when_the_screen_grows() -> None:
+    script = Script(histories.RESEARCH)
+    script.prompt(0, 100, "plan", "word " * 60)
+    async with detail(script, "plan", size=(60, 24)) as (_, screen, pilot):
+        narrow = len(shown(screen).splitlines())
+        await pilot.resize_terminal(110, 30)
+        await pilot.pause()
+        assert len(shown(screen).splitlines()) < narrow

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from aethermind.domain.errors import InvalidError
+from aethermind import bootstrap
+from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.tui.screens import dialog, found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
@@ -40,6 +40,12 @@ SHELL = "name: shell\nsteps: [{id: a, run: [echo, hi]}]\n"
 
 
 class FakeModels:
+    def check(self, name: str) -> str:
+        return name
+
+    def check_settings(self, name: str, settings: Any) -> list[Any]:
+        return []
+
     def resolve(self, name: str, *, sim: bool) -> str:
         if sim:
             return f"sim:{name}"
@@ -66,14 +72,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def composition(here: Path) -> Any:
-    samples = here / "samples"
-    return SimpleNamespace(
-        samples_dir=samples,
-        workflow_dirs=[here / "mine", samples],
-        models=FakeModels(),
-        options=SimpleNamespace(sim=False),
-        config=SimpleNamespace(python=None, environ={}),
-    )
+    """The real one, but with models that need no key."""
+    made = bootstrap.load(bootstrap.Options(home=here / "home"))
+    made.__dict__ |= {"samples_dir": here / "samples", "models": FakeModels()}
+    return made
 
 
 @asynccontextmanager
@@ -99,10 +101,10 @@ async def form_of(made: Stage, pilot: Pilot[None], name: str) -> StartScreen:
 async def test_workflows_are_found_in_the_order_of_names(here: Path) -> None:
     async with stage(here) as (made, _pilot):
         flows = found.workflows(made.context)
-    assert [(flow.name, flow.place, flow.sample) for flow in flows] == [
-        ("kinds", "here", False),
-        ("shell", "./workflows", False),
-        ("research-brief", "sample", True),
+    assert [(flow.name, flow.place) for flow in flows] == [
+        ("kinds", "here"),
+        ("shell", "./workflows"),
+        ("research-brief", "sample"),
     ]
     assert flows[0].description == "All kinds of inputs."
 
@@ -112,7 +114,7 @@ def test_descriptions_are_read_as_they_are_mostly_written(tmp_path: Path) -> Non
         path = tmp_path / f"w{len(list(tmp_path.iterdir()))}.yaml"
         path.write_text(f"name: w\n{text}\nsteps: []\n")
         return next(
-            f.description for f in found._read_directory.__wrapped__(tmp_path, 0, "", False) if f.path == path
+            f.description for f in found._read_directory.__wrapped__(tmp_path, 0, "") if f.path == path
         )
 
     assert description("description: plain # comment") == "plain"
@@ -294,3 +296,36 @@ async def test_on_a_small_screen_problems_are_still_seen(here: Path, size: tuple
         await pilot.pause()
         assert problem.region.bottom <= size[1] - 1
         assert problem.region.height == 1
+
+
+# --- a workflow of one's own -----------------------------------------------------------------------
+
+
+def test_a_new_workflow_is_a_copy_with_its_replies(here: Path) -> None:
+    path = found.new_workflow("mine", here / "work" / "kinds.yaml")
+    assert path == Path("workflows/mine.yaml")
+    assert path.read_text() == KINDS.replace("name: kinds", "name: mine")
+    assert Path("workflows/mine.sim.yaml").read_text() == (here / "work" / "kinds.sim.yaml").read_text()
+    with pytest.raises(InvalidError, match="is there already"):
+        found.new_workflow("mine", None)
+    with pytest.raises(InvalidError, match="cannot be a workflow's name"):
+        found.new_workflow("../evil", None)
+
+
+async def test_new_asks_for_a_name_and_leads_to_its_form(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "true")
+    async with stage(here) as (made, pilot):
+        await pilot.press(":", *"new mine", "enter")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(made.screen, StartScreen)
+        assert made.screen.definition.name == "mine"
+
+
+async def test_a_workflow_that_is_gone_is_said(here: Path) -> None:
+    async with stage(here) as (made, _pilot):
+        assert found.find(made.context, "nothing") is None
+        with pytest.raises(NotFoundError):
+            bootstrap.load_workflow(made.context.composition, "nothing")

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 
 from aethermind.domain.errors import AethermindError
 from aethermind.tui.actions.bindings import bindings, widget_bindings
+from aethermind.tui.actions.detail import DETAIL
 from aethermind.tui.actions.everywhere import EVERYWHERE_ACTIONS
 from aethermind.tui.actions.find import FIND
 from aethermind.tui.actions.move import MOVES
@@ -20,7 +21,7 @@ from aethermind.tui.actions.view import VIEW
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-REGISTRY = Registry((*RUNS, *MOVES, *FIND, *VIEW, *OUT, *EVERYWHERE_ACTIONS))
+REGISTRY = Registry((*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *EVERYWHERE_ACTIONS))
 
 
 def main_bindings() -> list[BindingType]:

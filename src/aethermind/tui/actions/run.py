@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aethermind.domain.errors import InvalidError
 from aethermind.domain.state import FINISHED_RUN, Node
 from aethermind.domain.views import open_questions
+from aethermind.tui import format as fmt
 from aethermind.tui.actions.registry import MAIN, Action, Where
 from aethermind.tui.actions.target import (
-    OfStep,
     node_of,
     run_id_of,
     run_of,
@@ -202,32 +205,64 @@ def _by(context: Context) -> str:
     return context.settings.place or "tui"
 
 
-# --- calls of a step -----------------------------------------------------------------------------
+# --- budget --------------------------------------------------------------------------------------
 
 
-def _call(context: Context, delta: int) -> None:
-    screen = context.app.screen
-    if isinstance(screen, OfStep) and not screen.cycle_call(delta):
-        context.toast("that is the last one" if delta > 0 else "that is the first one")
+async def _budget(context: Context, argument: str) -> None:
+    from aethermind.definitions.units import micro_usd
+    from aethermind.tui.screens.prompt import PromptScreen
 
-
-def _section(number: int) -> Action:
-    def show(context: Context, argument: str) -> None:
-        screen = context.app.screen
-        if isinstance(screen, OfStep):
-            screen.show_section(number - 1)
-
-    return Action(
-        id=f"detail.section_{number}",
-        title=f"Section {number}",
-        description=f"Show section {number} of the step.",
-        family="To a section.",
-        group="move",
-        where=frozenset({"detail"}),
-        keys=(str(number),),
-        no_cli="it only changes what the screen shows",
-        run=show,
+    run_id, run = run_id_of(context), run_of(context)
+    if run_id is None:
+        return
+    now = fmt.budget(run.budget_micro_usd) if run is not None and run.budget_micro_usd is not None else ""
+    text = argument or await context.ask(
+        PromptScreen(
+            f"Budget of {short(run_id)} in US dollars: ",
+            value=now.removeprefix("$"),
+            hint="in all, not on top",
+        )
     )
+    if not text:
+        return
+    try:
+        amount = micro_usd(text.strip().removeprefix("$"))
+    except ValueError as error:
+        raise InvalidError(str(error)) from None
+    await context.engine.ask(lambda c: c.raise_budget(run_id, amount, by=_by(context)))
+    context.toast(f"the budget of {short(run_id)} is {fmt.budget(amount)} now")
+
+
+def _can_raise(context: Context) -> str | None:
+    status = status_of(context)
+    if status is None:
+        return "there is no run"
+    return f"the run is over ({status})" if status in FINISHED_RUN else None
+
+
+# --- a workflow of one's own ---------------------------------------------------------------------
+
+
+async def _new(context: Context, argument: str) -> None:
+    from aethermind.tui import editor
+    from aethermind.tui.screens.found import new_workflow
+    from aethermind.tui.screens.picker import PickerScreen
+    from aethermind.tui.screens.prompt import PromptScreen
+
+    run = run_of(context)
+    source = Path(run.created.source) if run is not None and run.created.source else None
+    if source is not None and not source.is_file():
+        source = None
+    name = argument or await context.ask(
+        PromptScreen(
+            "Name of the new workflow: ", hint=f"a copy of {source.name}" if source else "a small one"
+        )
+    )
+    if not name:
+        return
+    path = await asyncio.to_thread(new_workflow, name, source)
+    await editor.edit(context, path)
+    context.push(PickerScreen(context, wanted=str(path)))
 
 
 RUNS: tuple[Action, ...] = (
@@ -319,28 +354,28 @@ RUNS: tuple[Action, ...] = (
         run=_answer,
     ),
     Action(
-        id="detail.previous",
-        title="Previous attempt or call",
-        description="Show the attempt or model call before this one.",
+        id="run.budget",
+        title="Raise the budget",
+        description="Set what the run may cost in all; steps that waited for it go on.",
         group="run",
-        where=frozenset({"detail"}),
-        keys=("[",),
-        no_cli="it only changes what the screen shows",
-        hint="previous",
-        rank=20,
-        run=lambda context, argument: _call(context, -1),
+        where=_STEP,
+        keys=("B",),
+        cli="aethermind budget RUN USD",
+        command="budget",
+        usage="[USD]",
+        enabled=_can_raise,
+        run=_budget,
     ),
     Action(
-        id="detail.next",
-        title="Next attempt or call",
-        description="Show the attempt or model call after this one.",
+        id="run.new",
+        title="Make a workflow of your own",
+        description="A new file to edit: a copy of this run's workflow, or a small one.",
         group="run",
-        where=frozenset({"detail"}),
-        keys=("]",),
-        no_cli="it only changes what the screen shows",
-        hint="next",
-        rank=21,
-        run=lambda context, argument: _call(context, 1),
+        where=_STEP,
+        no_key="the palette and the card at the end of a run have it",
+        cli="aethermind new NAME --from SAMPLE",
+        command="new",
+        usage="[NAME]",
+        run=_new,
     ),
-    *(_section(number) for number in range(1, 7)),
 )

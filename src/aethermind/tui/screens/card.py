@@ -113,9 +113,8 @@ class CardScreen(Dialog[None]):
                 wanted = run.created.source or run.created.workflow
                 self.call_after_refresh(perform, context, "run.start", wanted)
             case "own":
-                name = run.created.workflow
-                context.copy(f"aethermind new my-{name} --from {name}")
-                context.toast("type it in a shell: it makes a workflow file of your own from this one")
+                self.answer(None)
+                self.call_after_refresh(perform, context, "run.new")
             case _:
                 self.answer(None)
                 self.call_after_refresh(perform, context, "global.help")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aethermind.domain.errors import InvalidError
 from aethermind.infra.sanitize import clean_line
 
 if TYPE_CHECKING:
@@ -33,14 +34,13 @@ class Found(NamedTuple):
     title: str
     """Its `name:`."""
     description: str
-    sample: bool = False
 
 
 def workflows(context: Context) -> list[Found]:
     """In the order in which a NAME is looked up; of two with one name the first counts."""
     found: dict[str, Found] = {}
-    for place, directory, sample in directories(context.composition):
-        for flow in in_directory(directory, place, sample=sample):
+    for place, directory in directories(context.composition):
+        for flow in in_directory(directory, place):
             found.setdefault(flow.name, flow)
     return list(found.values())
 
@@ -60,27 +60,24 @@ def find(context: Context, name: str) -> Found | None:
     return None
 
 
-def directories(composition: Any) -> list[tuple[str, Path, bool]]:
-    """(in a word, where, whether these are the program's own samples)"""
+def directories(composition: Any) -> list[tuple[str, Path]]:
+    """(in a word, where)"""
     cwd = Path.cwd()
-    places = [("here", cwd, False), ("./workflows", cwd / "workflows", False)]
-    samples = getattr(composition, "samples_dir", None)
-    for directory in getattr(composition, "workflow_dirs", ()):
-        is_samples = directory == samples
-        places.append(("sample" if is_samples else "yours", Path(directory), is_samples))
-    return places
+    places = [("here", cwd), ("./workflows", cwd / "workflows")]
+    samples = composition.samples_dir
+    return places + [("sample" if d == samples else "yours", Path(d)) for d in composition.workflow_dirs]
 
 
-def in_directory(directory: Path, place: str, *, sample: bool) -> Sequence[Found]:
+def in_directory(directory: Path, place: str) -> Sequence[Found]:
     try:
         changed = directory.stat().st_mtime_ns
     except OSError:
         return ()
-    return _read_directory(directory, changed, place, sample)
+    return _read_directory(directory, changed, place)
 
 
 @lru_cache(32)
-def _read_directory(directory: Path, changed: int, place: str, sample: bool) -> tuple[Found, ...]:
+def _read_directory(directory: Path, changed: int, place: str) -> tuple[Found, ...]:
     found = []
     try:
         paths = sorted(p for p in directory.iterdir() if p.suffix in SUFFIXES)
@@ -98,7 +95,7 @@ def _read_directory(directory: Path, changed: int, place: str, sample: bool) -> 
             continue
         fields = {m[1]: _value(m[2], head[m.end() :]) for m in reversed(list(_FIELD.finditer(head)))}
         title, description = fields.get("name", path.stem), fields.get("description", "")
-        found.append(Found(path.stem, path, place, title, description, sample))
+        found.append(Found(path.stem, path, place, title, description))
     return tuple(found)
 
 
@@ -117,3 +114,29 @@ def _value(text: str, rest: str) -> str:
     else:
         text = text.partition(" #")[0]
     return clean_line(text.strip())
+
+
+def new_workflow(name: str, source: Path | None) -> Path:
+    """Write NAME.yaml into ./workflows if there is one, else here: a copy of `source` with its simulated
+    replies, or a small one to begin with. Raises `InvalidError`; nothing is overwritten.
+    """
+    from aethermind.definitions import templates
+    from aethermind.definitions.loader import sim_path
+
+    stem = name.strip().removesuffix(".yaml")
+    folder = Path("workflows") if Path("workflows").is_dir() else Path()
+    path = folder / f"{stem}.yaml"
+    files: dict[Path, str] = {}
+    if source is None:
+        files[path] = templates.starter(stem)
+    else:
+        files[path] = templates.copy_of(source.read_text(encoding="utf-8"), stem)
+        if sim_path(source).is_file():
+            files[sim_path(path)] = sim_path(source).read_text(encoding="utf-8")
+    for target in files:
+        if target.exists():
+            raise InvalidError(f"{target} is there already", hint="choose another name")
+    for target, text in files.items():
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    return path

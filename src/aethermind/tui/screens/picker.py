@@ -107,10 +107,10 @@ class PickerScreen(Dialog[None]):
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _open(self, flow: Found) -> None:
         """Read and check the file, off the screen's thread; what is wrong with it is shown here."""
-        from aethermind.definitions.loader import load_file
+        from aethermind import bootstrap
 
         try:
-            loaded = load_file(flow.path)
+            loaded = bootstrap.load_workflow(self.context.composition, flow.path)
         except AethermindError as error:
             self.app.call_from_thread(self._problem, error.line())
             return

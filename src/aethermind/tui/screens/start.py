@@ -190,10 +190,10 @@ class StartScreen(Dialog[str]):
 
     async def _trusted(self) -> bool:
         """A file that starts programs is asked about once; the program's own samples are not."""
-        loaded = self.loaded
-        if not loaded.needs_trust or self.flow.sample or loaded.path is None:
-            return True
+        loaded, samples = self.loaded, self.context.composition.samples_dir
         path = loaded.path
+        if not loaded.needs_trust or path is None or Path(path).is_relative_to(samples.resolve()):
+            return True
         if await self.context.engine.ask(lambda client: client.trusted(path, loaded.content_hash)):
             return True
         lines = list(loaded.needs_trust[:_TRUST_LINES])

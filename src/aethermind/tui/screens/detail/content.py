@@ -9,7 +9,7 @@ A body is one of
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ from aethermind.tui.screens.detail.timeline import TONE, Stop, entries, find
 from aethermind.tui.screens.detail.usage import usage_lines
 
 Json = Any
+Written = Sequence[tuple[int, str, str]]
+"""What a child process wrote while it ran: (attempt, `stdout` or `stderr`, line)."""
 Section = Literal[
     "answer", "prompt", "process", "output", "inputs", "steps", "usage", "definition", "attempts"
 ]
@@ -63,6 +65,8 @@ class Text:
     lines: tuple[Line, ...]
     copy: str = ""
     """What to copy instead of the lines."""
+    live: bool = False
+    """More is still being written."""
 
 
 Body = Prose | Value | Text
@@ -89,7 +93,16 @@ def sections(node: Node) -> list[Section]:
 
 
 def body(
-    section: Section, run: Run, node: Node, stop: Stop, *, partial: str, now: int, width: int, glyphs: Glyphs
+    section: Section,
+    run: Run,
+    node: Node,
+    stop: Stop,
+    *,
+    partial: str,
+    written: Written = (),
+    now: int,
+    width: int,
+    glyphs: Glyphs,
 ) -> Body:
     """`partial` is what the call in flight has streamed so far; `width` is for tables only."""
     match section:
@@ -98,7 +111,7 @@ def body(
         case "prompt":
             return _prompt(node, stop)
         case "process":
-            return _process(node, stop)
+            return _process(node, stop, written)
         case "output":
             return _output(run, node)
         case "inputs":
@@ -193,7 +206,7 @@ def _prompt(node: Node, stop: Stop) -> Body:
 # --- a child process -----------------------------------------------------------------------------
 
 
-def _process(node: Node, stop: Stop) -> Body:
+def _process(node: Node, stop: Stop, written: Written) -> Body:
     attempt, _ = find(node, stop)
     lines: list[Line] = []
     action = node.step.action
@@ -210,16 +223,23 @@ def _process(node: Node, stop: Stop) -> Body:
     for name in ("stdout", "stderr"):
         if text := result.get(name):
             lines += [BLANK, _heading(name), *text_lines(clean(str(text)))]
+    copy = "\n".join(str(result[name]) for name in ("stdout", "stderr") if result.get(name))
+    wrote = [(stream, text) for number, stream, text in written if number == stop.attempt]
+    if wrote and not copy:
+        copy = "\n".join(text for _, text in wrote)
+        lines += [BLANK, _heading("what it wrote")]
+        for stream, text in wrote:
+            lines += text_lines(clean(text), "warn" if stream == "stderr" else "")
     if error is not None:
         lines += [BLANK, *error_lines(error)]
     elif attempt is None:
         lines += [BLANK, _nothing_yet(node)]
-    elif attempt.status == "running":
-        lines += [BLANK, (Span("running; what it writes is in the logs", "accent"),)]
+    elif attempt.status == "running" and not wrote:
+        lines += [BLANK, (Span("running; it has written nothing yet", "accent"),)]
     elif attempt.status == "lost":
         lines += [BLANK, (Span("the engine died while it ran: nobody saw how it ended", "warn"),)]
-    copy = "\n".join(str(result[name]) for name in ("stdout", "stderr") if result.get(name))
-    return Text(tuple(lines), copy=copy)
+    live = attempt is not None and attempt.status == "running"
+    return Text(tuple(lines), copy=copy, live=live)
 
 
 # --- outputs, steps, errors ----------------------------------------------------------------------

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
 from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher
 
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.infra.sanitize import clean
 from aethermind.tui.actions import REGISTRY, bindings, hints
 from aethermind.tui.actions.registry import Where
-from aethermind.tui.screens.detail import content, head, markdown, timeline
-from aethermind.tui.screens.detail.content import Body, Prose, Section, Text, Value
+from aethermind.tui.screens.detail import content, head, timeline
+from aethermind.tui.screens.detail.body_view import BodyView
+from aethermind.tui.screens.detail.content import Section, Text
 from aethermind.tui.screens.detail.json_view import JsonView
-from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines
+from aethermind.tui.screens.detail.lines import Line, Span
+from aethermind.tui.screens.detail.output import Output
 from aethermind.tui.screens.detail.timeline import Stop
 from aethermind.tui.screens.detail.view import Lines, TextView
 from aethermind.tui.screens.dialog import safe_line
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 SIDE = 42
 """Cells of the timeline beside the text."""
-AT_ONCE = 4_000
-"""Characters of Markdown that are laid out at once; more is laid out in a thread, plain until then."""
 
 
 class DetailScreen(Screen[None]):
@@ -54,10 +51,8 @@ class DetailScreen(Screen[None]):
         self.stop_shown: Stop | None = Stop(*call) if call is not None else None
         """What `[` and `]` chose; None keeps to the newest."""
         self.section: Section | None = None
-        self._body: Body | None = None
-        self._streamed = 0
-        """Characters of the live text that are shown."""
         self._fetched: Run | None = None
+        self._output = Output(run_id, path)
         self._places: list[tuple[int, int]] = []
         self._sought = ""
         self._unlisten: Callable[[], None] = lambda: None
@@ -91,9 +86,7 @@ class DetailScreen(Screen[None]):
                 beside = TextView(id="detail-timeline")
                 beside.can_focus = False
                 yield beside
-            with ContentSwitcher(initial="detail-text", id="detail-content"):
-                yield TextView(id="detail-text")
-                yield JsonView(id="detail-json")
+            yield BodyView(id="detail-content")
         yield Lines(id="detail-hints")
 
     def on_mount(self) -> None:
@@ -102,6 +95,8 @@ class DetailScreen(Screen[None]):
         self.set_interval(1.0, self._tick)
         if self.run is None:
             self._fetch()
+        elif self.node is not None and self.node.step.kind in {"run", "python"}:
+            self._fetch_output()
 
     def on_unmount(self) -> None:
         self._unlisten()
@@ -110,6 +105,11 @@ class DetailScreen(Screen[None]):
     async def _fetch(self) -> None:
         self._fetched = await self.context.engine.ask(lambda client: client.run(self.run_id))
         self.redraw()
+
+    @work(exclusive=True, group="output", exit_on_error=False)
+    async def _fetch_output(self) -> None:
+        if await self._output.fetch(self.context.engine):
+            self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self.redraw)
@@ -120,10 +120,13 @@ class DetailScreen(Screen[None]):
     # --- drawing ---------------------------------------------------------------------------------
 
     @property
+    def body_view(self) -> BodyView:
+        return self.query_one(BodyView)
+
+    @property
     def text_view(self) -> TextView:
-        """The view that is shown."""
-        switcher = self.query_one("#detail-content", ContentSwitcher)
-        return cast(TextView, switcher.visible_content)
+        """What is scrolled and searched."""
+        return self.body_view.view
 
     def redraw(self) -> None:
         """Everything, from the run as it is now."""
@@ -157,7 +160,7 @@ class DetailScreen(Screen[None]):
         if side.display:
             self._draw_timeline(node, stop)
         self._draw_hints()
-        self.query_one("#detail-content").border_title = self._caption(node, stop)
+        self.body_view.border_title = self._caption(node, stop)
 
     def _draw_timeline(self, node: Node, stop: Stop) -> None:
         view = self.query_one("#detail-timeline", TextView)
@@ -209,7 +212,7 @@ class DetailScreen(Screen[None]):
         if self.section == "attempts":
             width = max(self.text_view.size.width - 2, 20)
             lines = self._timeline(node, stop, width)
-            self._show(Text(tuple(lines)))
+            self.body_view.show(Text(tuple(lines)))
             return
         live = self._live_text(stop) if self._live_call(node, stop) else ""
         body = content.body(
@@ -218,72 +221,12 @@ class DetailScreen(Screen[None]):
             node,
             stop,
             partial=live,
+            written=self._output.lines,
             now=self.context.now(),
             width=max(self.text_view.size.width - 2, 20),
             glyphs=self.context.glyphs,
         )
-        self._show(body)
-
-    def _show(self, body: Body) -> None:
-        if body == self._body:
-            return
-        same_place = _same_kind(body, self._body)
-        self._body = body
-        switcher = self.query_one("#detail-content", ContentSwitcher)
-        focused = self.text_view.has_focus or self.focused is None
-        switcher.current = "detail-json" if isinstance(body, Value) else "detail-text"
-        view = self.text_view
-        was_growing = view.growing
-        view.growing = isinstance(body, Prose) and body.live
-        view.follow = view.growing and (view.follow if was_growing and same_place else True)
-        self._fill(view, body, keep=same_place)
-        if focused:
-            view.focus(scroll_visible=False)
-
-    def _fill(self, view: TextView, body: Body, *, keep: bool) -> None:
-        match body:
-            case Value(value=value):
-                cast(JsonView, view).set_value(value)
-            case Text(lines=lines):
-                view.set_lines(lines, keep=keep)
-            case Prose(live=True):
-                self._streamed = len(body.text)
-                waiting: list[Line] = [] if body.text else [(Span("waiting for the first token", "dim"),)]
-                view.set_lines([*body.head, *waiting, *(text_lines(clean(body.text)) if body.text else [])])
-            case Prose():
-                view.set_lines([*body.head, *text_lines(clean(body.text)), *body.tail], keep=keep)
-                if len(body.text) <= AT_ONCE:
-                    self._format(body)
-                else:
-                    self._format_later(body)
-
-    # --- Markdown --------------------------------------------------------------------------------
-
-    def _rendered(self, body: Prose, width: int, styles: dict[str, Style]) -> list[Line]:
-        dark = self.app.current_theme.dark
-        return markdown.render(body.text, width=width, dark=dark, styles=styles)
-
-    def _styles(self) -> dict[str, Style]:
-        view = self.query_one("#detail-text", TextView)
-        names = ("accent", "heading", "dim", "code", "strong", "key")
-        return {name: view.style_of(name) for name in names}
-
-    def _format(self, body: Prose) -> None:
-        view = self.query_one("#detail-text", TextView)
-        self._formatted(body, self._rendered(body, max(view.size.width - 2, 10), self._styles()))
-
-    @work(thread=True, exclusive=True, group="markdown", exit_on_error=False)
-    def _format_later(self, body: Prose) -> None:
-        view = self.query_one("#detail-text", TextView)
-        lines = self._rendered(body, max(view.size.width - 2, 10), self._styles())
-        self.app.call_from_thread(self._formatted, body, lines)
-
-    def _formatted(self, body: Prose, lines: list[Line]) -> None:
-        if body is self._body:
-            view = self.query_one("#detail-text", TextView)
-            view.set_lines(
-                [*body.head, *lines, *((BLANK,) if body.tail and lines else ()), *body.tail], keep=True
-            )
+        self.body_view.show(body)
 
     # --- what changes ----------------------------------------------------------------------------
 
@@ -299,6 +242,8 @@ class DetailScreen(Screen[None]):
         node = self.node
         if node is None:
             return
+        if changes.logs and node.step.kind in {"run", "python"}:
+            self._fetch_output()
         if not self.path or any(_concerns(self.path, path) for path in changes.nodes):
             self.redraw()
             return
@@ -308,34 +253,22 @@ class DetailScreen(Screen[None]):
 
     def _grow(self, stop: Stop) -> None:
         """Append what has streamed since."""
-        text = self._live_text(stop)
-        body = self._body
-        if not isinstance(body, Prose) or not body.live or self._streamed == 0 or len(text) < self._streamed:
-            self._body = None
+        if not self.body_view.grow(self._live_text(stop)):
+            self.body_view.forget()
             self.redraw()
-            return
-        more = text[self._streamed :]
-        if more:
-            self._streamed = len(text)
-            self._body = Prose(text, body.head, live=True)
-            self.text_view.append(clean(more))
 
     def _tick(self) -> None:
         """Durations go on while the step does."""
         run, node = self.run, self.node
-        if (
-            run is not None
-            and node is not None
-            and self.is_current
-            and not node.over
-            and run.finished is None
-        ):
+        if run is None or node is None or self.section is None or not self.is_current:
+            return
+        if not node.over and run.finished is None:
             self._draw_head(run, node, self._sections(node))
 
     def on_text_view_scrolled(self, event: TextView.Scrolled) -> None:
         node = self.node
         if node is not None and self.section is not None:
-            self.query_one("#detail-content").border_title = self._caption(node, self._stop(node))
+            self.body_view.border_title = self._caption(node, self._stop(node))
 
     # --- what actions do -------------------------------------------------------------------------
 
@@ -351,7 +284,7 @@ class DetailScreen(Screen[None]):
         if not 0 <= at < len(known):
             return False
         self.stop_shown = known[at] if at < len(known) - 1 else None
-        self._body = None
+        self.body_view.forget()
         if self.section not in {"answer", "prompt", "process"}:
             self.section = None
         self.redraw()
@@ -371,7 +304,7 @@ class DetailScreen(Screen[None]):
             return False
         if known[index] != self.section:
             self.section = known[index]
-            self._body = None
+            self.body_view.forget()
             self.redraw()
         return True
 
@@ -388,7 +321,8 @@ class DetailScreen(Screen[None]):
         return self.text_view.find(self._sought, delta=delta)
 
     def text_to_copy(self) -> str:
-        return content.copy_of(self._body) if self._body is not None else ""
+        body = self.body_view.body
+        return content.copy_of(body) if body is not None else ""
 
     def toggle_wrap(self) -> bool:
         return self.text_view.toggle_wrap()
@@ -403,8 +337,3 @@ class DetailScreen(Screen[None]):
 def _concerns(path: str, changed: str) -> bool:
     """Whether what was recorded about `changed` shows on the screen of `path`."""
     return changed == path or changed.startswith((f"{path}/", f"{path}[", f"{path}#"))
-
-
-def _same_kind(body: Body, before: Body | None) -> bool:
-    """Whether one may stay at the same place of the text."""
-    return type(body) is type(before) and not isinstance(body, Value)
