@@ -70,7 +70,9 @@ class Terminal:
         self.raw += data
         data = _UNKNOWN_TO_PYTE.sub(b"", self._left + data)
         cut = data.rfind(b"\x1b", -32)  # a sequence may be cut in two
-        self._left = data[cut:] if cut >= 0 and not re.match(rb"\x1b\[[?]?[0-9;]*[a-zA-Z]", data[cut:]) else b""
+        self._left = (
+            data[cut:] if cut >= 0 and not re.match(rb"\x1b\[[?]?[0-9;]*[a-zA-Z]", data[cut:]) else b""
+        )
         self._feed(data[: len(data) - len(self._left)])
         return bool(data)
 

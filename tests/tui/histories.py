@@ -44,15 +44,18 @@ class Script:
         self.seq = seq
         self.run = Run(run_id)
         self.history: list[e.Recorded] = []
-        fields: dict[str, Any] = {"inputs": {"topic": "tides"}, "models": {"smart": ("openai:gpt-5",)}}
+        fields: dict[str, Any] = {
+            "inputs": {"topic": "tides"},
+            "models": {"smart": ("openai:gpt-5",)},
+            "source": f"{definition.name}.yaml",
+        }
         self.add(
             0,
             e.RunCreated(
                 workflow=definition.name,
                 definition=definition,
-                definition_hash=wire.digest(definition),
+                definition_hash=digest(definition),
                 submitter=ME,
-                source=f"{definition.name}.yaml",
                 **(fields | created),
             ),
         )
@@ -72,7 +75,7 @@ class Script:
     def expand(self, at: int, step: str, *, items: Iterable[Any] | None = None, **fields: Any) -> None:
         if items is not None:
             values = tuple(items)
-            fields |= {"items": values, "digests": tuple(wire.digest(v) for v in values)}
+            fields |= {"items": values, "digests": tuple(digest(v) for v in values)}
         self.add(at, e.StepExpanded(step=step, **fields))
 
     def begin(self, at: int, step: str) -> int:
@@ -100,7 +103,7 @@ class Script:
                 step=step,
                 attempt=self._attempt(step),
                 call=number,
-                key=wire.digest([self.run_id, step, number]),
+                key=digest([self.run_id, step, number]),
                 provider=provider,
                 model=name,
                 agent=node.agent,
@@ -168,6 +171,14 @@ class Script:
 
     def _attempt(self, step: str) -> int:
         return self.run.node(step).attempts[-1].n
+
+
+def digest(value: object) -> str:
+    """As the engine makes it; also of text that could not be stored."""
+    try:
+        return wire.digest(value)
+    except UnicodeEncodeError:
+        return wire.digest(repr(value))
 
 
 # --- definitions -------------------------------------------------------------------------------

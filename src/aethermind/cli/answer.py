@@ -8,7 +8,7 @@ import click
 
 from aethermind.cli import streams
 from aethermind.cli.asking import ask_field
-from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import compose, user
 from aethermind.definitions.inputs import from_words
@@ -28,7 +28,6 @@ IN_DOUBT: dict[str, dict[str, Json]] = {"choice": {"type": "string", "enum": ["r
 @click.option("-i", "--input", "pairs", multiple=True, metavar="K=V", help="A field of the answer.")
 @click.option("--only", is_flag=True, help="Record the decision, and leave the run as it is.")
 @viewing
-@as_json
 @click.pass_obj
 def command(
     given: Given,

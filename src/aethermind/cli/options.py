@@ -72,7 +72,9 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Verb]:
 
 
 def viewing(command: F) -> F:
-    """`--plain` and `-q`, for whatever drives a run."""
+    """`--plain`, `-q` and `--json`, for whatever drives a run."""
+    text = "A line of JSON for each new event, then the summary."
+    command = click.option("--json", "as_json", is_flag=True, help=text)(command)
     command = click.option("-q", "--quiet", is_flag=True, help="Outputs only.")(command)
     return click.option("--plain", is_flag=True, help="The trace as plain lines.")(command)
 

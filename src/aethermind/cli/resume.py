@@ -10,7 +10,7 @@ import click
 from aethermind import bootstrap
 from aethermind.cli import ending, streams
 from aethermind.cli.drive import drive
-from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.session import compose, engine_of, user
 from aethermind.cli.targets import functions_of
 from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
@@ -63,7 +63,6 @@ def go_on(
 @verb("resume")
 @click.argument("run", default="last")
 @viewing
-@as_json
 @click.pass_obj
 def command(given: Given, run: str, plain: bool, quiet: bool, as_json: bool) -> int:
     """Go on with RUN (default: the last one). What is done is not done again; a finished run is shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aethermind import bootstrap
-from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import compose, user
 from aethermind.domain.errors import InvalidError, NotFoundError
@@ -18,7 +18,6 @@ from aethermind.engine.client import Client
     "--from", "steps", multiple=True, metavar="STEP", help="From this step on, also if it succeeded."
 )
 @viewing
-@as_json
 @click.pass_obj
 def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: bool, as_json: bool) -> int:
     """Run the failed steps of RUN again, and what depends on them. Earlier tries and costs stay."""

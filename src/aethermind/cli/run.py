@@ -11,7 +11,7 @@ from aethermind import bootstrap
 from aethermind.cli import consent, ending, streams
 from aethermind.cli.drive import drive
 from aethermind.cli.inputs import given_inputs
-from aethermind.cli.options import Given, as_json, verb, viewing
+from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
 from aethermind.cli.resume import trace_for
 from aethermind.cli.session import compose, engine_of
@@ -73,7 +73,6 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--detach", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
 @click.option("--watch", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
 @viewing
-@as_json
 @click.pass_obj
 def command(
     given: Given,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -34,6 +35,9 @@ def engine_of(
     """
     engine = bootstrap.engine_thread(composition, look=look, functions=functions)
     engine.start()
+    if not gc.isenabled():  # as `__main__` left it
+        gc.freeze()
+        gc.enable()
     try:
         yield engine
     finally:

@@ -220,7 +220,7 @@ def _wrong_type(node: Node, options: list[inspect.Type], label: str) -> InvalidE
     elif isinstance(node, Scalar) and isinstance(node.value, str):
         hint = _without_quotes(node, options)
         if label == "run":
-            hint = f"an argv list, never a shell string: [{', '.join(node.text.split()[:6])}]"
+            hint = f"an argv list, never a shell string: [{show(', '.join(node.text.split()[:6]))}]"
     elif isinstance(node, Map) and any(isinstance(o, inspect.StrType) for o in options) and _braces(node):
         hint = 'write "{{ … }}" in quotes'
     return error(node, f"{name} should be {_wanted(options)}, not {describe(node)}", hint=hint)
