@@ -21,19 +21,11 @@ SEEDS = [
     *(p.read_bytes() for p in sorted(BROKEN.glob("*.yaml"))),
 ]
 TOKENS = [
-    *b"{{ | }}|{% for x in y %}|{% endfor %}|- |: |\n|\n  |\t|[|]|{|}|>\n|&a |*a |!!str |'|\"|\\|#|? |<<: ".split(
-        b"|"
-    ),
-    *b"---\n|...\n|\r\n|\r|\x00|\xff|\xed\xa0\x80|\xe2\x80\xae".split(b"|"),
-    *b"\xf0\x9f\x98\x80|\xc2\x85|\xe2\x80\xa8".split(b"|"),
-        b"|"
-    ),
-    *b"null|no|1:30|007|.nan|1e999|string?|$ref|type|pattern|(a+)+|{file: x}|timeout|retry|settings".split(
-        b"|"
-    ),
-    *b"id|steps|prompt|run|when|for_each|repeat|output|inputs.x|item|previous|agent|with|env|always".split(
-        b"|"
-    ),
+    *b"{{ | }}|{% for x in y %}|{% endfor %}|- |: |\n|\n  |\t|[|]|{|}|>\n|&a |*a ".split(b"|"),
+    *b"!!str |'|\"|\\|#|? |<<: |---\n|...\n|\r\n|\r|\x00|\xff".split(b"|"),
+    *b"\xed\xa0\x80|\xe2\x80\xae|\xf0\x9f\x98\x80|\xc2\x85|\xe2\x80\xa8".split(b"|"),
+    *b"null|no|1:30|007|.nan|1e999|string?|$ref|type|pattern|(a+)+|{file: x}|timeout|retry".split(b"|"),
+    *b"id|steps|prompt|run|when|for_each|repeat|output|inputs.x|item|previous|agent|with|env".split(b"|"),
     b"|\n",
     b"a|b",
 ]
