@@ -47,7 +47,7 @@ class Stream:
 
         def fits(line: str) -> bool:
             found = json.loads(line)
-            return found.get("type") == event and data.items() <= found["data"].items()
+            return bool(found.get("type") == event and data.items() <= found["data"].items())
 
         found: dict[str, Any] = json.loads(self.find(fits, (event, data), seconds))
         return found

@@ -37,6 +37,8 @@ _LOGIN = (
 # Private forms of CSI that pyte takes for text.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p")
 
+_CUT = re.compile(rb"\x1b(\[[<>=?]?[0-9;:$]*)?\Z")
+
 
 class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], master: int, columns: int, lines: int) -> None:
@@ -46,7 +48,7 @@ class Terminal:
         self._master = master
         self._screen = pyte.Screen(columns, lines)
         self._feed = pyte.ByteStream(self._screen).feed
-        self._left = b""
+        self._cut = b""
 
     @property
     def rows(self) -> list[str]:
@@ -68,13 +70,14 @@ class Terminal:
         except OSError:  # nobody has the other end any more
             return False
         self.raw += data
-        data = _UNKNOWN_TO_PYTE.sub(b"", self._left + data)
-        cut = data.rfind(b"\x1b", -32)  # a sequence may be cut in two
-        self._left = (
-            data[cut:] if cut >= 0 and not re.match(rb"\x1b\[[?]?[0-9;]*[a-zA-Z]", data[cut:]) else b""
-        )
-        self._feed(data[: len(data) - len(self._left)])
+        self._show(data)
         return bool(data)
+
+    def _show(self, data: bytes) -> None:
+        data = _UNKNOWN_TO_PYTE.sub(b"", self._cut + data)
+        cut = _CUT.search(data)  # a sequence that goes on in the next read
+        self._cut = cut[0] if cut is not None else b""
+        self._feed(data.removesuffix(self._cut))
 
     def until(self, look: Callable[[], T | None], *, seconds: float = PATIENCE, what: str = "") -> T:
         """Read until there is something; gives it."""
