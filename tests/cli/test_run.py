@@ -244,6 +244,24 @@ def test_a_missing_key_names_its_repair(here: Path, said: Said) -> None:
     assert said("run", "paid.yaml", "--sim", "-q")[0] == 0
 
 
+def test_a_run_that_its_budget_holds_waits_and_goes_on_with_a_higher_one(here: Path, said: Said) -> None:
+    (here / "dear.yaml").write_text(
+        "name: dear\nbudget: {usd: 0.000001}\nsteps: [{id: a, prompt: Say hi at length.}]\n"
+    )
+    code, out, err = said("run", "dear.yaml", "--sim", "-q")
+    assert (code, out) == (5, "")
+    run_id = json.loads(said("runs", "--json")[1])["items"][0]["id"]
+    assert f"aethermind budget {run_id} USD" in err
+    assert json.loads(said("show", "last", "--json")[1])["run"]["status"] == "waiting_budget"
+    assert said("budget", "last", "0.000002", "-q")[0] == 5
+    assert said("budget", "last", "nothing", "-q")[0] == 2
+    code, out, _ = said("budget", "last", "1", "-q")
+    assert code == 0
+    assert out.strip()
+    assert json.loads(said("show", "last", "--json")[1])["run"]["budget_micro_usd"] == 1_000_000
+    assert said("budget", "last", "2")[0] == 2  # it is over
+
+
 # ------------------------------------------------------------------------------ plans
 
 

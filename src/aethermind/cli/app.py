@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("Act", "resume", "Go on with an interrupted or paused run."),
     "retry": Entry("Act", "retry", "Run the failed steps of a run again."),
     "answer": Entry("Act", "answer", "Decide what a step waits for."),
+    "budget": Entry("Act", "budget", "Give a run that waits for money a higher budget."),
     "pause": Entry("Act", "pause", "Let a run start nothing new."),
     "cancel": Entry("Act", "cancel", "Cancel a run, or one step of it."),
     "new": Entry("Make", "new", "Write a new workflow file."),
@@ -47,7 +48,7 @@ COMMANDS: dict[str, Entry] = {
 }
 GROUPS = ("Look", "Act", "Make", "Operate")
 LATER = frozenset(
-    {"alerts", "approve", "attach", "audit", "budget", "db", "diff", "export", "fork", "import"}
+    {"alerts", "approve", "attach", "audit", "db", "diff", "export", "fork", "import"}
     | {"reject", "serve", "stop", "sync", "tokens", "worker"}
 )
 """Words of the finished product: they get a plain answer, not "no such command"."""

@@ -84,7 +84,8 @@ def waiting_line(run: Run, node: Node) -> str:
                 f"{answer} -i choice=retry (or skip, or fail)"
             )
         case "budget":
-            return f"{node.path} waits for a higher budget"
+            has = text.money(run.budget_micro_usd)
+            return f"{node.path} would exceed the budget of {has}: aethermind budget {run.id} USD"
         case _:
             fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
             return f"{node.path} asks: {asked['message']}: {answer} {fields}"

@@ -44,6 +44,18 @@ def global_options() -> list[click.Option]:
     ]
 
 
+def dollars(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """`0.50` or `$0.50` → micro-USD."""
+    if value is None:
+        return None
+    from aethermind.definitions.units import micro_usd
+
+    try:
+        return micro_usd(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 class Verb(click.Command):
     """A command that also takes the global options, and shows them apart in its help."""
 

@@ -11,7 +11,7 @@ from aethermind import bootstrap
 from aethermind.cli import consent, ending, streams
 from aethermind.cli.drive import drive
 from aethermind.cli.inputs import given_inputs
-from aethermind.cli.options import Given, verb, viewing
+from aethermind.cli.options import Given, dollars, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
 from aethermind.cli.resume import trace_for
 from aethermind.cli.session import compose, engine_of
@@ -19,18 +19,6 @@ from aethermind.cli.targets import find
 from aethermind.domain.run import Run
 
 Json = Any
-
-
-def dollars(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """`0.50` or `$0.50` → micro-USD."""
-    if value is None:
-        return None
-    from aethermind.definitions.units import micro_usd
-
-    try:
-        return micro_usd(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 def settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:

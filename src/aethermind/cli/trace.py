@@ -189,7 +189,11 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
 
 
 def _is_told(log: e.LogWritten, run: Run) -> bool:
-    """Whether this is the engine's own log line about an attempt whose failure has a line already."""
+    """Whether this is a line of the engine's own about what another line of the trace says: a call, or an
+    attempt that failed.
+    """
+    if log.level == "info" and "call" in log.metadata:
+        return True
     node = run.nodes.get(log.step or "")
     if node is None or log.attempt is None or "kind" not in log.metadata or log.attempt > len(node.attempts):
         return False
