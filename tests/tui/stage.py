@@ -144,7 +144,7 @@ class Stage(App[None]):
             engine=cast(Any, self.engine),
             main=cast(Any, self.main),
             settings=Settings(place="me@box"),
-            composition=composition,
+            composition=composition or SimpleNamespace(samples_dir=None, workflow_dirs=[]),
         )
 
     def on_mount(self) -> None:

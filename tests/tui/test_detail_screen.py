@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from aethermind.domain import events as e
 from aethermind.domain.workflow import Command, StepDef, WorkflowDef
+from aethermind.tui.actions import warm
 from aethermind.tui.context import Changes
 from aethermind.tui.screens.detail.json_view import JsonView
 from aethermind.tui.screens.detail.screen import DetailScreen
@@ -19,6 +21,12 @@ from tests.tui.histories import ANSWER, Script
 from tests.tui.stage import Stage
 
 LONG = "\n".join(f"line {n}" for n in range(200))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _warm() -> None:
+    """The first Markdown would be laid out later, beside the screen."""
+    warm()
 
 
 @asynccontextmanager

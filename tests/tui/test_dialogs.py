@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 from textual.widgets import Input, OptionList
 
 from aethermind.tui.actions import REGISTRY
@@ -26,6 +29,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def late() -> Callable[[], float]:
+    """A clock by which much time has passed whenever one looks."""
+    return itertools.count(0.0, 10.0).__next__
 
 
 async def test_keys_that_come_too_soon_are_no_answer() -> None:
@@ -189,6 +197,20 @@ async def test_themes_are_shown_as_the_cursor_passes() -> None:
         assert "[tui]" in stage.toasts[-1][1]
 
 
+async def test_a_key_meant_for_what_was_there_is_no_answer_to_the_card() -> None:
+    script, clock = histories.failed(), Clock()
+    stage = Stage(script)
+    async with stage.run_test(size=(80, 24)) as pilot:
+        card = CardScreen(stage.context, script.run_id, clock=clock)
+        await stage.push_screen(card)
+        await pilot.press("enter", "R")
+        assert stage.screen_stack[-1] is card
+        clock.now += GUARD_S
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(stage.screen, DetailScreen)
+
+
 # --- the card --------------------------------------------------------------------------------------
 
 
@@ -196,7 +218,7 @@ async def test_the_card_of_a_success() -> None:
     script = histories.research(until="end", simulated=True)
     stage = Stage(script)
     async with stage.run_test(size=(120, 36)) as pilot:
-        await stage.push_screen(CardScreen(stage.context, script.run_id))
+        await stage.push_screen(CardScreen(stage.context, script.run_id, clock=late()))
         await pilot.pause()
         text = stage.screen.query_one("#card-text", Lines).plain()
         assert "✓ succeeded  in 02:13   11 of 12 steps, 2 retried   r_8f21" in text
@@ -215,7 +237,7 @@ async def test_the_card_of_a_failure_leads_to_its_step() -> None:
     script = histories.failed()
     stage = Stage(script)
     async with stage.run_test(size=(80, 24)) as pilot:
-        await stage.push_screen(CardScreen(stage.context, script.run_id))
+        await stage.push_screen(CardScreen(stage.context, script.run_id, clock=late()))
         await pilot.pause()
         text = stage.screen.query_one("#card-text", Lines).plain()
         assert "✗ failed  in 7.0s   1 of 3 steps" in text
@@ -231,7 +253,7 @@ async def test_the_card_retries() -> None:
     script = histories.failed()
     stage = Stage(script)
     async with stage.run_test(size=(80, 24)) as pilot:
-        await stage.push_screen(CardScreen(stage.context, script.run_id))
+        await stage.push_screen(CardScreen(stage.context, script.run_id, clock=late()))
         await pilot.pause()
         await pilot.press("R")
         await pilot.pause()

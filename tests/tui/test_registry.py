@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from aethermind.domain.errors import InvalidError
-from aethermind.tui.actions import REGISTRY, Registry, bindings, hints, main_bindings
+from aethermind.tui.actions import REGISTRY, Registry, bindings, hints, main_bindings, warm
 from aethermind.tui.actions.registry import GROUPS, MAIN, PANES, Action
 from aethermind.tui.keymap import normal
+from aethermind.tui.screens.detail import markdown
 from tests.tui import histories
 from tests.tui.stage import Stage
 
@@ -87,6 +88,11 @@ def test_a_beginning_finds_a_command_if_it_fits_one_only() -> None:
     assert REGISTRY.command("canc") is REGISTRY["run.cancel"]
     assert REGISTRY.command("co") is None  # costs, copy
     assert REGISTRY.command("") is None
+
+
+def test_what_keys_open_can_be_imported_beforehand() -> None:
+    warm()
+    assert markdown.ready()
 
 
 # --- the footer ------------------------------------------------------------------------------------

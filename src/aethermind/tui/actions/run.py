@@ -67,7 +67,8 @@ def _run_ids(context: Context) -> Iterable[str]:
 def _start(context: Context, argument: str) -> None:
     from aethermind.tui.screens.picker import PickerScreen
 
-    context.push(PickerScreen(context, wanted=argument))
+    if not any(isinstance(screen, PickerScreen) for screen in context.app.screen_stack):
+        context.push(PickerScreen(context, wanted=argument))
 
 
 def _workflow_names(context: Context) -> Iterable[str]:

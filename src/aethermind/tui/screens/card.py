@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -21,7 +22,7 @@ from aethermind.tui.screens.detail.content import pretty
 from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines, wrap
 from aethermind.tui.screens.detail.timeline import TONE
 from aethermind.tui.screens.detail.view import Lines
-from aethermind.tui.screens.dialog import Dialog, safe_line
+from aethermind.tui.screens.dialog import Dialog, Guard, safe_line
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -32,12 +33,15 @@ PREVIEW = 8
 
 
 class CardScreen(Dialog[None]):
-    """Of one finished run. Escape goes back to the run itself."""
+    """Of one finished run. Escape goes back to the run itself. It comes up by itself, so keys that were meant
+    for what was there before are no answers (`Guard`).
+    """
 
     AUTO_FOCUS = "Choices"
 
-    def __init__(self, context: Context, run_id: str) -> None:
+    def __init__(self, context: Context, run_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._guard = Guard(clock)
         self.context = context
         self.run_id = run_id
 
@@ -98,7 +102,7 @@ class CardScreen(Dialog[None]):
         from aethermind.tui.screens.detail.screen import DetailScreen
 
         context, run = self.context, self.context.run(self.run_id)
-        if run is None:
+        if run is None or not self._guard.open:
             return
         match id:
             case "read":

@@ -64,9 +64,8 @@ class PickerScreen(Dialog[None]):
     def _show(self, query: str) -> None:
         scored = []
         for number, flow in enumerate(self._all):
-            text = f"{flow.name} {flow.description}"
-            score = self._fuzzy.match(query, text)[0] if query else 1.0
-            if score:
+            score = self._fuzzy.match(query, flow.name)[0] if query else 1.0
+            if score or query.casefold() in flow.description.casefold():
                 scored.append((-score, number, flow))
         self._shown = [flow for _, _, flow in sorted(scored, key=lambda s: s[:2])]
         choices = self.query_one("#picker-choices", Choices)

@@ -114,7 +114,7 @@ class BodyView(ContentSwitcher):
         view, width, dark = self._text, self._width, self.app.current_theme.dark
         self._laid_out = width
         styles = {name: view.style_of(name) for name in _STYLES}
-        if len(body.text) <= AT_ONCE:
+        if len(body.text) <= AT_ONCE and markdown.ready():
             self._formatted(body, markdown.render(body.text, width=width, dark=dark, styles=styles))
         else:
             self._format_later(body, width, dark, styles)

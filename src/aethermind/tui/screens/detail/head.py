@@ -27,7 +27,7 @@ def title(run: Run, node: Node, *, streaming: bool, now: int, width: int, glyphs
     ]
     tries = len(node.attempts)
     most = max(node.step.retry.max_attempts, tries)
-    if most > 1 and tries:
+    if tries > 1:
         left.append(Span(f"  try {tries}/{most}", "dim"))
     begun = run.started_at if is_run else node.started_at
     ended = run.finished_at if is_run else node.finished_at

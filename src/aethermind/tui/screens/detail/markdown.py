@@ -6,11 +6,11 @@ character (`&#8238;`). Links are shown as text, never as links of the terminal.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from io import StringIO
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.style import Style
 from rich.theme import Theme
@@ -22,8 +22,15 @@ LARGEST = 100_000
 """Longer texts are shown as they are: laying them out would take longer than a key may."""
 
 
+def ready() -> bool:
+    """Whether the parser is loaded; it takes longer than a key may."""
+    return "rich.markdown" in sys.modules
+
+
 def render(text: str, *, width: int, dark: bool, styles: Mapping[str, Style]) -> list[Line]:
     """`styles` has `accent`, `heading`, `dim`, `code`, `strong`, `key` for the parts of Markdown."""
+    from rich.markdown import Markdown
+
     text = clean(text)
     if len(text) > LARGEST:
         return text_lines(text)

@@ -136,8 +136,8 @@ class DetailScreen(Screen[None]):
         sections = self._sections(node)
         if self.section not in sections:
             self.section = sections[0]
-        self._draw_head(run, node, sections)
         self._draw_body(run, node)
+        self._draw_head(run, node, sections)
 
     def _sections(self, node: Node) -> list[Section]:
         found = content.sections(node)
