@@ -218,7 +218,7 @@ async def test_filters_of_logs(store: EventStore) -> None:
     await store.append([*on("s", log("alpha", "error")), *system(log("none"))], {})
 
     async def found(**where: object) -> list[str]:
-        return [row.message for row in (await store.logs(LogFilter(**where))).items]  # type: ignore[arg-type]
+        return [row.message for row in (await store.logs(LogFilter(**where))).items]  # type: ignore[arg-type]  # checked by use
 
     assert await found() == ["Alpha", "beta", "GAMMA alpha", "100%_", "alpha", "none"]
     assert await found(run_id="r") == ["Alpha", "beta", "GAMMA alpha", "100%_"]

@@ -72,7 +72,7 @@ class Reader:
 
         connection = aiosqlite.Connection(lambda: connect_reader(self._path), iter_chunk_size=64)
         # A program that forgets to close its store must still be able to end.
-        connection._thread.daemon = True  # noqa: SLF001
+        connection._thread.daemon = True  # noqa: SLF001 - aiosqlite has no public way
         return await connection
 
 
