@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,9 @@ async def children(request: pytest.FixtureRequest) -> AsyncIterator[Children]:
     await adapter.close()
 
 
-async def failure(call: object) -> CommandError:
+async def failure(call: Awaitable[object]) -> CommandError:
     with pytest.raises(CommandError) as caught:
-        await call  # type: ignore[misc]
+        await call
     return caught.value
 
 

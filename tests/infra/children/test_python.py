@@ -19,7 +19,7 @@ from aethermind.domain.errors import CommandError, ErrorInfo
 from aethermind.engine.ports import ChildOutput
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.children.python import RUNNER
-from aethermind.infra.workspace import submitter_interpreter, user_name
+from aethermind.infra.workspace import submitter_interpreter
 from tests.infra.children.processes import alive
 
 Call = Callable[..., Awaitable[Any]]
@@ -362,24 +362,6 @@ async def test_an_interpreter_from_the_path(children: LocalChildren, tmp_path: P
         "json:dumps", {"obj": 1}, interpreter="mypython", cwd=str(tmp_path), env=env
     )
     assert value == "1"
-
-
-def test_which_interpreter(tmp_path: Path) -> None:
-    assert submitter_interpreter(str(tmp_path), None) == sys.executable
-    assert submitter_interpreter(str(tmp_path), "python3.13") == "python3.13"
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text("")
-    assert submitter_interpreter(str(tmp_path), None) == sys.executable, "not executable"
-    python.chmod(0o755)
-    assert submitter_interpreter(str(tmp_path), "python3.13") == str(python)
-
-
-def test_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = user_name()
-    monkeypatch.setenv("USER", "somebody-else")
-    monkeypatch.setenv("LOGNAME", "somebody-else")
-    assert user_name() == name != ""
 
 
 def test_the_runner_speaks_old_python() -> None:

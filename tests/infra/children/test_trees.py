@@ -17,7 +17,7 @@ import pytest
 from aethermind.domain.errors import CommandError
 from aethermind.infra.children import watchdog
 from aethermind.infra.children.local import LocalChildren, survivors
-from tests.infra.children.processes import EVERY_KIND, Heard, alive, in_host, pids, tree, wait_gone
+from tests.infra.children.processes import EVERY_KIND, PYTHON, Heard, alive, in_host, pids, tree, wait_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="waits for processes through pidfds")
 
@@ -73,8 +73,11 @@ async def test_who_dropped_the_mark_is_found_through_its_parent(children: LocalC
 
 
 async def test_sigterm_comes_first_and_gives_time(patient: LocalChildren) -> None:
-    script = "trap 'echo cleaning up; exit 0' TERM; echo ready; tail -f /dev/null & wait"
-    task, heard = await start(patient, ["sh", "-c", script])
+    script = (
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]);"
+        "print('ready', flush=True); signal.sigwait([signal.SIGTERM]); print('cleaning up')"
+    )
+    task, heard = await start(patient, [*PYTHON, "-c", script])
     await heard.until(lambda texts: texts == ["ready"])
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -268,13 +268,19 @@ class LocalChildren:
         deadline = loop.time() + self._grace
         pause = _POLL
         try:
-            for process in await self._family(child):  # before its head dies and leaves orphans
+            family = await self._family(child)  # before its head dies and leaves orphans
+            asked = {process.pid for process in family}
+            for process in family:
                 if process.group != child.pid or child.exited.done():
                     watchdog.send(process, signal.SIGTERM)
             child.signal_group(signal.SIGTERM)
             child.signal_group(signal.SIGCONT)  # a stopped process does not hear SIGTERM
             await asyncio.wait({child.exited}, timeout=self._grace)
-            while loop.time() < deadline and await self._family(child):
+            while loop.time() < deadline and (family := await self._family(child)):
+                for process in family:  # once each: a second SIGTERM often means "at once"
+                    if process.pid not in asked:
+                        asked.add(process.pid)
+                        watchdog.send(process, signal.SIGTERM)
                 await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
                 pause = min(pause * 2, _POLL_MOST)
         finally:

@@ -5,8 +5,7 @@ Arguments come as a JSON object on standard input. The answer goes to the descri
 function prints stays output: `{"value": …}` or `{"error": {"kind", "message", "hint", "detail"}}`.
 """
 
-# pathlib is not worth its import in every call.
-# ruff: noqa: PTH100, PTH109, PTH120
+# ruff: noqa: PTH100, PTH109, PTH120 - pathlib is not worth its import in every call
 from __future__ import annotations
 
 import importlib
@@ -40,7 +39,7 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # a file
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.getcwd()] + [path for path in sys.path if os.path.abspath(path) != here]
     sys.argv = [target]

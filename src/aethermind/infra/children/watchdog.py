@@ -14,8 +14,7 @@ Rules:
 The engine imports the functions that find processes; both sides see the same.
 """
 
-# Every import delays the start.
-# ruff: noqa: PTH208, SIM105
+# ruff: noqa: PTH208, SIM105 - every import delays the start
 from __future__ import annotations
 
 import os
