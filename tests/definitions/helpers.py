@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,9 @@ def refusal(text: str, **options: Any) -> InvalidError:
 def refused(steps: str, head: str = "") -> str:
     """The line of the error of `workflow(steps)`."""
     return refusal(f"name: test\n{head}steps:\n{steps}").line()
+
+
+def put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

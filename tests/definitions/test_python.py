@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aethermind.definitions.context import Defaults
-from aethermind.definitions.python import Workflow, load_target, source_hash
+from aethermind.definitions.fingerprints import source_hash
+from aethermind.definitions.python import Workflow, load_target
 from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError
 from aethermind.domain.workflow import Budget, Function, Retry
 

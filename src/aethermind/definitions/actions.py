@@ -10,10 +10,11 @@ import msgspec
 
 from aethermind.definitions import sim
 from aethermind.definitions.context import Context
-from aethermind.definitions.drafts import TEXT, StepDraft, shape_of_schema
+from aethermind.definitions.drafts import TEXT, StepDraft
 from aethermind.definitions.hints import did_you_mean, show
 from aethermind.definitions.lookup import has_tags
 from aethermind.definitions.nodes import Map, Node, Scalar, error
+from aethermind.definitions.shapes import shape_of_schema
 from aethermind.definitions.surface import (
     ApprovalStep,
     AskStep,

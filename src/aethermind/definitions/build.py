@@ -11,11 +11,12 @@ from aethermind.definitions.actions import settings_of
 from aethermind.definitions.analysis import BadTemplate, uses
 from aethermind.definitions.checks import References
 from aethermind.definitions.context import Context, Settled
-from aethermind.definitions.drafts import Used, shape_of_schema, template_error
+from aethermind.definitions.drafts import Used, template_error
 from aethermind.definitions.hints import show
 from aethermind.definitions.inputs import read_inputs
 from aethermind.definitions.nodes import Map, Node, Scalar, Seq, error
 from aethermind.definitions.reading import read, refuse_odd
+from aethermind.definitions.shapes import shape_of_schema
 from aethermind.definitions.shorthand import Shorthand
 from aethermind.definitions.steps import StepReader, check_size, finish, refuse_hidden
 from aethermind.definitions.surface import AgentSurface, WorkflowSurface

@@ -10,21 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from aethermind.definitions.drafts import LIST, TEXT, Place, Shape, StepDraft, Used
+from aethermind.definitions.drafts import LIST, Place, Shape, StepDraft, Used
 from aethermind.definitions.hints import closest, did_you_mean, show
 from aethermind.definitions.lookup import Path
-from aethermind.definitions.nodes import Scalar, Seq, error, find_word
+from aethermind.definitions.nodes import Scalar, Seq, error
+from aethermind.definitions.shapes import DICT_METHODS, error_at, follow
 from aethermind.domain.errors import InvalidError
 
 STEP_FACTS = ("status", "output", "result", "error", "errors", "attempts")
 RUN_FACTS = ("id", "status", "error")
 WORKFLOW_FACTS = ("name", "description")
-
-_METHODS: dict[str, frozenset[str]] = {
-    TEXT: frozenset(m for m in dir(str) if not m.startswith("_")),
-    LIST: frozenset({"index", "count"}),
-}
-_DICT_METHODS = frozenset({"items", "keys", "values", "get"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class References:
         """An agent's instructions are used by many steps: they see no steps."""
         for path in used.uses.paths:
             if path[0] not in {"inputs", "run", "workflow"}:
-                raise _at(
+                raise error_at(
                     used,
                     path,
                     f"the instructions of agent `{agent}` cannot use `{show(path[0])}`",
@@ -163,10 +158,10 @@ class References:
             return
         if draft is not None and used.where == "until":
             if draft.children and (child := _level(draft.children).ids.get(root)) is not None:
-                _follow(used, path, 1, _output_shape(child))
+                follow(used, path, 1, _output_shape(child))
                 return
             if root == draft.id and not draft.children:
-                _follow(used, path, 1, draft.shape)
+                follow(used, path, 1, draft.shape)
                 return
         if draft is None:
             target = self._top.ids.get(root)
@@ -175,7 +170,7 @@ class References:
             target = self._link(draft, found, used, path) if found is not None else None
         if target is None:
             raise self._unknown(level, draft, used, path)
-        _follow(used, path, 1, _output_shape(target))
+        follow(used, path, 1, _output_shape(target))
 
     def _link(
         self,
@@ -191,11 +186,11 @@ class References:
         if waiting is target:
             if target is not draft:
                 message = f"`{target.id}` is the group that this step is in: it has no output yet"
-                raise _at(used, path, message, "`previous` is the output of the last round")
+                raise error_at(used, path, message, "`previous` is the output of the last round")
             hint = "`previous` is the output of the last round" if draft.surface.repeat is not None else None
-            raise _at(used, path, f"`{draft.id}` cannot use its own output", hint)
+            raise error_at(used, path, f"`{draft.id}` cannot use its own output", hint)
         if target.surface.always and not draft.surface.always:
-            raise _at(
+            raise error_at(
                 used, path, f"`{target.id}` runs at the end (`always`): nothing can use its output", None
             )
         place = Place(used.node, path[1] if only_order else path[0], ".".join(path))
@@ -205,30 +200,30 @@ class References:
     def _unknown(self, level: Level, draft: StepDraft | None, used: Used, path: Path) -> InvalidError:
         name = path[0]
         if name in self._inputs:
-            return _at(used, path, f"unknown name `{show(name)}`", f"it is an input: `inputs.{name}`")
+            return error_at(used, path, f"unknown name `{show(name)}`", f"it is an input: `inputs.{name}`")
         inner = [c.id for c in draft.children] if draft is not None and used.where == "until" else []
         visible = [*inner, *(i for one in level.chain() for i in one.ids), "inputs"]
         hint = self._where_is(level, name) if name in self._all else did_you_mean(name, visible)
-        return _at(used, path, f"unknown name `{show(name)}`", hint)
+        return error_at(used, path, f"unknown name `{show(name)}`", hint)
 
     # --- names with a meaning ----------------------------------------------------------------------
 
-    def _use_inputs(
+    def use_inputs(
         self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
     ) -> None:
-        if len(path) > 1 and path[1] not in self._inputs and path[1] not in _DICT_METHODS:
+        if len(path) > 1 and path[1] not in self._inputs and path[1] not in DICT_METHODS:
             hint = did_you_mean(path[1], self._inputs, label="inputs") or "this workflow has no inputs"
-            raise _at(used, path, f"there is no input `{show(path[1])}`", hint, depth=2)
+            raise error_at(used, path, f"there is no input `{show(path[1])}`", hint, depth=2)
         if len(path) > 2:
-            _follow(used, path, 2, self._inputs.get(path[1]))
+            follow(used, path, 2, self._inputs.get(path[1]))
 
-    def _use_steps(
+    def use_steps(
         self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
     ) -> None:
         if len(path) == 1:
             if inside.always:
                 return
-            raise _at(
+            raise error_at(
                 used,
                 path,
                 "`steps` needs the name of a step, so that this one can wait for it",
@@ -237,7 +232,7 @@ class References:
         name = path[1]
         if len(path) > 2 and path[2] not in STEP_FACTS:
             hint = did_you_mean(path[2], STEP_FACTS, label="it has")
-            raise _at(used, path, f"`steps.{show(name)}` has no `{show(path[2])}`", hint, depth=3)
+            raise error_at(used, path, f"`steps.{show(name)}` has no `{show(path[2])}`", hint, depth=3)
         target: StepDraft | None
         if draft is None:
             target = self._top.ids.get(name)
@@ -247,66 +242,64 @@ class References:
             found = self._find(level, draft, name)
             target = self._link(draft, found, used, path, only_order=True) if found is not None else None
         if target is None:
-            raise _at(
+            raise error_at(
                 used, path, f"there is no step `{show(name)}` here", self._where_is(level, name), depth=2
             )
         if len(path) > 3 and path[2] == "output":
-            _follow(used, path, 3, _output_shape(target))
+            follow(used, path, 3, _output_shape(target))
 
-    def _use_item(
-        self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
-    ) -> None:
+    def use_item(self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside) -> None:
         if inside.item:
             return
         hint = "add `for_each:` to this step or its group"
         if draft is not None and draft.surface.for_each is not None:
             hint = "`when` and `for_each` are decided once, before there are items"
-        raise _at(used, path, f"`{path[0]}` is only there inside a `for_each`", hint)
+        raise error_at(used, path, f"`{path[0]}` is only there inside a `for_each`", hint)
 
-    def _use_round(
+    def use_round(
         self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
     ) -> None:
         if not inside.repeat:
             hint = "add `repeat:` to this step or its group"
             if draft is not None and draft.surface.repeat is not None:
                 hint = "`when` and `for_each` are decided once, before the first round"
-            raise _at(used, path, f"`{path[0]}` is only there inside a `repeat`", hint)
+            raise error_at(used, path, f"`{path[0]}` is only there inside a `repeat`", hint)
         if path[0] == "previous":
-            _follow(used, path, 1, inside.round)
+            follow(used, path, 1, inside.round)
 
-    def _use_output(
+    def use_output(
         self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
     ) -> None:
         if draft is None or used.where != "until":
-            raise _at(used, path, "`output` is only there in `until`", "name the step")
-        _follow(used, path, 1, draft.shape)
+            raise error_at(used, path, "`output` is only there in `until`", "name the step")
+        follow(used, path, 1, draft.shape)
 
-    def _use_facts(
+    def use_facts(
         self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside
     ) -> None:
         facts = RUN_FACTS if path[0] == "run" else WORKFLOW_FACTS
         if len(path) > 1 and path[1] not in facts:
             hint = did_you_mean(path[1], facts, label="it has")
-            raise _at(used, path, f"`{path[0]}` has no `{show(path[1])}`", hint, depth=2)
+            raise error_at(used, path, f"`{path[0]}` has no `{show(path[1])}`", hint, depth=2)
 
-    def _use_env(self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside) -> None:
-        raise _at(
+    def use_env(self, level: Level, draft: StepDraft | None, used: Used, path: Path, inside: Inside) -> None:
+        raise error_at(
             used, path, "templates do not see the environment", "give it to a child: `env: {NAME: $NAME}`"
         )
 
 
 _Special = Callable[[References, Level, StepDraft | None, Used, Path, Inside], None]
 _SPECIAL: dict[str, _Special] = {
-    "inputs": References._use_inputs,  # noqa: SLF001  # a table of its own methods
-    "steps": References._use_steps,  # noqa: SLF001
-    "item": References._use_item,  # noqa: SLF001
-    "index": References._use_item,  # noqa: SLF001
-    "previous": References._use_round,  # noqa: SLF001
-    "iteration": References._use_round,  # noqa: SLF001
-    "output": References._use_output,  # noqa: SLF001
-    "run": References._use_facts,  # noqa: SLF001
-    "workflow": References._use_facts,  # noqa: SLF001
-    "env": References._use_env,  # noqa: SLF001
+    "inputs": References.use_inputs,
+    "steps": References.use_steps,
+    "item": References.use_item,
+    "index": References.use_item,
+    "previous": References.use_round,
+    "iteration": References.use_round,
+    "output": References.use_output,
+    "run": References.use_facts,
+    "workflow": References.use_facts,
+    "env": References.use_env,
 }
 
 
@@ -330,40 +323,6 @@ def _path(draft: StepDraft) -> str:
 
 def _output_shape(draft: StepDraft) -> Shape:
     return LIST if draft.surface.for_each is not None else draft.shape
-
-
-def _at(used: Used, path: Path, message: str, hint: str | None, *, depth: int = 1) -> InvalidError:
-    """An error where the path stands; `depth` is how much of it is wrong."""
-    spot = find_word(used.node, path[0], occurrence=".".join(path[:depth]))
-    return used.node.source.error(message, spot, hint=hint)
-
-
-def _follow(used: Used, path: Path, start: int, shape: Shape) -> None:
-    """Whether the rest of a path can be there."""
-    for depth in range(start, len(path)):
-        if shape is None:
-            return
-        name, owner = path[depth], ".".join(path[:depth])
-        if isinstance(shape, str):
-            if name in _METHODS.get(shape, ()):
-                return
-            hints = {
-                TEXT: "give the step an `output:` schema",
-                LIST: "loop over it, or take one: [0]",
-            }
-            raise _at(
-                used,
-                path,
-                f"`{show(owner)}` is {shape}: it has no `{show(name)}`",
-                hints.get(shape),
-                depth=depth + 1,
-            )
-        if name not in shape:
-            if name in _DICT_METHODS:
-                return
-            hint = did_you_mean(name, shape, label="it has")
-            raise _at(used, path, f"`{show(owner)}` has no `{show(name)}`", hint, depth=depth + 1)
-        shape = shape[name]
 
 
 def _refuse_cycles(level: Level) -> None:

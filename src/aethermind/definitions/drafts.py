@@ -112,29 +112,3 @@ def _line_of(node: Scalar, line: int) -> Spot:
     text = lines[number - 1]
     column = max(text.rfind("{{"), text.rfind("{%"))
     return Spot(number, column + 1 if column >= 0 else len(text) - len(text.lstrip()) + 1)
-
-
-def shape_of_schema(schema: Json) -> Shape:
-    """What a JSON Schema says about the keys of a value; null aside, since access through null is null."""
-    if not isinstance(schema, dict):
-        return None
-    kinds = schema.get("type")
-    names = [k for k in ([kinds] if isinstance(kinds, str) else kinds or ()) if k != "null"]
-    if "anyOf" in schema:
-        options = [o for o in schema["anyOf"] if o != {"type": "null"}]
-        return shape_of_schema(options[0]) if len(options) == 1 else None
-    if len(names) != 1:
-        return None
-    match names[0]:
-        case "object" if schema.get("additionalProperties") is False and "patternProperties" not in schema:
-            return {key: shape_of_schema(inner) for key, inner in schema.get("properties", {}).items()}
-        case "string":
-            return TEXT
-        case "array":
-            return LIST
-        case "integer" | "number":
-            return NUMBER
-        case "boolean":
-            return BOOLEAN
-        case _:
-            return None

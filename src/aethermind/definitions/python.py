@@ -15,18 +15,15 @@ The functions run in-process, in the order that `depends_on` asks for; what they
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from types import CodeType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
+from aethermind.definitions.fingerprints import source_hash
 from aethermind.definitions.hints import did_you_mean, show
-from aethermind.definitions.units import LONGEST_MS, duration_ms
+from aethermind.definitions.units import LONGEST_MS, duration_ms, micro_usd
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.ids import RESERVED, STEP_ID
 from aethermind.domain.workflow import (
@@ -314,8 +311,6 @@ def _retry(step_id: str, retry: int | Mapping[str, Any] | Retry) -> Retry:
 
 
 def _budget(usd: float | str | None) -> Budget | None:
-    from aethermind.definitions.units import micro_usd
-
     if usd is None:
         return None
     try:
@@ -335,38 +330,6 @@ def _inputs(inputs: Mapping[str, Json]) -> dict[str, InputDef]:
         return read_inputs(node, Shorthand())
     except InvalidError as problem:
         raise InvalidError(f"inputs: {problem.message}", hint=problem.hint) from None
-
-
-_hashes: dict[CodeType, str] = {}
-
-
-def source_hash(function: StepFunction) -> str:
-    """Changes when the function's source does: 16 hex digits."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        code = getattr(type(function).__call__, "__code__", None)
-    if not isinstance(code, CodeType):
-        return ""
-    if code not in _hashes:
-        try:
-            text = textwrap.dedent(inspect.getsource(code)).strip().encode()
-        except (OSError, TypeError, SyntaxError, IndentationError):
-            text = repr(_fingerprint(code)).encode()
-        _hashes[code] = hashlib.sha256(text).hexdigest()[:16]
-    return _hashes[code]
-
-
-def _fingerprint(code: CodeType) -> tuple[object, ...]:
-    """What a code object does, the same in every process."""
-    constants = [
-        _fingerprint(c)
-        if isinstance(c, CodeType)
-        else sorted(map(repr, c))
-        if isinstance(c, frozenset)
-        else repr(c)
-        for c in code.co_consts
-    ]
-    return code.co_code, constants, code.co_names, code.co_varnames
 
 
 def load_target(target: str) -> Workflow:
