@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,14 +65,20 @@ async def no_sleep(_seconds: float) -> None:
 
 class Harness:
     def __init__(
-        self, *, store: EventStore | None = None, max_concurrent: int = 10, cwd: Path | None = None
+        self,
+        *,
+        store: EventStore | None = None,
+        max_concurrent: int = 10,
+        cwd: Path | None = None,
+        sleep: Callable[[float], Awaitable[None]] = no_sleep,
     ) -> None:
         self.store = store or InMemoryStore()
         self.max_concurrent = max_concurrent
         self.cwd = cwd or Path.cwd()
+        self.sleep = sleep
 
     async def __aenter__(self) -> Self:
-        models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=no_sleep))
+        models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=self.sleep))
         self.engine = Engine(
             store=self.store,
             models=models,

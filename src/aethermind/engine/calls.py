@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aethermind import wire
-from aethermind.domain.errors import ErrorInfo, InvalidError, OutputError, ProviderError
+from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, OutputError, ProviderError
 from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.usage import Cost, format_usd
 from aethermind.engine.client import TokenDelta
-from aethermind.engine.live import LiveRun, Note
+from aethermind.engine.live import Act, LiveRun
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
@@ -38,11 +38,11 @@ MESSAGE_OVERHEAD = 16
 """Bytes added per message when a reservation is made."""
 
 
-class HeldByBudget(Exception):
+class HeldByBudget(AethermindError):
     """The call could overshoot the budget: its attempt ends, the step waits."""
 
     def __init__(self, scope: str, needed: int, available: int) -> None:
-        super().__init__(scope)
+        super().__init__(f"the budget of the {scope} could be exceeded")
         self.scope, self.needed, self.available = scope, needed, available
 
 
@@ -233,38 +233,17 @@ class Calls:
             agent=node.agent,
             reserved_micro_usd=worst,
         )
-        self._check_budget(live.run, worst, full)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        facts, self.facts = (*self.facts, started), []
-        live.post(Note(facts, done))
-        await done
+        facts = (*self.facts, started)
 
-    def _check_budget(self, run: Run, worst: int | None, full: str) -> None:
-        budget = run.budget_micro_usd
-        if budget is None:
-            return
-        terms = run.definition.budget
-        if worst is None:
-            if terms is not None and terms.unpriced == "allow":
-                return
-            raise ProviderError(
-                ErrorInfo(
-                    kind="bad_request",
-                    message=f"{full} has no known price, so the budget can't be kept",
-                    hint="set its price in config.toml, or budget: {unpriced: allow}",
-                )
-            )
-        available = budget - (run.tally.cost or 0) - run.tally.reserved
-        if worst > available:
-            if terms is not None and terms.on_exceed == "fail":
-                raise ProviderError(
-                    ErrorInfo(
-                        kind="bad_request",
-                        message=f"the budget of ${budget / 1e6:.4f} could be exceeded: this call may cost "
-                        f"${worst / 1e6:.4f}, ${max(available, 0) / 1e6:.4f} is left",
-                    )
-                )
-            raise HeldByBudget("run", worst, available)
+        def decide(run: Run) -> list[AnyEvent]:
+            # In the run's own mailbox, where no other call can slip in between check and reservation.
+            _check_budget(run, worst, full)
+            return list(facts)
+
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        live.post(Act(decide, done))
+        await done
+        self.facts = self.facts[len(facts) - 1 :]
 
     async def _stream(self, provider: Provider, request: ChatRequest, opened: _Open) -> Finished:
         services, live, node = self._services, self._live, self._node
@@ -357,3 +336,31 @@ def _with_context(request: ChatRequest, context: CallContext) -> ChatRequest:
         tools=request.tools,
         context=context,
     )
+
+
+def _check_budget(run: Run, worst: int | None, full: str) -> None:
+    budget = run.budget_micro_usd
+    if budget is None:
+        return
+    terms = run.definition.budget
+    if worst is None:
+        if terms is not None and terms.unpriced == "allow":
+            return
+        raise ProviderError(
+            ErrorInfo(
+                kind="bad_request",
+                message=f"{full} has no known price, so the budget can't be kept",
+                hint="set its price in config.toml, or budget: {unpriced: allow}",
+            )
+        )
+    available = budget - (run.tally.cost or 0) - run.tally.reserved
+    if worst > available:
+        if terms is not None and terms.on_exceed == "fail":
+            raise ProviderError(
+                ErrorInfo(
+                    kind="bad_request",
+                    message=f"the budget of ${budget / 1e6:.4f} could be exceeded: this call may cost "
+                    f"${worst / 1e6:.4f}, ${max(available, 0) / 1e6:.4f} is left",
+                )
+            )
+        raise HeldByBudget("run", worst, available)
