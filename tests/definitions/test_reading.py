@@ -13,7 +13,7 @@ from tests.definitions.helpers import node, refusal, workflow
     "lines,expected",
     [
         ("name: 5", 'f.yaml:1:7: `name` should be text, not the number 5 (write it in quotes: "5")'),
-        ("name: true", 'f.yaml:1:7: `name` should be text, not the boolean true'),
+        ("name: true", "f.yaml:1:7: `name` should be text, not the boolean true"),
         ("name:", "f.yaml:1:6: `name` is empty (it should be text)"),
         ("name: ' '", "f.yaml:1:7: `name` is empty"),
         ("name: [a]", "f.yaml:1:7: `name` should be text, not a list"),
@@ -24,7 +24,7 @@ from tests.definitions.helpers import node, refusal, workflow
         ("agents: {a: 5}", "f.yaml:1:13: agent `a` should be a mapping, not the number 5"),
         ("defaults: {model: []}", "f.yaml:1:19: `model` is an empty list"),
         ("defaults: {model: {a: b}}", "f.yaml:1:19: `model` should be text or a list, not a mapping"),
-        ("defaults: {model: [smart, 5]}", 'f.yaml:1:27: `model[1]` should be text, not the number 5'),
+        ("defaults: {model: [smart, 5]}", "f.yaml:1:27: `model[1]` should be text, not the number 5"),
         ("defaults: {timeout: [1]}", "f.yaml:1:21: a duration is wanted, not a list"),
         ("defaults: {settings: {top_p: 0}}", "f.yaml:1:30: `top_p` should be more than 0, not 0"),
         ("defaults: {settings: {reasoning: hi}}", "f.yaml:1:34: `reasoning` cannot be 'hi'"),
