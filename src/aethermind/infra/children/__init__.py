@@ -6,6 +6,7 @@
     python.py    the engine's side of a Python call; `runner.py` is the user's side
     guard.py     the engine's side of the watchdog; `watchdog.py` is the process
     census.py    the processes alive, asked for by many at once
+    failures.py  why a program could not be started, in words
 
 No child survives its step, its cancellation, or the engine. Each starts in its own session, so that its
 group can be signalled, and carries a mark in its environment, so that a descendant that left the group is
