@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.e2e.waiting import PATIENCE
 from tests.servers.http import HttpServer, Reply, Request, in_thread
 from tests.servers.wires import WIRES, Counts, Wire
@@ -79,19 +81,19 @@ def _is_text(wire: Wire, text: str, chunk: bytes) -> bool:
     return half.encode() in chunk and text.encode() not in chunk
 
 
+KEYS = {"OPENAI_API_KEY": "sk-test-openai-0123456789-a3f", "ANTHROPIC_API_KEY": "sk-ant-test-0123456789-b4e"}
+
+
 @contextlib.contextmanager
 def models(answers: Mapping[str, Answer]) -> Iterator[tuple[Models, HttpServer]]:
+    """Serve these answers; programs started meanwhile find the server through the vendors' own variables."""
     handler = Models(answers)
-    with in_thread(handler) as server:
+    with in_thread(handler) as server, pytest.MonkeyPatch.context() as patch:
+        addresses = {
+            "OPENAI_BASE_URL": f"{server.url}/v1",
+            "ANTHROPIC_BASE_URL": server.url,
+            "OLLAMA_HOST": server.url,
+        }
+        for name, value in (KEYS | addresses).items():
+            patch.setenv(name, value)
         yield handler, server
-
-
-def environment(server: HttpServer) -> dict[str, str]:
-    """What a shell holds whose models are on that server."""
-    return {
-        "OPENAI_BASE_URL": f"{server.url}/v1",
-        "OPENAI_API_KEY": "sk-test-openai-0123456789-a3f",
-        "ANTHROPIC_BASE_URL": server.url,
-        "ANTHROPIC_API_KEY": "sk-ant-test-0123456789-b4e",
-        "OLLAMA_HOST": server.url,
-    }

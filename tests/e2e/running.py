@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -95,11 +94,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, cwd: Path | None = None, **env: str) -> Iterator[Running]:
+def running(*arguments: str, cwd: Path | None = None) -> Iterator[Running]:
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=cwd,
-        env=os.environ | env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -109,15 +109,14 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    *arguments: str, cwd: Path | None = None, columns: int = 120, lines: int = 36, **env: str
+    *arguments: str, cwd: Path | None = None, columns: int = 120, lines: int = 36
 ) -> Iterator[Terminal]:
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    surroundings = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | env
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LOGIN, *COMMAND, *arguments],
         cwd=cwd,
-        env=surroundings,
+        env=os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -163,13 +163,14 @@ def test_ctrl_c_lets_steps_end_and_resume_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_stops_at_once_and_a_command_in_flight_is_asked_about(tmp_path: Path) -> None:
-    _, target = gate(tmp_path)
+    pipe, target = gate(tmp_path)
     started = Started("run", str(target), "--trust", cwd=tmp_path)
     started.until("middle", "started")
-    started.signal(signal.SIGTERM)
-    started.until("stopping")
-    started.signal(signal.SIGINT)
-    code, out, err = started.end()
+    with pipe.open("w"):  # opens when the child has opened its end: it runs now
+        started.signal(signal.SIGTERM)
+        started.until("stopping")
+        started.signal(signal.SIGINT)
+        code, out, err = started.end()
     assert (code, out) == (130, "")
     assert "stopped at once" in err
 
@@ -192,11 +193,11 @@ def test_a_second_ctrl_c_stops_at_once_and_a_command_in_flight_is_asked_about(tm
 
 
 def test_kill_minus_nine_loses_no_step_and_leaves_no_child(tmp_path: Path) -> None:
-    _, target = gate(tmp_path)
+    pipe, target = gate(tmp_path)
     target.write_text(target.read_text().replace("cat gate", "echo $$ > child; cat gate"))
     started = Started("run", str(target), "--trust", cwd=tmp_path)
     started.until("middle", "started")
-    with (tmp_path / "gate").open("w"):  # opens when the child has opened its end: it runs now
+    with pipe.open("w"):  # opens when the child has opened its end: it runs now
         started.signal(signal.SIGKILL)
         started.end()
     done = aethermind("resume", cwd=tmp_path)
@@ -206,6 +207,33 @@ def test_kill_minus_nine_loses_no_step_and_leaves_no_child(tmp_path: Path) -> No
     done = aethermind("answer", "last", "middle", "-i", "choice=skip", cwd=tmp_path)
     assert done.returncode == 0
     assert effects(tmp_path) == ["first", "middle", "last"]
+
+
+def test_acting_on_a_run_that_nobody_drives(tmp_path: Path) -> None:
+    pipe, target = gate(tmp_path)
+    started = Started("run", str(target), "--trust", cwd=tmp_path)
+    started.until("middle", "started")
+    with pipe.open("w"):  # opens when the child has opened its end: it runs now
+        started.signal(signal.SIGKILL)
+        started.end()
+    early = aethermind("answer", "last", "middle", "-i", "choice=skip", cwd=tmp_path)
+    assert early.returncode == 2
+    assert "(aethermind resume r_" in early.stderr
+    done = aethermind("cancel", "last", "--step", "last", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["run"]["status"] == "interrupted"
+    done = aethermind("pause", "last", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["run"]["status"] == "paused"
+    assert aethermind("cancel", "last", "--step", "lst", cwd=tmp_path).returncode == 3
+    assert aethermind("resume", cwd=tmp_path).returncode == 5
+    only = aethermind("answer", "last", "middle", "-i", "choice=fail", "--only", cwd=tmp_path)
+    assert (only.returncode, only.stdout[:8]) == (0, "recorded")
+    again = aethermind("answer", "last", "middle", "-i", "choice=retry", cwd=tmp_path)
+    assert again.returncode == 4  # decided is decided
+    done = aethermind("cancel", "last", "--reason", "enough", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["run"]["status"] == "cancelled"
+    assert aethermind("resume", cwd=tmp_path).returncode == 0
+    assert effects(tmp_path) == ["first", "middle"]  # neither again nor further
 
 
 def alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import aethermind
-from tests.e2e.models import Answer, Gate, environment, models
+from tests.e2e.models import KEYS, Answer, Gate, models
 from tests.e2e.running import running
 from tests.e2e.terminal import terminal
 from tests.servers.wires import Counts
@@ -53,6 +53,7 @@ cached_input = 0.31
 cache_write = 3.7
 output = 12.7
 """
+VAULT_KEY = "vault-test-0123456789-c5d"
 INPUT, CACHED, WRITTEN, OUTPUT = map(Decimal, ("3.1", "0.31", "3.7", "12.7"))
 """Dollars per million tokens, as in the config."""
 
@@ -105,16 +106,16 @@ def _key_of(headers: Mapping[str, str]) -> str:
     return sent.removeprefix("Bearer ")
 
 
-def test_usage_and_cost_are_what_the_servers_said(gate: Gate, tmp_path: Path) -> None:
+def test_usage_and_cost_are_what_the_servers_said(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "brief.yaml").write_text(WORKFLOW)
     config = tmp_path / "config.toml"
     with models(answers(myths=gate)) as (asked, server):
         config.write_text(CONFIG.replace("URL", server.url))
-        env = environment(server) | {
-            "AETHERMIND_CONFIG": str(config),
-            "VAULT_KEY": "vault-test-0123456789-c5d",
-        }
-        with running("run", "brief.yaml", "-i", "topic=tides", "--json", cwd=tmp_path, **env) as started:
+        monkeypatch.setenv("AETHERMIND_CONFIG", str(config))
+        monkeypatch.setenv("VAULT_KEY", VAULT_KEY)
+        with running("run", "brief.yaml", "-i", "topic=tides", "--json", cwd=tmp_path) as started:
             # While the critic still streams, what others have finished is told.
             gate.wait()
             for step in (*STEPS, "facts"):
@@ -166,9 +167,9 @@ def test_usage_and_cost_are_what_the_servers_said(gate: Gate, tmp_path: Path) ->
     assert sorted(asked.asked) == sorted(COUNTS)
     keys = {request.path: _key_of(request.headers) for request in server.requests}
     assert keys == {
-        "/v1/chat/completions": env["OPENAI_API_KEY"],
-        "/v1/responses": env["VAULT_KEY"],
-        "/v1/messages": env["ANTHROPIC_API_KEY"],
+        "/v1/chat/completions": KEYS["OPENAI_API_KEY"],
+        "/v1/responses": VAULT_KEY,
+        "/v1/messages": KEYS["ANTHROPIC_API_KEY"],
         "/api/chat": "",
     }
     assert all(request.json["stream"] is True for request in server.requests)
@@ -176,10 +177,10 @@ def test_usage_and_cost_are_what_the_servers_said(gate: Gate, tmp_path: Path) ->
         path.read_bytes() for path in Path(os.environ["AETHERMIND_HOME"]).rglob("*") if path.is_file()
     )
     assert b"All that is known" in kept
-    assert not [name for name, value in env.items() if name.endswith("KEY") and value.encode() in kept]
+    assert not [key for key in (*KEYS.values(), VAULT_KEY) if key.encode() in kept]
 
 
-def test_what_streams_is_seen_before_it_ends(tmp_path: Path, gate: Gate) -> None:
+def test_what_streams_is_seen_before_it_ends(gate: Gate, tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(
         "name: two\ndefaults: {model: 'ollama:llama-local'}\nsteps:\n"
         '  - {id: quick, prompt: "<<plan>>"}\n'
@@ -187,8 +188,8 @@ def test_what_streams_is_seen_before_it_ends(tmp_path: Path, gate: Gate) -> None
         'outputs: {text: "{{ slow }}"}\n'
     )
     with (
-        models(answers(myths=gate)) as (_, server),
-        terminal("run", "two.yaml", cwd=tmp_path, OLLAMA_HOST=server.url) as screen,
+        models(answers(myths=gate)),
+        terminal("run", "two.yaml", cwd=tmp_path) as screen,
     ):
         screen.until(gate.reached.is_set)
         screen.shows("slow", "All that is known of")  # the first half of the answer
