@@ -92,7 +92,7 @@ def test_a_reader_that_does_not_drain_holds_nothing_up_and_misses_nothing(engine
     run_id = engine.call(lambda client: client.start_run(request_)).result(10)
     run = engine.call(lambda client: client.wait(run_id)).result(10)  # finished, though nobody drained
     assert run.status == "succeeded"
-    found = drain(subscription, lambda items: len(items) >= LINES + 7)
+    found = drain(subscription, lambda items: len(items) >= LINES + 6)
     assert sum(isinstance(item.event, LogWritten) for item in found) == LINES
     assert [item.seq for item in found] == sorted({item.seq for item in found})
     subscription.close()
