@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from textual.app import App, ComposeResult
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widgets import Static
 
 from aethermind.domain.errors import AethermindError
 from aethermind.domain.run import Run
+from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, main_bindings, perform
 from aethermind.tui.context import Changes, Context, Pane, Settings
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
@@ -25,19 +26,7 @@ from aethermind.tui.keymap import Keymap, build
 from tests.tui.fakes import FakeEngine
 from tests.tui.histories import Script
 
-AETHER = Theme(
-    name="stage",
-    primary="#7aa2f7",
-    secondary="#9ece6a",
-    accent="#bb9af7",
-    warning="#e0af68",
-    error="#f7768e",
-    success="#9ece6a",
-    background="#16161e",
-    surface="#1a1b26",
-    panel="#24283b",
-    foreground="#c0caf5",
-)
+THEME = themes.load_file(Path(__file__).parents[2] / "themes" / "aether-dark.yaml")
 
 
 class FakeBridge:
@@ -148,8 +137,8 @@ class Stage(App[None]):
         )
 
     def on_mount(self) -> None:
-        self.register_theme(AETHER)
-        self.theme = "stage"
+        self.register_theme(THEME)
+        self.theme = THEME.name
         self.set_keymap(self.keymap.overrides)
         _ = self.push_screen(Under())
 

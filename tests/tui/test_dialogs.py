@@ -18,7 +18,7 @@ from aethermind.tui.screens.help import HelpScreen
 from aethermind.tui.screens.palette import PaletteScreen
 from aethermind.tui.screens.themes import ThemeScreen
 from tests.tui import histories
-from tests.tui.stage import Stage
+from tests.tui.stage import THEME, Stage
 
 # --- confirm ---------------------------------------------------------------------------------------
 
@@ -185,15 +185,15 @@ async def test_themes_are_shown_as_the_cursor_passes() -> None:
         await pilot.pause()
         screen = stage.screen
         assert isinstance(screen, ThemeScreen)
-        assert stage.theme == "stage"
-        await pilot.press("g")
-        assert stage.theme == screen.names[0] != "stage"
+        assert stage.theme == THEME.name
+        await pilot.press("G")
+        assert stage.theme == screen.names[-1]
         await pilot.press("escape")
         await pilot.pause()
-        assert stage.theme == "stage"
-        await pilot.press("T", "g", "enter")
+        assert stage.theme == THEME.name
+        await pilot.press("T", "G", "enter")
         await pilot.pause()
-        assert stage.theme == screen.names[0]
+        assert stage.theme == screen.names[-1]
         assert "[tui]" in stage.toasts[-1][1]
 
 

@@ -27,7 +27,7 @@ from aethermind.tui.screens.dialog import Dialog, Guard, safe_line
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-WIDTH = 76
+WIDTH = 80
 PREVIEW = 8
 """Lines of outputs."""
 
@@ -62,7 +62,7 @@ class CardScreen(Dialog[None]):
         if run is None:
             return
         self.query_one(".card", Vertical).border_title = safe_line(run.created.workflow)
-        width = min(WIDTH, self.size.width - 8)
+        width = min(WIDTH, self.size.width * 96 // 100) - 6  # frame and padding
         preview = PREVIEW if self.size.height >= 30 else 4
         lines = list(card_lines(run, width=width, preview=preview, glyphs=self.context.glyphs))
         text = self.query_one("#card-text", Lines)

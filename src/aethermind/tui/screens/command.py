@@ -89,4 +89,6 @@ class CommandScreen(Dialog[None]):
 
 def _content(suggestion: commands.Suggestion) -> Content:
     label = clean_line(suggestion.label)
-    return Content.assemble((f"{label:<24}", "$text-accent"), (clean_line(suggestion.note), "$text-muted"))
+    return Content.assemble(
+        (f"{label:<24}", "$text-accent"), (clean_line(suggestion.note), "$foreground-muted")
+    )

@@ -47,7 +47,7 @@ class Pick(Widget, can_focus=True):
     def render(self) -> Content:
         words = {"true": "yes", "false": "no", "": "(none)"}
         word = clean_line(words.get(self.value, self.value))
-        return Content.assemble(("‹ ", "$text-muted"), word, (" ›", "$text-muted"))
+        return Content.assemble(("‹ ", "$foreground-muted"), word, (" ›", "$foreground-muted"))
 
     def action_step(self, by: int) -> None:
         at = (self.options.index(self.value) + by) % len(self.options)
@@ -103,6 +103,12 @@ class Row(Vertical):
         hint.styles.margin = (0, 0, 0, self.width + 3)
         hint.display = bool(field.hint)
         yield hint
+
+    def on_descendant_focus(self) -> None:
+        self.add_class("-current")
+
+    def on_descendant_blur(self) -> None:
+        self.remove_class("-current")
 
     @property
     def control(self) -> Pick | Area | Input:

@@ -62,7 +62,7 @@ class WaitScreen(Dialog[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog confirm"):
             yield Line("", id="leave-waiting")
-            yield Line(safe_line("esc  stay here", "$text-muted"))
+            yield Line(safe_line("esc  stay here", "$foreground-muted"))
 
     def on_mount(self) -> None:
         self.look()

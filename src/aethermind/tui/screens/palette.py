@@ -107,21 +107,21 @@ class PaletteScreen(Dialog[None]):
         self._show(event.value)
 
     def _show(self, query: str) -> None:
-        scored: list[tuple[float, int, Item, tuple[int, ...]]] = []
+        scored: list[tuple[bool, float, int, Item, tuple[int, ...]]] = []
         for number, item in enumerate(self._items):
             if not query:
-                scored.append((0.0, number, item, ()))
+                scored.append((False, 0.0, number, item, ()))
                 continue
             score, places = self._fuzzy.match(query, item.label)
             if score:
-                scored.append((-score, number, item, tuple(places)))
-        scored.sort(key=lambda s: s[:2])
-        self._shown = [item for _, _, item, _ in scored[:_SHOWN]]
+                scored.append((item.why_not is not None, -score, number, item, tuple(places)))
+        scored.sort(key=lambda s: s[:3])  # what can't be done now comes last
+        self._shown = [item for *_, item, _ in scored[:_SHOWN]]
         choices = self.query_one("#palette-choices", Choices)
         choices.set_options(
             [
                 Option(_content(item, places), id=str(n))
-                for n, (_, _, item, places) in enumerate(scored[:_SHOWN])
+                for n, (*_, item, places) in enumerate(scored[:_SHOWN])
             ]
         )
         choices.highlighted = 0 if self._shown else None
@@ -154,8 +154,8 @@ def _opens(open_run: Callable[[str], None], run_id: str) -> Callable[[], object]
 
 
 def _content(item: Item, places: tuple[int, ...]) -> Content:
-    label = Content.styled(clean_line(item.label), "$text-muted" if item.why_not else "")
+    label = Content.styled(clean_line(item.label), "$foreground-muted" if item.why_not else "")
     for place in places:
         label = label.stylize("bold $text-accent", place, place + 1)
     pad = " " * max(26 - label.cell_length, 2)
-    return Content.assemble(label, pad, (clean_line(item.why_not or item.note), "$text-muted"))
+    return Content.assemble(label, pad, (clean_line(item.why_not or item.note), "$foreground-muted"))

@@ -127,7 +127,7 @@ class PickerScreen(Dialog[None]):
 def _content(flow: Found) -> Content:
     return Content.assemble(
         (f"{flow.name:<22} ", "bold"),
-        (f"{flow.place:<12} ", "$text-muted"),
+        (f"{flow.place:<12} ", "$foreground-muted"),
         clean_line(flow.description),
     )
 

@@ -62,7 +62,7 @@ class StartScreen(Dialog[str]):
             box.border_title = safe_line(f"Run {self.definition.name}")
             box.border_subtitle = safe_line("tab next   ^s run   esc back")
             with VerticalScroll(id="start-scroll", can_focus=False):
-                yield Line(safe_line(self.definition.description, "$text-muted"), id="start-about")
+                yield Line(safe_line(self.definition.description, "$foreground-muted"), id="start-about")
                 yield Form(inputs, id="start-inputs", label_width=width)
                 yield Line("", classes="rule")
                 yield Form(options, id="start-options", label_width=width)
@@ -241,5 +241,5 @@ def _meaning(name: str, meant: str) -> Content:
     if name == meant:
         return Content.assemble(clean_line(meant), (note, "$text-warning"))
     return Content.assemble(
-        (f"{clean_line(name)} → ", "$text-muted"), clean_line(meant), (note, "$text-warning")
+        (f"{clean_line(name)} → ", "$foreground-muted"), clean_line(meant), (note, "$text-warning")
     )
