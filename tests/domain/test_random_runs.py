@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aethermind.domain.events import CancelRequested, RunPaused, RunReopened, RunResumed
+from aethermind.domain.events import AttemptStarted, CancelRequested, RunPaused, RunReopened, RunResumed
 from aethermind.domain.recovery import lost
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import WorkflowDef
@@ -127,7 +127,8 @@ def test_a_crash_at_any_moment_is_healed_by_folding(workflow: WorkflowDef, data:
     driver.running.clear()
     run = driver.drive()
     assert run.finished in {"succeeded", "failed"}
-    again = {r.event.step for r in driver.history[crashed_at:] if r.type == "AttemptStarted"}  # type: ignore[union-attr]
+    later = [r.event for r in driver.history[crashed_at:]]
+    again = {event.step for event in later if isinstance(event, AttemptStarted)}
     assert not again & done
 
 
