@@ -47,6 +47,8 @@ def _add(run: Run, parent: Node, node: Node) -> None:
     parent.children.append(node)
     parent.remaining += 1
     run.nodes[node.path] = node
+    if run.retired and node.path in run.retired:
+        node.attempts, node.tally = run.retired.pop(node.path)
     node.agent = agent = agent_of(node.step)
     if agent is None:
         if node.step.inline:

@@ -68,7 +68,10 @@ def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
 
 
 def _forget(run: Run, node: Node) -> None:
+    """Take the node out of the tree. Should its path come again, its attempts and costs do too."""
     run.nodes.pop(node.path, None)
+    if node.attempts or node.tally is not None:
+        run.retired[node.path] = (node.attempts, node.tally)
     for inner in node.children:
         _forget(run, inner)
 

@@ -21,7 +21,7 @@ from aethermind.domain import events as e
 from aethermind.domain import progress
 from aethermind.domain.commands import Command
 from aethermind.domain.errors import ErrorInfo, StateError
-from aethermind.domain.state import AgentState, Node, RunStatus, Tally
+from aethermind.domain.state import AgentState, AttemptState, Node, RunStatus, Tally
 from aethermind.domain.transitions import HANDLERS
 from aethermind.domain.workflow import Group, StepDef, WorkflowDef
 
@@ -45,6 +45,8 @@ class Run:
         self.generation = 1
         self.root = Node("", StepDef(id="run", action=Group(steps=())), None, "group")
         self.nodes: dict[str, Node] = {}
+        self.retired: dict[str, tuple[list[AttemptState], Tally | None]] = {}
+        """Path → attempts and costs of a node that a retry took out of the tree."""
         self.always: list[Node] = []
         self.always_open = 0
         self.limited: frozenset[str] = frozenset()
