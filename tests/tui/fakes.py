@@ -273,7 +273,7 @@ class FakeEngine:
             for subscription in self.subscriptions:
                 subscription.offer(item)
 
-    def play(self, script: Script, write: Callable[[Script], None]) -> None:
+    def play(self, script: Script, write: Callable[[Script], object]) -> None:
         """Let `write` go on with the script; what it adds is put."""
         known = len(script.history)
         write(script)

@@ -38,10 +38,8 @@ def make(
     """An app on these histories; the first one is opened unless `start` says otherwise."""
     if start is None and scripts:
         start = StartIntent(run_id=scripts[0].run_id)
-    settings = {"place": "me@box", "wall": wall or Wall()} | settings
-    return AethermindApp(
-        FakeEngine(*scripts), settings=Settings(theme_dirs=theme_dirs, **settings), start=start
-    )
+    fields: dict[str, Any] = {"place": "me@box", "wall": wall or Wall(), "theme_dirs": theme_dirs, **settings}
+    return AethermindApp(FakeEngine(*scripts), settings=Settings(**fields), start=start)
 
 
 def engine_of(app: AethermindApp) -> FakeEngine:
@@ -51,7 +49,7 @@ def engine_of(app: AethermindApp) -> FakeEngine:
 
 
 @asynccontextmanager
-async def playing(app: AethermindApp, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[int | None]]:
+async def playing(app: AethermindApp, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[int]]:
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         yield pilot

@@ -11,7 +11,7 @@ def chosen(app: AethermindApp) -> str:
     return app.main_screen.trace.cursor_key
 
 
-async def press(pilot: Pilot[int | None], *keys: str) -> None:
+async def press(pilot: Pilot[int], *keys: str) -> None:
     await pilot.press(*keys)
     await settle(pilot)
 

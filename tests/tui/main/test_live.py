@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+from textual.widget import Widget
+
 from aethermind.domain import events as e
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.queries import Partial
@@ -137,41 +143,42 @@ async def test_the_clock_of_an_interrupted_run_stands_still() -> None:
         assert not app.main_screen.ticking
 
 
-async def test_an_idle_screen_paints_nothing() -> None:
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, Region | None]]:
+    """What was asked to be repainted since: (widget, part of it or None for all)."""
+    found: list[tuple[str | None, Region | None]] = []
+    refresh = Widget.refresh
+
+    def note(self: Widget, *regions: Region, **more: Any) -> Widget:
+        found.extend((self.id, region) for region in regions or (None,))
+        return refresh(self, *regions, **more)
+
+    monkeypatch.setattr(Widget, "refresh", note)
+    return found
+
+
+async def test_an_idle_screen_paints_nothing(painted: list[tuple[str | None, Region | None]]) -> None:
     app = make(research())
     async with playing(app) as pilot:
-        painted: list[object] = []
-        refresh = type(app.main_screen.trace).refresh
-        for pane in app.main_screen._panes.values():
-            pane.refresh = lambda *a, pane=pane, **k: (painted.append((pane.id, a)), refresh(pane, *a, **k))[
-                1
-            ]  # type: ignore[method-assign,misc]  # to see it
+        painted.clear()
         for _ in range(5):
             app.frame()
         await pilot.pause()
         assert painted == []
 
 
-async def test_one_event_repaints_its_rows_alone() -> None:
-    script = research()
-    app = make(script)
+async def test_one_event_repaints_its_cells_alone(painted: list[tuple[str | None, Region | None]]) -> None:
+    app = make(research())
     async with playing(app) as pilot:
-        regions: list[tuple[int, int]] = []
-        trace = app.main_screen.trace
-        refresh = type(trace).refresh
-
-        def note(*given: object, **more: object) -> object:
-            regions.extend((region.y, region.width) for region in given)  # type: ignore[attr-defined]  # regions
-            return refresh(trace, *given, **more)  # type: ignore[arg-type]  # as they came
-
-        trace.refresh = note  # type: ignore[method-assign,assignment]  # to see it
+        painted.clear()
         engine_of(app).put(TokenDelta("r_8f21", "sections[2]", 1, 1, 0, "x" * 400))
         app.frame()
         await pilot.pause()
-        rows = sorted({y for y, _ in regions})
-        # the run, its fan-out, the item; and no row as a whole
-        assert rows == [2, 8, 11]
-        assert max(width for _, width in regions) < 40
+        regions = [region for name, region in painted if name == "pane-trace" and region is not None]
+        assert sorted({region.y for region in regions}) == [2, 8, 11]  # the run, the fan-out, its item
+        assert max(region.width for region in regions) < 40
+        assert all(region is not None for _, region in painted)
+        assert sum(region.area for _, region in painted if region is not None) < 200
 
 
 async def test_listeners_hear_what_changed() -> None:

@@ -7,7 +7,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
@@ -79,8 +79,9 @@ def plain(cells: Iterable[Cell]) -> str:
     return "".join(text for text, _ in cells)
 
 
-def cells_width(cells: Iterable[Cell]) -> int:
-    return sum(width_of(text) for text, _ in cells)
+def cells_width(cells: Sequence[Cell]) -> int:
+    text = "".join([text for text, _ in cells])
+    return len(text) if text.isascii() else sum([width_of(text) for text, _ in cells])
 
 
 def cut(cells: Iterable[Cell], width: int, *, ellipsis: str = "…") -> Cells:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -21,7 +22,7 @@ from textual.widget import Widget
 
 from aethermind.tui.context import Move, Pane
 from aethermind.tui.glyphs import Glyphs
-from aethermind.tui.rows.cells import Cell, Cells, Line, cells_width, cut
+from aethermind.tui.rows.cells import Cells, Line, cells_width, cut
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.strips import difference, to_strip
 
@@ -36,6 +37,7 @@ class LinePane(Widget, can_focus=True):
     """
     PANE: ClassVar[Pane] = "trace"
     TITLE: ClassVar[str] = ""
+    HAS_HEAD: ClassVar[bool] = False
 
     class CursorMoved(Message):
         """The row under the cursor is another one."""
@@ -60,6 +62,7 @@ class LinePane(Widget, can_focus=True):
         self.cursor = 0
         self._strips: dict[int, Strip] = {}
         self._shape = (0, 0)
+        """Width and height of the last frame: `Widget.size` is too slow to be asked for every line."""
 
     # --- what subclasses give ------------------------------------------------------------------
 
@@ -69,9 +72,9 @@ class LinePane(Widget, can_focus=True):
     def row_cells(self, index: int, width: int) -> Cells:
         return []
 
-    def head_cells(self, width: int) -> Cells | None:
-        """A line that stays above the rows."""
-        return None
+    def head_cells(self, width: int) -> Cells:
+        """The line that stays above the rows, where there is one."""
+        return []
 
     def title_cells(self) -> Cells:
         """What stands in the title behind number and name."""
@@ -85,24 +88,20 @@ class LinePane(Widget, can_focus=True):
         """A row as plain text, for the clipboard."""
         return "".join(text for text, _ in self.row_cells(index, max(self.inner_width, 80))).rstrip()
 
-    @property
-    def has_cursor(self) -> bool:
-        return True
-
     # --- geometry ------------------------------------------------------------------------------
 
     @property
     def inner_width(self) -> int:
-        return max(self.size.width - 2, 0)
+        return max(self._shape[0] - 2, 0)
 
     @property
     def head_lines(self) -> int:
-        return 1 if self.head_cells(self.inner_width) is not None else 0
+        return 1 if self.HAS_HEAD else 0
 
     @property
     def page(self) -> int:
         """How many rows fit."""
-        return max(self.size.height - 2 - self.head_lines, 0)
+        return max(self._shape[1] - 2 - self.head_lines, 0)
 
     @property
     def last_top(self) -> int:
@@ -193,35 +192,37 @@ class LinePane(Widget, can_focus=True):
 
     def redraw(self, rows: Iterable[int] | None = None) -> None:
         """Repaint what differs: of these rows and the frame, or of everything."""
-        if not self.is_attached or not self.display or not self.size.height:
+        if not self.is_attached or not self.display:
             return
-        if self._shape != tuple(self.size):
+        width, height = size = self._measure()
+        if size != self._shape:
+            self.settle()
             self.restart()
             return
-        height = self.size.height
         first = 1 + self.head_lines
         if rows is None:
             lines: Iterable[int] = range(height)
         else:
-            lines = [
-                0,
-                *(first + r - self.top for r in rows if self.top <= r < self.top + self.page),
-                height - 1,
-            ]
+            end = self.top + self.page
+            lines = [0, *(first + r - self.top for r in rows if self.top <= r < end), height - 1]
         regions: list[Region] = []
         for y in lines:
             old = self._strips.get(y)
             new = self._strips[y] = self._line(y)
             if old is None:
-                regions.append(Region(0, y, self.size.width, 1))
+                regions.append(Region(0, y, width, 1))
             elif (span := difference(old, new)) is not None:
                 regions.append(Region(span[0], y, span[1] - span[0], 1))
         if regions:
             self.refresh(*regions)
 
+    def _measure(self) -> tuple[int, int]:
+        width, height = self.size
+        return width, height
+
     def restart(self) -> None:
         """Forget all strips: another size, theme or content."""
-        self._shape = tuple(self.size)  # type: ignore[assignment]  # a Size has two numbers
+        self._shape = self._measure()
         self._strips.clear()
         if self.is_attached:
             self.refresh()
@@ -231,12 +232,12 @@ class LinePane(Widget, can_focus=True):
         self.restart()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.settle()
         self.restart()
+        self.settle()
 
     def on_show(self, event: events.Show) -> None:
-        self.settle()
         self.restart()
+        self.settle()
 
     def settle(self) -> None:
         """Keep cursor and offset inside the rows, after a change of size or content."""
@@ -250,16 +251,15 @@ class LinePane(Widget, can_focus=True):
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
-        if self._shape != tuple(self.size):
-            self._shape = tuple(self.size)  # type: ignore[assignment]  # a Size has two numbers
-            self._strips.clear()
+        if y == 0 and self._shape != self._measure():
+            self.restart()
         strip = self._strips.get(y)
         if strip is None:
             strip = self._strips[y] = self._line(y)
         return strip
 
     def _line(self, y: int) -> Strip:
-        width, height = self.size
+        width, height = self._shape
         if width < 4 or height < 3:
             return to_strip([], width, self.palette)
         if y == 0:
@@ -269,38 +269,34 @@ class LinePane(Widget, can_focus=True):
         return self._row_line(y - 1, width)
 
     def _row_line(self, line: int, width: int) -> Strip:
-        side = "border.focus" if self.has_focus else "border"
-        box = self.glyphs.box
-        inner = width - 2
-        head = self.head_cells(inner)
+        focused = self.has_focus
+        style = self.palette.style("border.focus" if focused else "border")
+        left = right = Segment(self.glyphs.box[3], style)
         under = ""
-        edge: Cell = (box[3], side)
-        if head is not None and line == 0:
-            cells: Cells = head
+        cells: Cells = []
+        line -= self.head_lines
+        if line < 0:
+            cells = self.head_cells(width - 2)
         else:
-            line -= 0 if head is None else 1
-            edge = self._right_side(line, side)
-            index = self.top + line
-            count = self.row_count()
+            index, count = self.top + line, self.row_count()
             if index < count:
-                cells = cut(self.row_cells(index, inner), inner, ellipsis=self.glyphs.ellipsis)
-                if index == self.cursor and self.has_cursor:
-                    under = "cursor" if self.has_focus else "blur"
-            else:
-                cells = self.empty_cells() if count == 0 and line == 0 else []
-        left = to_strip([(box[7], side)], 1, self.palette)
-        body = to_strip(cells, inner, self.palette, under)
-        right = to_strip([edge], 1, self.palette)
-        return Strip.join([left, body, right])
+                cells = self.row_cells(index, width - 2)
+                if index == self.cursor:
+                    under = "cursor" if focused else "blur"
+            elif not count and not line:
+                cells = self.empty_cells()
+            if count > self.page and self._on_thumb(line, count):
+                right = Segment(self.glyphs.thumb, self.palette.style("thumb"))
+        return to_strip(
+            cells, width - 2, self.palette, under, ellipsis=self.glyphs.ellipsis, edges=(left, right)
+        )
 
-    def _right_side(self, line: int, side: str) -> Cell:
-        """The frame, or the thumb of the scroll bar in it."""
-        count, page = self.row_count(), self.page
-        if count <= page or not page:
-            return self.glyphs.box[3], side
+    def _on_thumb(self, line: int, count: int) -> bool:
+        """Whether the thumb of the scroll bar, which is in the frame, is beside this line."""
+        page = self.page
         size = max(page * page // count, 1)
-        start = (page - size) * self.top // max(self.last_top, 1)
-        return (self.glyphs.thumb, "thumb") if start <= line < start + size else (self.glyphs.box[3], side)
+        start = (page - size) * self.top // max(count - page, 1)
+        return start <= line < start + size
 
     def _top_frame(self, width: int) -> Cells:
         focused = self.has_focus

@@ -7,23 +7,35 @@ from collections.abc import Iterable
 from rich.segment import Segment
 from textual.strip import Strip
 
-from aethermind.infra.sanitize import clean_line
+from aethermind.infra.sanitize import clean_line, is_clean_line
 from aethermind.tui.rows.cells import Cell, cells_width, cut, width_of
 from aethermind.tui.themes import Palette
 
 
-def to_strip(cells: Iterable[Cell], width: int, palette: Palette, under: str = "") -> Strip:
-    """Exactly `width` cells; what is too long is cut off."""
-    harmless = [(clean_line(text), name) for text, name in cells]
-    used = cells_width(harmless)
+def to_strip(
+    cells: Iterable[Cell],
+    width: int,
+    palette: Palette,
+    under: str = "",
+    *,
+    ellipsis: str = "",
+    edges: tuple[Segment, Segment] | None = None,
+) -> Strip:
+    """Exactly `width` cells, what is too long cut off; `edges` are put around them (a cell each)."""
+    kept = list(cells)
+    if not is_clean_line("".join([text for text, _ in kept])):
+        kept = [(clean_line(text), name) for text, name in kept]
+    used = cells_width(kept)
     if used > width:
-        harmless = cut(harmless, width, ellipsis="")
-        used = cells_width(harmless)
+        kept = cut(kept, width, ellipsis=ellipsis)
+        used = cells_width(kept)
     style = palette.style
-    segments = [Segment(text, style(name, under)) for text, name in harmless]
+    segments = [Segment(text, style(name, under)) for text, name in kept]
     if used < width:
         segments.append(Segment(" " * (width - used), style("", under)))
-    return Strip(segments, width)
+    if edges is None:
+        return Strip(segments, width)
+    return Strip([edges[0], *segments, edges[1]], width + 2)
 
 
 def difference(old: Strip, new: Strip) -> tuple[int, int] | None:

@@ -29,6 +29,7 @@ from aethermind.tui.widgets.lines import LinePane
 class TracePane(LinePane):
     PANE: ClassVar[Pane] = "trace"
     TITLE = "Trace"
+    HAS_HEAD = True
 
     def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
         super().__init__(palette, glyphs, number)
@@ -169,10 +170,10 @@ class TracePane(LinePane):
             self._refresh_scene()
         return draw.cells(self._rows.rows[index], self._scene)
 
-    def head_cells(self, width: int) -> Cells | None:
+    def head_cells(self, width: int) -> Cells:
         scene = self._scene
         if scene is None:
-            return None
+            return []
         return draw.head(draw.Columns.of(width), scene.scale, self.glyphs)
 
     def title_cells(self) -> Cells:
