@@ -63,6 +63,18 @@ def test_wrong_words_get_one_line(typed: list[str], told: str, capsys: pytest.Ca
     assert told in err
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_global_options_stand_before_or_after_the_verb(
+    before: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "env").write_text("OPENAI_API_KEY='sk-test-0123456789abcdefghij'\n")
+    shared = ["--home", str(tmp_path / "data"), "--env-file", str(tmp_path / "env")]
+    assert main([*shared, "doctor"] if before else ["doctor", *shared]) == 0
+    out = capsys.readouterr().out
+    assert str(tmp_path / "data" / "aethermind.db") in out
+    assert "key …hij from OPENAI_API_KEY" in out
+
+
 def test_no_word_of_a_later_version_is_a_command_of_this_one() -> None:
     assert not LATER & set(COMMANDS)
 

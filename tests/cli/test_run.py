@@ -334,6 +334,18 @@ def test_resume_of_a_finished_run_shows_it_and_exits_0(here: Path, said: Said) -
     assert said("answer", "last", "bad", "-i", "choice=retry")[0] == 2
 
 
+def test_resume_takes_the_newest_run_that_is_unfinished(here: Path, said: Said) -> None:
+    (here / "dear.yaml").write_text(
+        "name: dear\nbudget: {usd: 0.000001}\nsteps: [{id: a, prompt: Say hi at length.}]\n"
+    )
+    assert said("run", "dear.yaml", "--sim", "-q")[0] == 5
+    assert said("run", "hello.yaml", "-i", "who=x", "-q")[0] == 0
+    code, _, err = said("resume", "-q")
+    assert code == 5
+    assert "aethermind budget" in err
+    assert said("resume", "last", "-q")[:2] == (0, "x x1 \n")
+
+
 def test_a_run_without_outputs_prints_nothing(here: Path, said: Said) -> None:
     (here / "none.yaml").write_text("name: none\nsteps: [{id: a, value: null}]\noutputs: {a: '{{ a }}'}\n")
     code, out, _ = said("run", "none.yaml", "-q")

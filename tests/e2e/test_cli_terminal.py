@@ -81,12 +81,13 @@ class Terminal:
         gone = ["".join(line[i].data for i in range(COLUMNS)) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in [*gone, *self.screen.display])
 
-    def end(self) -> int:
+    def end(self, code: int = 0) -> None:
+        """Read to the end, which has to be this one."""
         self.read()
-        code = self._process.wait(timeout=PATIENCE)
+        found = self._process.wait(timeout=PATIENCE)
         os.close(self.fd)
         assert "Traceback" not in self.text()
-        return code
+        assert found == code, self.text()
 
     def strange(self) -> set[str]:
         """Characters that a terminal or an eye would take for something else, and not ours."""
@@ -97,7 +98,7 @@ def test_the_tree_grows_in_place_and_the_end_tells_what_to_type_next(tmp_path: P
     sample = quick("research-brief", tmp_path, faster=10)
     terminal = Terminal("run", str(sample), "--sim", cwd=tmp_path)
     terminal.read(until="● findings")
-    assert terminal.end() == 0
+    terminal.end()
     shown = terminal.text()
     for words in ("├ ✓ findings  4/4", "✓ write", "Reading a tide table", "✓ succeeded in", "sim: notional"):
         assert words in shown
@@ -112,7 +113,7 @@ def test_plain_lines_on_a_terminal(tmp_path: Path) -> None:
         "name: two\nsteps: [{id: a, value: 1}, {id: b, value: [x]}]\noutputs: {a: '{{ a }}', b: '{{ b }}'}\n"
     )
     terminal = Terminal("run", "two.yaml", "--plain", cwd=tmp_path)
-    assert terminal.end() == 0
+    terminal.end()
     shown = terminal.text()
     assert "● a  started" in shown
     assert "a:\n1\n\nb:\n[" in shown  # several outputs: named blocks for a person
@@ -128,14 +129,14 @@ def test_missing_inputs_and_trust_are_asked_for(tmp_path: Path) -> None:
     terminal.type("Ada\n")
     terminal.read(until="[y/N]")
     terminal.type("y\n")
-    assert terminal.end() == 0
+    terminal.end()
     assert terminal.text().count("Ada") >= 2
 
 
 def test_a_broken_file_is_shown_with_its_line_and_a_caret(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("name: bad\nsteps:\n  - {id: a, vlaue: 1}\n")
     terminal = Terminal("run", "bad.yaml", cwd=tmp_path)
-    assert terminal.end() == 2
+    terminal.end(2)
     lines = [line for line in terminal.text().splitlines() if line]
     assert lines[0].startswith("bad.yaml:3:13: unknown key `vlaue`")
     assert lines[-2] == "    - {id: a, vlaue: 1}"
@@ -149,7 +150,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     terminal.type("\x03")
     terminal.read(until="stopping: ")
     terminal.type("\x03")
-    assert terminal.end() == 130
+    terminal.end(130)
     assert "stopped at once" in terminal.text()
     assert not terminal.screen.cursor.hidden
 
@@ -173,12 +174,12 @@ def test_nothing_that_a_run_says_acts_on_the_terminal(options: list[str], tmp_pa
         "outputs: {all: '{{ speak }}', more: '{{ oops }}'}\n"
     )
     terminal = Terminal("run", "said.yaml", "--trust", *options, cwd=tmp_path)
-    assert terminal.end() == 0
+    terminal.end()
     assert len(HOSTILE) > 50
     assert terminal.strange() == set()
     for command in ("show", "logs"):
         looking = Terminal(command, "last", cwd=tmp_path)
-        assert looking.end() == 0
+        looking.end()
         assert looking.strange() == set()
 
 
@@ -188,4 +189,4 @@ def test_without_arguments_the_screen_opens_and_q_leaves_it(tmp_path: Path) -> N
     terminal.type("\x1b")
     terminal.read(until="Run a workflow", gone=True)
     terminal.type("q")
-    assert terminal.end() == 0
+    terminal.end()

@@ -66,7 +66,8 @@ def _waiting(run: Run, path: str) -> Node:
 
         raise NotFoundError(f"run {run.id} has no step {path!r}", hint=did_you_mean(path, run.nodes))
     if node.status not in {"in_doubt", "waiting_answer"} and node.question is None:
-        raise InvalidError(f"{path} waits for nothing: it is {node.status}")
+        hint = f"aethermind resume {run.id}" if run.finished is None else None
+        raise InvalidError(f"{path} asks nothing: it is {node.status}", hint=hint)
     return node
 
 

@@ -52,23 +52,24 @@ def drive(
             ended = engine.call(lambda client: client.wait(run.id))
             told = False
             while True:
-                subscription.wait(TURN_S)
-                while items := subscription.drain():
-                    for item in items:
-                        if not isinstance(item, Recorded):
-                            trace.signal(item)
-                        elif item.seq > run.seq and item.stream == run_stream(run.id):
-                            run.fold(item)
-                            trace.event(item, run)
+                items = subscription.drain()
+                for item in items:
+                    if not isinstance(item, Recorded):
+                        trace.signal(item)
+                    elif item.seq > run.seq and item.stream == run_stream(run.id):
+                        run.fold(item)
+                        trace.event(item, run)
                 trace.turn(run)
                 if stopping.asked:
                     if not told:
                         told = True
                         trace.say("stopping: what is under way may end (at most 10 s); Ctrl-C stops at once")
-                    if stopping.over:
+                    if stopping.over and not items:
                         break
-                elif ended.done() and ended.result().seq <= run.seq:
+                elif not items and ended.done() and ended.result().seq <= run.seq:
                     break
+                if not items:
+                    subscription.wait(TURN_S)
     except StopNow:
         leave_at_once()
     finally:

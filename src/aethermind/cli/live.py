@@ -62,7 +62,7 @@ class LiveTree:
 
     def turn(self, run: Run) -> None:
         if self._now() - self._drawn_at >= FRAME_S:
-            self._draw(run, max(self._console.height - MARGIN, 4))
+            self._draw(run, max(self._console.height - MARGIN, 1))
 
     def say(self, message: str) -> None:
         self._print(Text(clean_line(message), "yellow"))

@@ -17,6 +17,7 @@ from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
 from aethermind.domain.run import Run
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
+from aethermind.engine.queries import RunFilter
 
 
 def trace_for(*, plain: bool, as_json: bool, quiet: bool) -> Trace:
@@ -61,11 +62,13 @@ def go_on(
 
 
 @verb("resume")
-@click.argument("run", default="last")
+@click.argument("run", required=False)
 @viewing
 @click.pass_obj
-def command(given: Given, run: str, plain: bool, quiet: bool, as_json: bool) -> int:
-    """Go on with RUN (default: the last one). What is done is not done again; a finished run is shown."""
+def command(given: Given, run: str | None, plain: bool, quiet: bool, as_json: bool) -> int:
+    """Go on with RUN, else with the newest one that is unfinished. What is done is not done again; a
+    finished run is shown as it ended.
+    """
     composition = compose(given)
     with engine_for(composition, run) as (engine, found):
         was_over = found.finished is not None
@@ -74,7 +77,7 @@ def command(given: Given, run: str, plain: bool, quiet: bool, as_json: bool) -> 
 
 
 @contextmanager
-def engine_for(composition: bootstrap.Composition, ref: str) -> Iterator[tuple[EngineThread, Run]]:
+def engine_for(composition: bootstrap.Composition, ref: str | None) -> Iterator[tuple[EngineThread, Run]]:
     """An engine that can go on with this run, and the run as it is now."""
     with ExitStack() as stack:
         engine = stack.enter_context(engine_of(composition))
@@ -85,5 +88,8 @@ def engine_for(composition: bootstrap.Composition, ref: str) -> Iterator[tuple[E
         yield engine, run
 
 
-async def _find(client: Client, ref: str) -> Run:
+async def _find(client: Client, ref: str | None) -> Run:
+    if ref is None:
+        unfinished = await client.runs(RunFilter(unfinished=True), limit=1)
+        ref = unfinished.items[0].id if unfinished.items else "last"
     return await client.run(await client.find_run(ref))

@@ -71,6 +71,8 @@ class Plain(Quiet):
     def event(self, recorded: e.Recorded, run: Run) -> None:
         if self._start is None:
             self._start = recorded.at
+            if not isinstance(recorded.event, e.RunCreated):
+                self.say(f"          {heading(run)}")
         if isinstance(recorded.event, e.LogWritten):
             if recorded.event.level not in SHOWN_LEVELS:
                 return
