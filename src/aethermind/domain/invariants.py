@@ -30,10 +30,11 @@ def check(run: Run) -> None:
     if run.finished is not None:
         assert not live, f"a finished run has {live} live steps"
         assert not ready, "a finished run has ready steps"
+    attempts = [attempt for node in run.nodes.values() for attempt in node.attempts]
+    attempts += [attempt for retired, _ in run.retired.values() for attempt in retired]
     spent = [
         call.cost.micro_usd
-        for node in run.nodes.values()
-        for attempt in node.attempts
+        for attempt in attempts
         for call in attempt.calls
         if call.cost is not None and call.cost.micro_usd is not None
     ]
