@@ -190,3 +190,16 @@ def test_without_arguments_the_screen_opens_and_q_leaves_it(tmp_path: Path) -> N
     terminal.read(until="Run a workflow", gone=True)
     terminal.type("q")
     terminal.end()
+
+
+def test_a_run_can_be_watched_in_the_screen(tmp_path: Path) -> None:
+    sample = quick("research-brief", tmp_path)
+    terminal = Terminal("run", str(sample), "--sim", "--tui", cwd=tmp_path)
+    terminal.read(until="esc back to the run")
+    shown = Terminal("show", "last", cwd=tmp_path)  # another terminal looks on
+    shown.end()
+    assert "✓ succeeded" in shown.text()
+    terminal.type("\x1b")
+    terminal.read(until="esc back to the run", gone=True)
+    terminal.type("q")
+    terminal.end()
