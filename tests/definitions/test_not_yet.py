@@ -11,8 +11,6 @@ from tests.definitions.helpers import refused, workflow
 @pytest.mark.parametrize(
     "line,what",
     [
-        ('  - {id: a, ask: {message: "Go on?", fields: {choice: yes|no}, timeout: 24h}}\n', "ask"),
-        ('  - {id: a, approval: {message: "Go on?"}}\n', "approval"),
         ("  - {id: a, prompt: hi, cache: true}\n", "cache"),
         ("  - {id: a, prompt: hi, cache: {ttl: 7d}}\n", "cache"),
         ("  - {id: a, prompt: hi, tools: [files]}\n", "tools"),
@@ -25,7 +23,7 @@ def test_not_yet(line: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_not_there_yet_is_said_last() -> None:
-    lines = '  - {id: a, ask: {message: "Go on?"}}\n  - {id: b, value: "{{ nope }}"}\n'
+    lines = '  - {id: a, prompt: hi, cache: true}\n  - {id: b, value: "{{ nope }}"}\n'
     assert "unknown name `nope`" in refused(lines)
 
 

@@ -35,6 +35,8 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("Act", "resume", "Go on with an interrupted or paused run."),
     "retry": Entry("Act", "retry", "Run the failed steps of a run again."),
     "answer": Entry("Act", "answer", "Decide what a step waits for."),
+    "approve": Entry("Act", "approve", "Say yes to an approval."),
+    "reject": Entry("Act", "reject", "Say no to an approval."),
     "budget": Entry("Act", "budget", "Give a run that waits for money a higher budget."),
     "pause": Entry("Act", "pause", "Let a run start nothing new."),
     "cancel": Entry("Act", "cancel", "Cancel a run, or one step of it."),
@@ -48,8 +50,8 @@ COMMANDS: dict[str, Entry] = {
 }
 GROUPS = ("Look", "Act", "Make", "Operate")
 LATER = frozenset(
-    {"alerts", "approve", "attach", "audit", "db", "diff", "export", "fork", "import"}
-    | {"reject", "serve", "stop", "sync", "tokens", "worker"}
+    {"alerts", "attach", "audit", "db", "diff", "export", "fork", "import"}
+    | {"serve", "stop", "sync", "tokens", "worker"}
 )
 """Words of the finished product: they get a plain answer, not "no such command"."""
 

@@ -86,6 +86,9 @@ def waiting_line(run: Run, node: Node) -> str:
         case "budget":
             has = text.money(run.budget_micro_usd)
             return f"{node.path} would exceed the budget of {has}: aethermind budget {run.id} USD"
+        case _ if list(asked["fields"]) == ["approved"]:
+            approve = f"aethermind approve {run.id} {quoted(node.path)}"
+            return f"{node.path} asks: {asked['message']}: {approve} (or reject)"
         case _:
             fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
             return f"{node.path} asks: {asked['message']}: {answer} {fields}"

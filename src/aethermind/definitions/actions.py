@@ -191,7 +191,6 @@ def _ask(context: Context, draft: StepDraft, surface: AskStep) -> None:
         timeout_ms=context.timeout(body),
         on_timeout=surface.ask.on_timeout,
     )
-    context.refuse_for_now("ask", draft.node, "ask")
 
 
 def _approval(context: Context, draft: StepDraft, surface: ApprovalStep) -> None:
@@ -204,7 +203,6 @@ def _approval(context: Context, draft: StepDraft, surface: ApprovalStep) -> None
         on_timeout=surface.approval.on_timeout,
         approval=True,
     )
-    context.refuse_for_now("approval", draft.node, "approval")
 
 
 def _question(draft: StepDraft, body: Map) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Json = Any
 
 NOT_YET: dict[str, str] = {
-    "ask": "`ask` steps are not in this version yet",
-    "approval": "`approval` steps are not in this version yet",
     "workflow": "`workflow` steps are not in this version yet",
     "cache": "`cache` is not in this version yet",
     "tools": "`tools` are not in this version yet",

@@ -38,6 +38,12 @@ class Stop(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class Expire(msgspec.Struct, frozen=True):
+    """Nobody answered in time: record AskExpired and what follows by the step's policy."""
+
+    step: str
+
+
 class Finish(msgspec.Struct, frozen=True):
     """End the run: RunSucceeded (with its outputs evaluated), RunFailed or RunCancelled."""
 
@@ -50,7 +56,7 @@ class Wake(msgspec.Struct, frozen=True):
     at: int
 
 
-Command = Expand | Skip | Start | Stop | Finish | Wake
+Command = Expand | Skip | Start | Stop | Expire | Finish | Wake
 
 
 class Room(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ ErrorKind = Literal[
     "not_found",  # the model, the program or the function does not exist
     "output",  # the answer does not fit its schema
     "overloaded",  # 529 and vendor overload
+    "rejected",  # a person said no
     "quota",  # a 429 that waiting cannot heal
     "rate_limit",
     "server",  # 5xx

@@ -255,6 +255,8 @@ class AskOpened(Event, frozen=True, kw_only=True):
     about: Literal["ask", "in_doubt", "tool"]
     message: str
     fields: dict[str, dict[str, Json]] = {}
+    show: str | None = None
+    """What the decision is about, for reading."""
     expires_at: int | None = None
 
 
@@ -265,6 +267,8 @@ class AskAnswered(Event, frozen=True, kw_only=True):
 
 
 class AskExpired(Event, frozen=True, kw_only=True):
+    """Nobody answered in time. What `policy` (fail, skip, default) means is recorded with it."""
+
     step: str
     policy: str
 

@@ -44,11 +44,10 @@ def check(run: Run) -> None:
 def _check_node(run: Run, path: str, node: Node) -> None:
     assert node.path == path
     running = [a for a in node.attempts if a.status == "running"]
-    assert len(running) == (1 if node.mode == "leaf" and node.status == "running" else 0), (
-        f"{node}: {running}"
-    )
+    working = node.mode == "leaf" and node.status in {"running", "waiting_answer"}
+    assert len(running) == int(working), f"{node}: {running}"
     assert [a.n for a in node.attempts] == list(range(1, len(node.attempts) + 1)), f"{node}: attempts"
-    if node.attempts and node.attempts[-1].status == "running" and run.created is not None:
+    if running and node.status == "running":
         parent = node.parent
         assert parent is not None
         if node.index is None and node.iteration is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop
 
 from aethermind.domain import progress
-from aethermind.domain.commands import Command, Finish, Room, Start, Stop, Wake
+from aethermind.domain.commands import Command, Expire, Finish, Room, Start, Stop, Wake
 from aethermind.domain.run import Run
 from aethermind.domain.state import FREE
 
@@ -35,7 +35,9 @@ def plan(run: Run, now: int, room: Room) -> list[Command]:
         if node is None or node.due_at != at:
             continue
         node.due_at = None
-        if node.status == "retry_wait":
+        if node.status == "waiting_answer":
+            run.todo[path] = Expire(path)
+        elif node.status == "retry_wait":
             progress.enqueue(run, node)
         else:
             progress.release(run, node, now)

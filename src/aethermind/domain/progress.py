@@ -309,6 +309,9 @@ def cancel(run: Run, node: Node, at: int, reason: str) -> None:
             node.reason = reason
         else:
             node.reason = reason
+            if node.attempts and node.attempts[-1].status == "running":  # it was waiting for an answer
+                node.attempts[-1].status = "cancelled"
+                node.attempts[-1].finished_at = at
             settle(run, node, "cancelled", at)
         return
     node.cancelled = True

@@ -294,13 +294,25 @@ class Node:
 class Question:
     """What a node asks a person: its own `ask`, or what to do with an attempt in doubt."""
 
-    __slots__ = ("about", "asked_at", "by", "fields", "message", "values")
+    __slots__ = ("about", "asked_at", "by", "expired", "expires_at", "fields", "message", "show", "values")
 
-    def __init__(self, about: str, message: str, fields: dict[str, dict[str, Json]], at: int) -> None:
+    def __init__(
+        self,
+        about: str,
+        message: str,
+        fields: dict[str, dict[str, Json]],
+        at: int,
+        *,
+        show: str | None = None,
+        expires_at: int | None = None,
+    ) -> None:
         self.about = about
         self.message = message
         self.fields = fields
+        self.show = show
         self.asked_at = at
+        self.expires_at = expires_at
+        self.expired = False
         self.values: dict[str, Json] | None = None
         self.by: str | None = None
 

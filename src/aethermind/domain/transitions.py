@@ -130,6 +130,8 @@ def _expanded(run: Run, event: e.StepExpanded, at: int) -> None:
 def _skipped(run: Run, event: e.StepSkipped, at: int) -> None:
     node = run.node(event.step)
     node.reason = event.reason
+    if node.attempts and node.attempts[-1].status == "running":  # a question that nobody answered
+        _attempt_over(run, event.step, len(node.attempts), "cancelled", at)
     progress.settle(run, node, "skipped", at)
 
 
@@ -317,7 +319,16 @@ def _tool_over(run: Run, event: e.ToolFinished | e.ToolFailed, at: int) -> None:
 
 def _ask_opened(run: Run, event: e.AskOpened, at: int) -> None:
     node = run.node(event.step)
-    node.question = Question(event.about, event.message, event.fields, at)
+    node.question = Question(
+        event.about, event.message, event.fields, at, show=event.show, expires_at=event.expires_at
+    )
+    if event.about != "ask":
+        return
+    progress.set_status(run, node, "waiting_answer")
+    if event.expires_at is not None:
+        node.due_at = event.expires_at
+        heappush(run.timers, (event.expires_at, node.path))
+    progress.check(run, node.parent or run.root, at)
 
 
 def _ask_answered(run: Run, event: e.AskAnswered, at: int) -> None:
@@ -327,6 +338,15 @@ def _ask_answered(run: Run, event: e.AskAnswered, at: int) -> None:
     node.question.values, node.question.by = event.values, event.by
     if node.question.about == "in_doubt" and node.status == "in_doubt":
         _resolve(run, node, str(event.values.get("choice")), at)
+
+
+def _ask_expired(run: Run, event: e.AskExpired, at: int) -> None:
+    node = run.node(event.step)
+    run.todo.pop(event.step, None)
+    if node.question is None or node.question.values is not None:
+        raise StateError(f"{event.step} has no open question")
+    node.question.expired = True
+    node.question.values, node.question.by = {}, "timeout"
 
 
 def _noted(run: Run, event: e.AnyEvent, at: int) -> None:
@@ -374,7 +394,7 @@ HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.ToolFailed: _tool_over,
     e.AskOpened: _ask_opened,
     e.AskAnswered: _ask_answered,
-    e.AskExpired: _noted,
+    e.AskExpired: _ask_expired,
     e.BudgetHeld: _budget_held,
     e.BudgetRaised: _budget_raised,
 }

@@ -105,6 +105,13 @@ class Ask(_Record, frozen=True, kw_only=True, tag_field="kind", tag="ask"):
     on_timeout: Literal["fail", "skip", "default"] = "fail"
     approval: bool = False
 
+    @property
+    def questions(self) -> dict[str, dict[str, Json]]:
+        """What is asked: the fields, else yes or no (an approval), else one free text."""
+        if self.fields:
+            return self.fields
+        return {"approved": {"type": "boolean"}} if self.approval else {"answer": {"type": "string"}}
+
 
 class SubWorkflow(_Record, frozen=True, kw_only=True, tag_field="kind", tag="workflow"):
     """Another definition, run inside this run; `arguments` become its inputs."""
@@ -153,8 +160,8 @@ class StepDef(_Record, frozen=True, kw_only=True):
 
     @property
     def inline(self) -> bool:
-        """Pure and instant: begins and ends in the same commit, without a slot."""
-        return isinstance(self.action, (Value, Fail)) and self.save is None
+        """Needs no slot: pure and instant, or a question that is only written down."""
+        return isinstance(self.action, Ask) or (isinstance(self.action, (Value, Fail)) and self.save is None)
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
-from aethermind.domain.errors import BusyError, DeniedError, InvalidError, NotFoundError
+from aethermind.domain.errors import BusyError, InvalidError, NotFoundError
 from aethermind.domain.events import (
     AnyEvent,
-    AskAnswered,
     BudgetRaised,
     CancelRequested,
     RunPaused,
@@ -21,6 +20,7 @@ from aethermind.domain.events import (
 from aethermind.domain.ids import SYSTEM, run_stream
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import FINISHED_RUN
+from aethermind.engine import questions
 from aethermind.engine.client import FeedItem, RunRequest
 from aethermind.engine.engine import Engine
 from aethermind.engine.ports import ModelInfo
@@ -115,20 +115,11 @@ class LocalClient:
         await engine.scheduler.reopen(run_id, decide, env=env or {}, functions=engine.functions)
 
     async def answer(self, run_id: str, step: str, values: Mapping[str, Json], *, by: str = "") -> None:
+        engine = self._own()
+
         def decide(run: Run) -> list[AnyEvent]:
-            question = self._step(run, step).question
-            if question is None:
-                raise InvalidError(f"step {step} of {run_id} asks nothing")
-            if question.values is not None:
-                if question.values == dict(values):
-                    return []
-                raise DeniedError(f"step {step} was already decided by {question.by}: {question.values}")
-            for name, schema in question.fields.items():
-                if name not in values:
-                    raise InvalidError(f"the answer needs {name}", hint=_choices(schema))
-                if "enum" in schema and values[name] not in schema["enum"]:
-                    raise InvalidError(f"{name} can't be {values[name]!r}", hint=_choices(schema))
-            return [AskAnswered(step=step, values=dict(values), by=by)]
+            node = self._step(run, step)
+            return questions.answered(node, values, by, engine.schemas, engine.clock.now())
 
         await self._act(run_id, decide)
 
@@ -259,7 +250,3 @@ class LocalClient:
             hint = f"did you mean {near[0]}?" if near else None
             raise NotFoundError(f"run {run.id} has no step {path!r}", hint=hint)
         return node
-
-
-def _choices(schema: Mapping[str, Json]) -> str | None:
-    return " | ".join(map(str, schema["enum"])) if "enum" in schema else None

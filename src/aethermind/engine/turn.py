@@ -9,7 +9,7 @@ import asyncio
 from typing import assert_never
 
 from aethermind.domain import retry as retrying
-from aethermind.domain.commands import Expand, Finish, Skip, Start, Stop, Wake
+from aethermind.domain.commands import Expand, Expire, Finish, Skip, Start, Stop, Wake
 from aethermind.domain.errors import AethermindError, ErrorInfo, StepFailure
 from aethermind.domain.events import (
     AnyEvent,
@@ -23,11 +23,10 @@ from aethermind.domain.events import (
     StepSkipped,
 )
 from aethermind.domain.plan import plan
-from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
-from aethermind.domain.workflow import Fail, Value
-from aethermind.engine import expansion
+from aethermind.domain.workflow import Ask, Fail, Value
+from aethermind.engine import expansion, questions
 from aethermind.engine.admission import Admission
 from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, Success
 from aethermind.engine.ports import Chance, Expressions
@@ -98,6 +97,11 @@ class Decider:
                             turn.emit(StepSkipped(step=path, reason=reason))
                     case Stop(step=path):
                         turn.stops.append(path)
+                    case Expire(step=path):
+                        if path in run.todo:
+                            again = True
+                            for event in questions.expired(run.nodes[path], turn.now):
+                                turn.emit(event)
                     case Finish(status=status):
                         turn.emit(expansion.finish(run, status, self._expressions))
                     case Wake(at=at):
@@ -135,17 +139,19 @@ class Decider:
         step = node.step
         turn.emit(AttemptStarted(step=node.path, attempt=n, kind=step.kind, agent=node.agent))
         if step.inline:
-            turn.emit(self._evaluate(turn.live.run, node, n))
+            turn.emit(self._evaluate(turn, node, n))
             return True
         self._admission.take(node.lane)
         turn.live.slots[node.path] = node.lane
         turn.starts.append((node, n))
         return False
 
-    def _evaluate(self, run: Run, node: Node, n: int) -> AnyEvent:
-        """Pure steps need no task: they begin and end in the same commit."""
-        action = node.step.action
+    def _evaluate(self, turn: Turn, node: Node, n: int) -> AnyEvent:
+        """Pure steps need no task: they begin and end in the same commit. A question is only asked."""
+        run, action = turn.live.run, node.step.action
         try:
+            if isinstance(action, Ask):
+                return questions.opened(run, node, action, self._expressions, turn.now)
             if isinstance(action, Value):
                 output = self._expressions.value(action.value, Scope(run, node))
                 return AttemptSucceeded(step=node.path, attempt=n, output=output)

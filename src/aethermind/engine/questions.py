@@ -1,0 +1,113 @@
+"""Questions to people: asked, answered once, or expired. Pure: state in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aethermind import wire
+from aethermind.domain.errors import DeniedError, ErrorInfo, InvalidError, OutputError
+from aethermind.domain.events import (
+    AnyEvent,
+    AskAnswered,
+    AskExpired,
+    AskOpened,
+    AttemptFailed,
+    AttemptSucceeded,
+    StepSkipped,
+)
+from aethermind.domain.run import Run
+from aethermind.domain.scope import Scope
+from aethermind.domain.state import Node
+from aethermind.domain.workflow import Ask
+from aethermind.engine.ports import Expressions, Schemas
+
+Json = Any
+
+
+def opened(run: Run, node: Node, action: Ask, expressions: Expressions, now: int) -> AskOpened:
+    """The question of an `ask` step, its texts rendered. Raises `StepFailure`."""
+    scope = Scope(run, node)
+    return AskOpened(
+        step=node.path,
+        attempt=len(node.attempts),
+        about="ask",
+        message=expressions.text(action.message, scope),
+        fields=action.questions,
+        show=None if action.show is None else expressions.text(action.show, scope),
+        expires_at=None if action.timeout_ms is None else now + action.timeout_ms,
+    )
+
+
+def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, now: int) -> list[AnyEvent]:
+    """The decision and what follows from it. The same decision again is nothing new. Raises `InvalidError`
+    for an answer that does not fit, `DeniedError` for another decision, naming who decided."""
+    question = node.question
+    if question is None:
+        raise InvalidError(f"step {node.path} asks nothing")
+    given = _checked(question.fields, values, schemas)
+    if question.values is not None:
+        if question.values == given and not question.expired:
+            return []
+        told = "nobody: it expired" if question.expired else f"{question.by}: {question.values}"
+        raise DeniedError(f"step {node.path} was already decided by {told}")
+    decision = AskAnswered(step=node.path, values=given, by=by)
+    action = node.step.action
+    if question.about != "ask" or not isinstance(action, Ask):
+        return [decision]
+    n = len(node.attempts)
+    if action.approval and given.get("approved") is not True:
+        error = ErrorInfo(kind="rejected", message=f"rejected by {by}" if by else "rejected")
+        return [decision, AttemptFailed(step=node.path, attempt=n, error=error)]
+    output = {**given, "by": by, "at": wire.iso(now)}
+    return [decision, AttemptSucceeded(step=node.path, attempt=n, output=output)]
+
+
+def expired(node: Node, now: int) -> list[AnyEvent]:
+    """What follows when nobody answered in time."""
+    action = node.step.action
+    policy = action.on_timeout if isinstance(action, Ask) else "fail"
+    fact = AskExpired(step=node.path, policy=policy)
+    n = len(node.attempts)
+    match policy:
+        case "skip":
+            return [fact, StepSkipped(step=node.path, reason="nobody answered in time")]
+        case "default":
+            fields = action.questions if isinstance(action, Ask) else {}
+            values = {name: schema.get("default") for name, schema in fields.items()}
+            output = {**values, "by": "timeout", "at": wire.iso(now)}
+            return [fact, AttemptSucceeded(step=node.path, attempt=n, output=output)]
+        case _:
+            error = ErrorInfo(kind="timeout", message="nobody answered in time")
+            return [fact, AttemptFailed(step=node.path, attempt=n, error=error)]
+
+
+def _checked(
+    fields: Mapping[str, Mapping[str, Json]], values: Mapping[str, Json], schemas: Schemas
+) -> dict[str, Json]:
+    for name in values:
+        if name not in fields:
+            raise InvalidError(f"there is no question {name!r}", hint=f"asked: {', '.join(fields)}")
+    given: dict[str, Json] = {}
+    for name, schema in fields.items():
+        if name not in values:
+            if "default" in schema or _takes_null(schema):
+                given[name] = schema.get("default")
+                continue
+            raise InvalidError(f"the answer needs {name}", hint=_choices(schema))
+        if "enum" in schema and values[name] not in schema["enum"]:
+            raise InvalidError(f"{name} can't be {values[name]!r}", hint=_choices(schema))
+        try:
+            given[name] = schemas.check(values[name], schema)
+        except OutputError as error:
+            raise InvalidError(f"{name}: {error.message}") from None
+    return given
+
+
+def _takes_null(schema: Mapping[str, Json]) -> bool:
+    kinds = schema.get("type")
+    return (isinstance(kinds, list) and "null" in kinds) or None in schema.get("enum", ())
+
+
+def _choices(schema: Mapping[str, Json]) -> str | None:
+    return " | ".join(map(str, schema["enum"])) if "enum" in schema else None
