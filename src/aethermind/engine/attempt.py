@@ -32,6 +32,7 @@ from aethermind.domain.workflow import (
 )
 from aethermind.engine.calls import Calls, HeldByBudget
 from aethermind.engine.context import StepContext
+from aethermind.engine.deadlines import Deadlines
 from aethermind.engine.live import Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
 from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
 from aethermind.engine.services import Services
@@ -56,44 +57,36 @@ class Attempts:
         self._schemas = schemas
         self._children = children
         self._files = files
+        self._deadlines = Deadlines()
 
     async def run(self, live: LiveRun, node: Node, attempt: int) -> None:
         """The body of an attempt's task."""
         calls = Calls(self._services, live, node, attempt)
+        timeout = node.step.timeout_ms
+        deadline = calls.deadline = None if timeout is None else self._deadlines.begin(timeout)
         outcome: Outcome
         try:
-            outcome = await self._bounded(live, node, attempt, calls)
+            outcome = await self._execute(live, node, attempt, calls)
         except asyncio.CancelledError:
-            if node.path not in live.stopping and not live.dropped:
+            if node.path in live.stopping or live.dropped:
+                outcome = Cancelled(node.reason or "")
+            elif deadline is not None and deadline.passed:
+                calls.abandon()
+                text = f"took longer than {_duration(node.step.timeout_ms or 0)}"
+                outcome = ErrorInfo(kind="timeout", message=text, retryable=True)
+            else:
                 # Somebody cancelled the task from outside (user code): that is a failure, not our stop.
                 outcome = ErrorInfo(kind="cancelled", message="the step's task was cancelled from inside")
-            else:
-                outcome = Cancelled(node.reason or "")
         except HeldByBudget as held:
             outcome = Held(held.scope, held.needed, held.available)
         except StepFailure as failure:
             outcome = failure.info
         except Exception as error:  # noqa: BLE001 - user code may raise anything; it becomes a recorded error
             outcome = _exception_info(error)
+        if deadline is not None:
+            deadline.end()
         if not live.dropped:
-            live.post(Ended(node.path, attempt, tuple(calls.facts), outcome))
-
-    async def _bounded(self, live: LiveRun, node: Node, attempt: int, calls: Calls) -> Outcome:
-        timeout = node.step.timeout_ms
-        if timeout is None:
-            return await self._execute(live, node, attempt, calls)
-        deadline = asyncio.timeout(timeout / 1000)
-        try:
-            async with deadline:
-                calls.deadline = deadline
-                return await self._execute(live, node, attempt, calls)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            calls.abandon()
-            raise StepFailure(
-                ErrorInfo(kind="timeout", message=f"took longer than {_duration(timeout)}", retryable=True)
-            ) from None
+            live.end(Ended(node.path, attempt, tuple(calls.facts), outcome))
 
     async def _execute(self, live: LiveRun, node: Node, attempt: int, calls: Calls) -> Outcome:
         action = node.step.action
@@ -133,10 +126,9 @@ class Attempts:
                     hint="start the program that defines it and resume the run from there",
                 )
             )
-        scope = Scope(live.run, node)
         inputs = live.run.created.inputs
         if action.inputs is not None:
-            inputs = self._expressions.value(action.inputs, scope)
+            inputs = self._expressions.value(action.inputs, Scope(live.run, node))
         context = StepContext(live=live, node=node, attempt=attempt, inputs=inputs, calls=calls)
         value = function(context)
         if inspect.isawaitable(value):

@@ -20,6 +20,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.usage import Cost, format_usd
 from aethermind.engine.client import TokenDelta
+from aethermind.engine.deadlines import Deadline
 from aethermind.engine.live import Act, LiveRun
 from aethermind.engine.ports import (
     CallContext,
@@ -58,7 +59,7 @@ class Calls:
         self._open: _Open | None = None
         self.facts: list[AnyEvent] = []
         """Events to be committed with the attempt's end."""
-        self.deadline: asyncio.Timeout | None = None
+        self.deadline: Deadline | None = None
 
     def scrub(self, text: str) -> str:
         """Without secrets."""
@@ -133,8 +134,8 @@ class Calls:
         provider = services.models.provider(provider_name)
         await services.warm(provider_name)
         async with services.governor.admit(full) as waited_ms:
-            if waited_ms and self.deadline is not None and (when := self.deadline.when()) is not None:
-                self.deadline.reschedule(when + waited_ms / 1000)
+            if waited_ms and self.deadline is not None:
+                self.deadline.extend(waited_ms / 1000)
             self._number += 1
             number = self._number
             context = CallContext(

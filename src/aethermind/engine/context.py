@@ -59,15 +59,20 @@ class StepContext:
     `index`, `iteration` inside a fan-out or repeat · `run_id`, `step`, `attempt` · `chat`, `log`.
     """
 
+    __slots__ = ("_calls", "_live", "_node", "attempt", "inputs", "run_id", "step")
+
     def __init__(self, *, live: LiveRun, node: Node, attempt: int, inputs: Any, calls: Calls) -> None:
         self._live = live
         self._node = node
         self._calls = calls
-        self._scope = Scope(live.run, node)
         self.inputs = inputs
         self.attempt = attempt
         self.run_id = live.run.id
         self.step = node.path
+
+    @property
+    def _scope(self) -> Scope:
+        return Scope(self._live.run, self._node)
 
     @property
     def steps(self) -> StepsView:

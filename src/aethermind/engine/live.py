@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -84,34 +85,71 @@ class LiveRun:
         """Attempts that were told to stop."""
         self.settled: list[asyncio.Future[Run]] = []
         """Who waits until the run is finished or can't go on by itself."""
-        self.driver: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at: int | None = None
         self.waiting_since = 0
         self.hungry: int | None = None
         """Its rank among the runs that want a free slot; None if it wants none."""
-        self._wake: asyncio.Future[None] | None = None
-        self._woken = True
         self.dropped = False
+        self.busy = True
+        """A turn is under way (or nobody drives the run): what arrives has to wait for the next."""
+        self._woken = False
+        self._due = False
+        self._turn: Callable[[LiveRun], None]
+        self._loop: asyncio.AbstractEventLoop
+        self._context: contextvars.Context
+
+    def drive(self, turn: Callable[[LiveRun], None]) -> None:
+        """From now on call `turn` when there are messages or a reason to plan again, the first time now.
+
+        It must end with `rest`. A callback instead of a task: a turn waits for nothing but its append.
+        """
+        self._turn = turn
+        self._loop = asyncio.get_running_loop()
+        # The submitter's: what a step sets in its own context must not reach the steps after it.
+        self._context = contextvars.copy_context()
+        self.busy = False
+        self.wake()
 
     def post(self, message: Message) -> None:
         self.inbox.append(message)
         self.wake()
 
+    def end(self, message: Ended) -> None:
+        """An attempt's last message. If nothing else is at work for the run, there is nothing to wait for
+        either, and the turn begins at once."""
+        self.inbox.append(message)
+        if self.busy or self._due or len(self.tasks) > 1:
+            self.wake()
+        else:
+            self._context.run(self._begin)
+
     def wake(self) -> None:
         self._woken = True
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        if not self.busy and not self._due:
+            self._due = True
+            self._loop.call_soon(self._begin, context=self._context)
 
-    async def next(self) -> list[Message]:
-        """The messages so far; waits until there is one, or a reason to plan again."""
-        if not self._woken and not self.inbox:
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-            self._wake = None
+    def _begin(self) -> None:
+        self._due = False
+        if not self.busy:
+            self.busy = True
+            self._turn(self)
+
+    def take(self) -> list[Message]:
+        """The messages so far."""
         self._woken = False
         inbox, self.inbox = self.inbox, []
         return inbox
+
+    def when_done(self, future: asyncio.Future[Any], call: Callable[[asyncio.Future[Any]], None]) -> None:
+        future.add_done_callback(call, context=self._context)
+
+    def rest(self) -> None:
+        """The turn is over."""
+        self.busy = False
+        if self._woken:
+            self.wake()
 
     @property
     def priority(self) -> int:

@@ -4,7 +4,7 @@ suite in `tests/contract` that every adapter passes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -68,7 +68,7 @@ class EventStore(Protocol):
     the same transaction.
     """
 
-    async def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> list[Recorded]:
+    def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> Awaitable[list[Recorded]]:
         """`expected`: stream → version before this append, for each stream that is guarded (a new run:
         0). Streams that are not named take any version. Logs never count.
         """

@@ -1,8 +1,8 @@
 """The one scheduler: a mailbox per run, decide → append → act, and nothing else.
 
 Rules
-- One task per live run takes its messages, applies the events they give, plans, applies the starts, and
-  appends all of it in *one* commit. At most one append per run is under way.
+- One turn at a time per live run: it takes the run's messages, applies the events they give, plans, applies
+  the starts, and appends all of it in *one* commit. At most one append per run is under way.
 - Nothing acts before that commit: attempts start, feeds hear and callers are answered only after it.
 - If the append is refused or fails, the run is dropped here, never retried: its state may be ahead of the
   disk. `resume` folds the log again.
@@ -11,8 +11,8 @@ Rules
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aethermind.domain import recovery
 from aethermind.domain.errors import AethermindError
@@ -22,6 +22,7 @@ from aethermind.domain.events import (
     AttemptLost,
     Draft,
     LogWritten,
+    Recorded,
     RunCreated,
     RunResumed,
 )
@@ -62,6 +63,8 @@ class Scheduler:
         self._decider = Decider(expressions=expressions, chance=chance, admission=self.admission)
         self.live: dict[str, LiveRun] = {}
         self._draining = False
+        self._deserted: asyncio.Future[None] | None = None
+        """Resolved when the last run has left, for who drains."""
 
     # --- entrances -----------------------------------------------------------------------------
 
@@ -155,7 +158,8 @@ class Scheduler:
 
     async def settled(self, live: LiveRun) -> Run:
         """Until the run is finished or can't go on by itself. The state stays the engine's: read only."""
-        if live.run.version and _rests(live):
+        recording = live.busy and self.live.get(live.run.id) is live  # its state may be ahead of the disk
+        if live.run.version and _rests(live) and not recording:
             return live.run
         waiter: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         live.settled.append(waiter)
@@ -174,7 +178,6 @@ class Scheduler:
                 break
             await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)
-        drivers = [live.driver for live in self.live.values() if live.driver is not None]
         for live in list(self.live.values()):
             live.dropped = True
             live.wake()
@@ -183,56 +186,59 @@ class Scheduler:
         await asyncio.gather(
             *(t for live in self.live.values() for t in live.tasks.values()), return_exceptions=True
         )
-        for driver in drivers:
-            with contextlib.suppress(asyncio.CancelledError):
-                await driver
+        if self.live:  # their last appends
+            self._deserted = asyncio.get_running_loop().create_future()
+            await self._deserted
 
-    # --- the loop ------------------------------------------------------------------------------
+    # --- turns ---------------------------------------------------------------------------------
 
     def _drive(self, live: LiveRun) -> None:
         self.live[live.run.id] = live
-        live.driver = asyncio.get_running_loop().create_task(self._loop(live))
+        live.drive(self._turn)
 
-    async def _loop(self, live: LiveRun) -> None:
-        run = live.run
+    def _turn(self, live: LiveRun) -> None:
+        """Messages → events → what is due → one append; `_committed` goes on."""
+        turn = Turn(live, self._clock.now())
+        version = live.run.version
         try:
-            while True:
-                messages = await live.next()
-                turn = Turn(live, self._clock.now())
-                version = run.version
-                self._decider.decide(turn, messages, draining=self._draining)
-                if turn.drafts:
-                    try:
-                        recorded = await self._store.append(turn.drafts, {live.stream: version})
-                    except Exception as error:
-                        turn.refuse(error)
-                        raise
-                    self._feed.publish(recorded)
-                turn.answer()
-                for node, attempt in turn.starts:
-                    self._start(live, node, attempt)
-                for path in turn.stops:
-                    self._stop(live, path)
-                if turn.wake_at is not None:
-                    self._arm(live, turn.wake_at, turn.now)
-                self.admission.queue(live, turn.now)
-                if _rests(live) and live.settled:
-                    waiters, live.settled = live.settled, []
-                    for waiter in waiters:
-                        if not waiter.done():
-                            waiter.set_result(run)
-                if run.finished is not None and not live.tasks:
-                    break
-                if live.dropped:
-                    break
+            self._decider.decide(turn, live.take(), draining=self._draining)
+            if not turn.drafts:
+                self._carry_out(live, turn)
+                return
+            append = asyncio.ensure_future(self._store.append(turn.drafts, {live.stream: version}))
         except Exception as error:  # noqa: BLE001 - the run is dropped, everybody who waits hears why
-            self._fail(live, error)
-        finally:
-            self.live.pop(run.id, None)
-            if live.timer is not None:
-                live.timer.cancel()
-            self.admission.leave(live)
-            self._dismiss(live)
+            self._fail(live, turn, error)
+            return
+        live.when_done(append, partial(self._committed, live, turn))
+
+    def _committed(self, live: LiveRun, turn: Turn, append: asyncio.Future[list[Recorded]]) -> None:
+        try:
+            self._feed.publish(append.result())
+            self._carry_out(live, turn)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            self._fail(live, turn, error)
+
+    def _carry_out(self, live: LiveRun, turn: Turn) -> None:
+        """What a turn decided, now that it is on disk."""
+        run = live.run
+        if turn.done:
+            turn.answer()
+        for node, attempt in turn.starts:
+            self._start(live, node, attempt)
+        for path in turn.stops:
+            self._stop(live, path)
+        if turn.wake_at is not None:
+            self._arm(live, turn.wake_at, turn.now)
+        self.admission.queue(live, turn.now)
+        if live.settled and _rests(live):
+            waiters, live.settled = live.settled, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(run)
+        if live.dropped or (run.finished is not None and not live.tasks):
+            self._leave(live)
+        else:
+            live.rest()
 
     # --- attempts ------------------------------------------------------------------------------
 
@@ -258,7 +264,11 @@ class Scheduler:
 
     # --- endings -------------------------------------------------------------------------------
 
-    def _fail(self, live: LiveRun, error: Exception) -> None:
+    def _fail(self, live: LiveRun, turn: Turn, error: BaseException) -> None:
+        """Drop the run: its state may be ahead of the disk."""
+        if not isinstance(error, Exception):
+            error = AethermindError("the engine was stopped before this was recorded")
+        turn.refuse(error)
         live.dropped = True
         for task in live.tasks.values():
             task.cancel()
@@ -267,6 +277,17 @@ class Scheduler:
                 waiter.set_exception(error)
         live.settled.clear()
         self._dismiss(live, error)
+        self._leave(live)
+
+    def _leave(self, live: LiveRun) -> None:
+        """The run is not driven here any more. It stays `busy`: no turn begins again."""
+        self.live.pop(live.run.id, None)
+        if live.timer is not None:
+            live.timer.cancel()
+        self.admission.leave(live)
+        self._dismiss(live)
+        if not self.live and self._deserted is not None and not self._deserted.done():
+            self._deserted.set_result(None)
 
     def _dismiss(self, live: LiveRun, error: Exception | None = None) -> None:
         """Answer those whose messages will never be taken."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aethermind.domain.errors import InvalidError, StoreError
+from aethermind.domain.errors import AethermindError, InvalidError, StoreError
 from aethermind.domain.events import Draft, Recorded
 from aethermind.engine.queries import (
     AgentRow,
@@ -101,11 +101,17 @@ class SqliteStore:
 
     # --- the log -------------------------------------------------------------------------------
 
-    async def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> list[Recorded]:
-        data = [encode(draft) for draft in drafts]
-        job = Append(drafts, data, expected, asyncio.get_running_loop())
-        self._write().put(job)
-        return await job.future
+    def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> asyncio.Future[list[Recorded]]:
+        # No coroutine: a run's turn hears of the commit straight from the future.
+        loop = asyncio.get_running_loop()
+        try:
+            job = Append(drafts, [encode(draft) for draft in drafts], expected, loop)
+            self._write().put(job)
+        except AethermindError as error:
+            refused: asyncio.Future[list[Recorded]] = loop.create_future()
+            refused.set_exception(error)
+            return refused
+        return job.future
 
     async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
         found: list[Recorded] = []
