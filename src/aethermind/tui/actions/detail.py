@@ -17,6 +17,11 @@ def _call(context: Context, delta: int) -> None:
         context.toast("that is the last one" if delta > 0 else "that is the first one")
 
 
+def _several(context: Context) -> str | None:
+    screen = context.app.screen
+    return None if isinstance(screen, OfStep) and screen.calls > 1 else "there is only one"
+
+
 def _section(number: int) -> Action:
     def show(context: Context, argument: str) -> None:
         screen = context.app.screen
@@ -47,6 +52,7 @@ DETAIL: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="previous",
         rank=20,
+        enabled=_several,
         run=lambda context, argument: _call(context, -1),
     ),
     Action(
@@ -59,6 +65,7 @@ DETAIL: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="next",
         rank=21,
+        enabled=_several,
         run=lambda context, argument: _call(context, 1),
     ),
     *(_section(number) for number in range(1, 7)),

@@ -51,7 +51,7 @@ async def _save_logs(context: Context, argument: str) -> None:
         return
     name = argument or await context.ask(
         PromptScreen(
-            "Save the log of this run to", value=f"{run_id}.log", hint="a new file; ↵ saves, esc does not"
+            "Save the log of this run to:", value=f"{run_id}.log", hint="a new file; ↵ saves, esc does not"
         )
     )
     if not name:

@@ -219,7 +219,7 @@ async def _budget(context: Context, argument: str) -> None:
     now = fmt.budget(run.budget_micro_usd) if run is not None and run.budget_micro_usd is not None else ""
     text = argument or await context.ask(
         PromptScreen(
-            f"Budget of {short(run_id)} in US dollars: ",
+            f"Budget of {short(run_id)} in US dollars:",
             value=now.removeprefix("$"),
             hint="in all, not on top",
         )
@@ -256,7 +256,7 @@ async def _new(context: Context, argument: str) -> None:
         source = None
     name = argument or await context.ask(
         PromptScreen(
-            "Name of the new workflow: ", hint=f"a copy of {source.name}" if source else "a small one"
+            "Name of the new workflow:", hint=f"a copy of {source.name}" if source else "a small one"
         )
     )
     if not name:

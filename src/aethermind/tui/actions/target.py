@@ -45,6 +45,11 @@ class OfStep(Protocol):
     run_id: str
     path: str
 
+    @property
+    def calls(self) -> int:
+        """How many attempts and calls there are to go through."""
+        ...
+
     def cycle_call(self, delta: int) -> bool: ...
 
     def cycle_section(self, delta: int) -> None: ...

@@ -39,7 +39,7 @@ class CommandScreen(Dialog[None]):
             choices.can_focus = False
             yield choices
             yield Line("", id="command-problem")
-            with Horizontal(classes="prompt"):
+            with Horizontal(classes="prompt command"):
                 yield Line(":", classes="label")
                 yield Typing(self.line, moves="#command-choices")
 

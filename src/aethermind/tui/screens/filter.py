@@ -18,7 +18,7 @@ class FilterScreen(PromptScreen):
 
     def __init__(self, context: Context) -> None:
         pane = context.main.focused_pane
-        super().__init__(f"filter {pane}: ", value=context.main.filter_text)
+        super().__init__(f"filter {pane}:", value=context.main.filter_text)
         self.context = context
         self._before = context.main.filter_text
 
@@ -35,7 +35,7 @@ class FindScreen(PromptScreen):
     """Enter goes to the first line with the text; n and N go on from there."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__("find: ")
+        super().__init__("find:")
         self.context = context
 
     def submitted(self, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.theme import BUILTIN_THEMES
 from textual.widgets.option_list import Option
 
 from aethermind.tui.screens.choices import Choices
@@ -24,8 +25,9 @@ class ThemeScreen(Dialog[str]):
         super().__init__()
         self.context = context
         self._before = context.app.theme
-        own = [name for name in context.app.available_themes if not name.startswith("textual-")]
-        self.names = sorted(own, key=lambda name: (not name.startswith("aether"), name))
+        names = [name for name in context.app.available_themes if not name.startswith("textual-")]
+        self.names = sorted(names, key=lambda name: (name in BUILTIN_THEMES, name))
+        """The product's own and the user's come first."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog themes") as box:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aethermind.domain.run import Run
-from aethermind.domain.state import Node
+from aethermind.domain.state import LIVE, Node
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -15,10 +15,24 @@ from aethermind.tui.screens.detail.lines import Line, Span, width_of
 from aethermind.tui.screens.detail.timeline import TONE
 
 
-def title(run: Run, node: Node, *, streaming: bool, now: int, width: int, glyphs: Glyphs) -> Line:
-    """`● read_papers  running  try 2/3  01:31      22.4k tok  $0.2100 sim  research r_8f21`"""
+def title(
+    run: Run,
+    node: Node,
+    *,
+    streaming: bool,
+    now: int,
+    width: int,
+    glyphs: Glyphs,
+    interrupted: bool = False,
+) -> Line:
+    """`● read_papers  running  try 2/3  01:31      22.4k tok  $0.2100 sim  r_8f21`
+
+    `interrupted`: no engine drives the run; the run itself can't know that.
+    """
     is_run = node.parent is None
-    status = run.status if is_run else node.status
+    status: str = run.status if is_run else node.status
+    if interrupted and not node.over and (is_run or status in LIVE):
+        status = "interrupted"
     sign = glyphs.streaming if streaming else glyphs.status_of(status)
     left: list[Span] = [
         Span(f" {sign} ", TONE.get(status, "dim")),
@@ -31,7 +45,7 @@ def title(run: Run, node: Node, *, streaming: bool, now: int, width: int, glyphs
         left.append(Span(f"  try {tries}/{most}", "dim"))
     begun = run.started_at if is_run else node.started_at
     ended = run.finished_at if is_run else node.finished_at
-    if begun is not None:
+    if begun is not None and status != "interrupted":
         left.append(Span(f"  {fmt.duration((ended or now) - begun, live=ended is None)}"))
     right = _right(run, node, glyphs)
     gap = width - width_of(tuple(left)) - width_of(tuple(right))

@@ -14,6 +14,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.tui.actions import REGISTRY, bindings, hints
 from aethermind.tui.actions.registry import Where
+from aethermind.tui.actions.target import status_of
 from aethermind.tui.screens.detail import content, head, timeline
 from aethermind.tui.screens.detail.body_view import BodyView
 from aethermind.tui.screens.detail.content import Section, Text
@@ -150,9 +151,16 @@ class DetailScreen(Screen[None]):
         stop = self._stop(node)
         streaming = self._live_call(node, stop)
         width = self.size.width
-        self.query_one("#detail-title", Lines).show(
-            [head.title(run, node, streaming=streaming, now=now, width=width, glyphs=glyphs)]
+        title = head.title(
+            run,
+            node,
+            streaming=streaming,
+            now=now,
+            width=width,
+            glyphs=glyphs,
+            interrupted=status_of(self.context) == "interrupted",
         )
+        self.query_one("#detail-title", Lines).show([title])
         line, self._places = head.tabs(sections, self.section or sections[0])
         self.query_one("#detail-tabs", Lines).show([line])
         side = self.query_one("#detail-side", Vertical)
@@ -274,6 +282,11 @@ class DetailScreen(Screen[None]):
 
     def leave(self) -> None:
         _ = self.dismiss(None)
+
+    @property
+    def calls(self) -> int:
+        node = self.node
+        return len(timeline.stops(node)) if node is not None else 0
 
     def cycle_call(self, delta: int) -> bool:
         node = self.node
