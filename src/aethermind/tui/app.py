@@ -30,6 +30,7 @@ from aethermind.tui.keymap import Keymap, build, report
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.themes import Palette
 
+_STYLES = Path(__file__).with_name("styles")
 _AGAIN_S = 0.004
 """Pause between two slices of work on what came, so that keys and the engine get their turn."""
 
@@ -39,7 +40,7 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     TITLE = "aethermind"
     ENABLE_COMMAND_PALETTE = False
-    CSS_PATH = ["styles/app.tcss", "styles/main.tcss"]
+    CSS_PATH: ClassVar[list[Any]] = [_STYLES / "app.tcss", _STYLES / "main.tcss"]
     BINDINGS: ClassVar[list[Any]] = []
 
     def __init__(

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import TextIO
+
+import pytest
+
+from aethermind.tui.driver import _MOST, Writer
+
+
+class Pipe:
+    """Something to write into that takes 64 KiB and then nothing until it is read."""
+
+    def __init__(self) -> None:
+        self.read_end, write_end = os.pipe()
+        self.file: TextIO = os.fdopen(write_end, "w", encoding="utf-8")
+        self.busy = 0
+        self.idle = threading.Event()
+        self.writer = Writer(self.file, on_busy=self._busy, on_idle=self.idle.set)
+        self.writer.start()
+
+    def _busy(self) -> None:
+        self.busy += 1
+
+    def take(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            found += os.read(self.read_end, size - len(found))
+        return found
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    os.close(made.read_end)  # whoever still writes is released
+    made.writer.stop()
+    made.file.close()
+
+
+def test_what_is_written_arrives_in_order(pipe: Pipe) -> None:
+    for n in range(100):
+        pipe.writer.write(f"{n} ✓\n")
+    wanted = "".join(f"{n} ✓\n" for n in range(100)).encode()
+    assert pipe.take(len(wanted)) == wanted
+    assert pipe.idle.wait(5)
+    assert pipe.writer.written == len(wanted)
+
+
+def test_writing_never_waits_and_busy_is_said_once(pipe: Pipe) -> None:
+    frame = "x" * 10_000
+    for _ in range(50):
+        pipe.writer.write(frame)
+    assert pipe.writer.busy
+    assert pipe.busy == 1
+    assert not pipe.idle.is_set()
+    pipe.take(500_000)
+    assert pipe.idle.wait(5)
+    assert not pipe.writer.busy
+    pipe.writer.write("y")
+    assert pipe.busy == 2
+    assert pipe.take(1) == b"y"
+
+
+def test_what_waits_is_bounded(pipe: Pipe) -> None:
+    pipe.writer.write("x" * 200_000)
+    for _ in range(10):
+        pipe.writer.write("z" * 1_000_000)
+    assert pipe.writer._size <= _MOST
+
+
+def test_leaving_does_not_wait_for_a_terminal_that_takes_nothing(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aethermind.tui.driver._STOP_S", 0.05)
+    pipe.writer.write("x" * 200_000)
+    pipe.writer.stop()
+    assert pipe.writer.is_alive()  # a daemon: it keeps nobody
+
+
+def test_a_terminal_that_is_gone_is_nobodys_error() -> None:
+    pipe = Pipe()
+    os.close(pipe.read_end)
+    pipe.writer.write("hello")
+    assert pipe.idle.wait(5)
+    pipe.writer.write("nobody")
+    pipe.writer.stop()
+    assert not pipe.writer.is_alive()
+    assert pipe.writer.written == 0
+    pipe.file.close()
+
+
+def test_a_surrogate_is_no_reason_to_die(pipe: Pipe) -> None:
+    pipe.writer.write("\ud800!")
+    assert pipe.take(2) == b"?!"
