@@ -22,10 +22,10 @@ class Held(InMemoryStore):
         super().__init__()
         self.free = asyncio.Event()
         self.free.set()
-        self.asked = 0
+        self.asked = asyncio.Event()
 
     async def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> list[Recorded]:
-        self.asked += 1
+        self.asked.set()
         await self.free.wait()
         return await super().append(drafts, expected)
 
@@ -60,10 +60,9 @@ async def test_nobody_hears_of_an_end_before_it_is_recorded() -> None:
         await asyncio.wait_for(started.wait(), 5)
         live = h.engine.scheduler.live[run_id]
         store.free.clear()
-        asked = store.asked
+        store.asked.clear()
         go_on.set()
-        while store.asked == asked:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(store.asked.wait(), 5)
         assert live.run.finished == "succeeded"
         late = asyncio.ensure_future(h.client.wait(run_id))
         for _ in range(5):
