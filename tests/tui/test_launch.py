@@ -61,7 +61,7 @@ def test_the_screen_loads_no_sdk_and_no_engine() -> None:
     program = (
         "import sys; import aethermind.tui.app, aethermind.tui.driver;"
         "print(sorted(m for m in sys.modules if m.split('.')[0] in"
-        " {'openai', 'anthropic', 'httpx2', 'aiosqlite', 'pydantic', 'jsonschema', 'jinja2', 'keyring', 'yaml'}"
+        " {'openai', 'anthropic', 'httpx2', 'aiosqlite', 'pydantic', 'jsonschema', 'jinja2', 'keyring'}"
         " and '.' not in m))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
