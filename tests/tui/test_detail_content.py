@@ -100,7 +100,7 @@ def test_reasoning_stands_before_the_answer() -> None:
     script.reply(30, "plan", "Yes.", reasoning="Let me\nthink.")
     found = body(script, "plan", "answer")
     assert isinstance(found, Prose)
-    assert [plain(a_line) for a_line in found.head] == ["── reasoning ", "Let me", "think.", "", "── answer "]
+    assert [plain(a_line) for a_line in found.head] == ["reasoning", "Let me", "think.", "", "answer"]
 
 
 def test_an_answer_that_ended_early_says_so() -> None:
@@ -128,7 +128,7 @@ def test_tools_show_arguments_and_results() -> None:
     found = body(script, "plan", "answer")
     assert isinstance(found, Prose)
     said = [plain(a_line) for a_line in found.tail]
-    assert "── tool search " in said
+    assert "tool search" in said
     assert '  "q": "tides"' in said
     assert '  "a"' in said
     assert "exception  no such page" in said
@@ -139,8 +139,8 @@ def test_tools_show_arguments_and_results() -> None:
 
 def test_the_prompt_is_what_was_sent() -> None:
     found = body(RESEARCH, "plan", "prompt")
-    assert "── system \nYou are planner." in text(found)
-    assert "── user \nDo plan for tides." in text(found)
+    assert "system\nYou are planner." in text(found)
+    assert "user\nDo plan for tides." in text(found)
     assert '"max_tokens": 2000' in text(found)
     assert content.copy_of(found) == "Do plan for tides."
 
@@ -163,10 +163,10 @@ def test_a_command_shows_what_it_wrote_and_its_exit_code() -> None:
     result = {"stdout": "cc main.c\n", "stderr": "warning: \x1b[31mred", "exit_code": 0}
     script.succeed(500, "make", "cc main.c", result=result)
     said = text(body(script, "make", "process"))
-    assert "── command \nmake -j2" in said
+    assert "command\nmake -j2" in said
     assert "exit code 0" in said
-    assert "── stdout \ncc main.c" in said
-    assert "── stderr \nwarning: ␛[31mred" in said
+    assert "stdout\ncc main.c" in said
+    assert "stderr\nwarning: ␛[31mred" in said
 
 
 def test_a_failed_command_shows_code_and_detail() -> None:

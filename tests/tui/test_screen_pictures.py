@@ -161,3 +161,37 @@ def test_the_palette(
 def test_the_card(snap_compare: Compare, size: tuple[int, int], how: str) -> None:
     script = histories.failed() if how == "failed" else histories.research(until="end", simulated=True)
     assert picture(snap_compare, [script], lambda s: CardScreen(s.context, script.run_id), size)
+
+
+def rows_of(stage: Stage) -> list[str]:
+    """The text of the screen, row by row."""
+    width, height = stage.size
+    lines = stage.screen._compositor.render_strips()
+    assert len(lines) == height
+    return ["".join(segment.text for segment in strip)[:width] for strip in lines]
+
+
+@pytest.mark.parametrize("number", range(6), ids=["step", "json", "help", "palette", "card", "form"])
+async def test_ascii_means_every_sign(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "review.yaml"
+    path.write_text(WORKFLOW)
+    script = histories.research(until="end")
+    stage = Stage(script, ascii=True, composition=COMPOSITION)
+    context = stage.context
+    screens: list[Callable[[], Screen[Any]]] = [
+        lambda: DetailScreen(context, script.run_id, "gather/scrape"),
+        lambda: DetailScreen(context, script.run_id, "plan"),
+        lambda: HelpScreen(context, "trace"),
+        lambda: PaletteScreen(context),
+        lambda: CardScreen(context, script.run_id),
+        lambda: StartScreen(context, Found("review", path, "here", "review", ""), load_file(path)),
+    ]
+    async with stage.run_test(size=SMALL) as pilot:
+        await stage.push_screen(screens[number]())
+        await pilot.pause()
+        await stage.workers.wait_for_complete()
+        await pilot.pause()
+        rows = rows_of(stage)
+    assert any(row.strip() for row in rows)
+    assert [row for row in rows if not row.isascii()] == []

@@ -83,9 +83,9 @@ class Keymap:
     def of(self, action: Action) -> tuple[str, ...]:
         return self.keys.get(action.id, ())
 
-    def shown(self, action: Action, *, limit: int = 3) -> str:
+    def shown(self, action: Action, *, limit: int = 3, ascii: bool = False) -> str:
         """For help and footer: `j ↓`."""
-        return " ".join(shown(key) for key in self.of(action)[:limit])
+        return " ".join(shown(key, ascii=ascii) for key in self.of(action)[:limit])
 
 
 def normal(key: str) -> str:
@@ -99,10 +99,12 @@ def normal(key: str) -> str:
     return f"{head}+{last}" if head else last
 
 
-def shown(key: str) -> str:
-    """A key as people write it: `^p`, `?`, `↵`."""
+def shown(key: str, *, ascii: bool = False) -> str:
+    """A key as people write it: `^p`, `?`, `↵`; `ascii` writes names for signs that are not."""
     *modifiers, last = key.split("+")
     name = "↵" if last == "enter" else format_key(last)
+    if ascii and not name.isascii():
+        name = last
     return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + name
 
 

@@ -76,7 +76,10 @@ def hints(context: Context, width: int) -> list[tuple[str, str]]:
     place = place_of(context)
     here = [a for a in REGISTRY.at(place) if a.hint and a.enabled(context) is None]
     pairs = [
-        (keymap.shown(a, limit=1) if keymap else (a.keys or ("",))[0], a.hint_in.get(place, a.hint))
+        (
+            keymap.shown(a, limit=1, ascii=context.glyphs.ascii) if keymap else (a.keys or ("",))[0],
+            a.hint_in.get(place, a.hint),
+        )
         for a in sorted(here, key=lambda a: a.rank)
     ]
     pairs = [pair for pair in pairs if pair[0]]

@@ -47,7 +47,7 @@ class CardScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog card") as box:
-            box.border_subtitle = safe_line("↵ do it   esc back to the run")
+            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} do it   esc back to the run")
             yield Lines(id="card-text")
             yield Choices(id="card-choices", markup=False, compact=True)
 
@@ -71,16 +71,20 @@ class CardScreen(Dialog[None]):
         choices = self.query_one(Choices)
         at = choices.highlighted or 0
         choices.set_options(
-            [Option(safe_line(f"{key:>2}  {words}"), id=id) for key, words, id in self._choices(run)]
+            [
+                Option(safe_line(f"{key:>{len(self.context.glyphs.enter) + 1}}  {words}"), id=id)
+                for key, words, id in self._choices(run)
+            ]
         )
         choices.highlighted = min(at, choices.option_count - 1)
 
     def _choices(self, run: Run) -> Iterable[tuple[str, str, str]]:
         """(key, words, id)"""
+        enter = self.context.glyphs.enter
         if run.status == "succeeded":
-            yield "↵", "read the result", "read"
+            yield enter, "read the result", "read"
         else:
-            yield "↵", f"look at {run.error_step or 'what happened'}", "read"
+            yield enter, f"look at {run.error_step or 'what happened'}", "read"
             yield "R", "retry what failed; what succeeded is kept", "retry"
         yield "r", "run it again, with other inputs", "again"
         yield "n", "make your own workflow", "own"
@@ -89,7 +93,11 @@ class CardScreen(Dialog[None]):
     def on_key(self, event: Any) -> None:
         ids = {"R": "retry", "r": "again", "n": "own", "question_mark": "keys"}
         id = ids.get(event.key)
-        if id is not None and any(option.id == id for option in self.query_one(Choices).options):
+        if event.key in {"q", "ctrl+c"}:  # as the footer below says
+            event.stop()
+            event.prevent_default()
+            self._do("quit")
+        elif id is not None and any(option.id == id for option in self.query_one(Choices).options):
             event.stop()
             event.prevent_default()
             self._do(id)
@@ -119,6 +127,9 @@ class CardScreen(Dialog[None]):
             case "own":
                 self.answer(None)
                 self.call_after_refresh(perform, context, "run.new")
+            case "quit":
+                self.answer(None)
+                self.call_after_refresh(perform, context, "global.quit")
             case _:
                 self.answer(None)
                 self.call_after_refresh(perform, context, "global.help")

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from aethermind.infra.sanitize import clean, clean_line
+from aethermind.tui.glyphs import UNICODE, Glyphs
 
 T = TypeVar("T")
 GUARD_S = 0.5
@@ -41,6 +43,12 @@ class Line(Static):
         self.update(safe(text) if isinstance(text, str) else text)
 
 
+def glyphs_of(app: App[Any]) -> Glyphs:
+    """The signs that this app draws with."""
+    found = getattr(app, "glyphs", UNICODE)
+    return found if isinstance(found, Glyphs) else UNICODE
+
+
 class Dialog(ModalScreen[T], Generic[T]):
     """A box over the screen below. Escape answers nothing (None)."""
 
@@ -49,6 +57,9 @@ class Dialog(ModalScreen[T], Generic[T]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss_dialog", "Back", show=False, id="dialog.back"),
     ]
+
+    def on_mount(self) -> None:
+        self.set_class(glyphs_of(self.app).ascii, "-ascii")
 
     def action_dismiss_dialog(self) -> None:
         self.answer(None)

@@ -17,7 +17,7 @@ from textual.widgets import Input, TextArea
 
 from aethermind.domain.errors import InvalidError
 from aethermind.infra.sanitize import clean_line
-from aethermind.tui.screens.dialog import Line, safe_line
+from aethermind.tui.screens.dialog import Line, glyphs_of, safe_line
 from aethermind.tui.screens.fields import Field, read
 
 Json = Any
@@ -47,7 +47,9 @@ class Pick(Widget, can_focus=True):
     def render(self) -> Content:
         words = {"true": "yes", "false": "no", "": "(none)"}
         word = clean_line(words.get(self.value, self.value))
-        return Content.assemble(("‹ ", "$foreground-muted"), word, (" ›", "$foreground-muted"))
+        left, right = "<>" if glyphs_of(self.app).ascii else "‹›"
+        muted = "$foreground-muted"
+        return Content.assemble((f"{left} ", muted), word, (f" {right}", muted))
 
     def action_step(self, by: int) -> None:
         at = (self.options.index(self.value) + by) % len(self.options)

@@ -86,7 +86,11 @@ class HelpScreen(Dialog[None]):
 
     def _keys(self, action: Action, limit: int) -> str:
         keymap = self.context.keymap
-        return keymap.shown(action, limit=limit) if keymap is not None else " ".join(action.keys[:limit])
+        return (
+            keymap.shown(action, limit=limit, ascii=self.context.glyphs.ascii)
+            if keymap is not None
+            else " ".join(action.keys[:limit])
+        )
 
     # --- what actions do -------------------------------------------------------------------------
 

@@ -28,7 +28,9 @@ def at_work(context: Context) -> list[str]:
 
 
 def _names(run_ids: Sequence[str]) -> str:
-    return ", ".join(short(run_id) for run_id in run_ids[:4]) + (" …" if len(run_ids) > 4 else "")
+    return ", ".join(short(run_id) for run_id in run_ids[:4]) + (
+        f" and {len(run_ids) - 4} more" if len(run_ids) > 4 else ""
+    )
 
 
 class LeaveScreen(ConfirmScreen):

@@ -51,7 +51,7 @@ class PaletteScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog palette") as box:
             box.border_title = safe_line("Do")
-            box.border_subtitle = safe_line("↵ does it   esc back")
+            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} does it   esc back")
             yield Typing(moves="#palette-choices", placeholder="an action, a run, a workflow")
             choices = Choices(id="palette-choices", markup=False, compact=True)
             choices.can_focus = False
@@ -70,7 +70,7 @@ class PaletteScreen(Dialog[None]):
         for action in REGISTRY:
             if action.group == "move" or place not in action.where:
                 continue
-            keys = keymap.shown(action, limit=2) if keymap is not None else ""
+            keys = keymap.shown(action, limit=2, ascii=context.glyphs.ascii) if keymap is not None else ""
             found.append(
                 Item(action.title, keys, "do", action.enabled(context), _performs(context, action.id))
             )

@@ -41,7 +41,7 @@ class PickerScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog picker") as box:
             box.border_title = safe_line("Run a workflow")
-            box.border_subtitle = safe_line("↵ choose   esc back")
+            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} choose   esc back")
             yield Typing(self.wanted, moves="#picker-choices", placeholder="a name, or the path of a file")
             choices = Choices(id="picker-choices", markup=False, compact=True)
             choices.can_focus = False
@@ -72,7 +72,7 @@ class PickerScreen(Dialog[None]):
         choices.set_options([Option(_content(flow), id=str(n)) for n, flow in enumerate(self._shown)])
         choices.highlighted = 0 if self._shown else None
         if not self._shown:
-            self._note("no workflow is called like that; ↵ takes it as the path of a file")
+            self._note("no workflow is called like that; enter takes it as the path of a file")
         elif not query:
             self._note("")
 

@@ -127,7 +127,7 @@ class StartScreen(Dialog[str]):
             except AethermindError as error:
                 lines.append(safe_line(error.line(), "$text-error"))
             else:
-                lines.append(_meaning(name, meant))
+                lines.append(_meaning(name, meant, "->" if self.context.glyphs.ascii else "→"))
         self.query_one("#start-models", Line).show(Content("\n").join(lines[:_MODEL_LINES]))
         self._fit(len(lines))
 
@@ -235,11 +235,11 @@ def model_names(definition: WorkflowDef) -> list[str]:
     return list(found)
 
 
-def _meaning(name: str, meant: str) -> Content:
+def _meaning(name: str, meant: str, arrow: str) -> Content:
     sim = meant.startswith("sim:")
     note = "  simulated" if sim else ""
     if name == meant:
         return Content.assemble(clean_line(meant), (note, "$text-warning"))
     return Content.assemble(
-        (f"{clean_line(name)} → ", "$foreground-muted"), clean_line(meant), (note, "$text-warning")
+        (f"{clean_line(name)} {arrow} ", "$foreground-muted"), clean_line(meant), (note, "$text-warning")
     )

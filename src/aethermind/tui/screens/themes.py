@@ -32,7 +32,7 @@ class ThemeScreen(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog themes") as box:
             box.border_title = safe_line("Theme")
-            box.border_subtitle = safe_line("↵ keep   esc back")
+            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} keep   esc back")
             yield Choices(
                 *[Option(safe_line(name), id=name) for name in self.names], markup=False, compact=True
             )

@@ -127,7 +127,7 @@ def body(
 
 
 def _heading(text: str) -> Line:
-    return (Span(f"── {clean_line(text)} ", "heading"),)
+    return (Span(clean_line(text), "heading"),)
 
 
 # --- a model call --------------------------------------------------------------------------------

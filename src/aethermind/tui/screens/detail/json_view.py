@@ -9,6 +9,7 @@ from textual.strip import Strip
 from aethermind.tui.actions.bindings import widget_bindings
 from aethermind.tui.screens.detail.tree import JsonTree
 from aethermind.tui.screens.detail.view import TextView
+from aethermind.tui.screens.dialog import glyphs_of
 
 
 class JsonView(TextView):
@@ -23,7 +24,7 @@ class JsonView(TextView):
         self.text.soft = False
 
     def set_value(self, value: object) -> None:
-        self.json = JsonTree(value)
+        self.json = JsonTree(value, glyphs=glyphs_of(self.app))
         self.cursor = 0
         self.set_lines([tree_line.line for tree_line in self.json.lines])
 

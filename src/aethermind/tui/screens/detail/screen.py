@@ -91,6 +91,7 @@ class DetailScreen(Screen[None]):
         yield Lines(id="detail-hints")
 
     def on_mount(self) -> None:
+        self.set_class(self.context.glyphs.ascii, "-ascii")
         self._unlisten = self.context.on_frame(self._frame)
         self.query_one("#detail-side", Vertical).border_title = safe_line("Attempts")
         self.set_interval(1.0, self._tick)
@@ -180,8 +181,9 @@ class DetailScreen(Screen[None]):
 
     def _timeline(self, node: Node, stop: Stop, width: int) -> list[Line]:
         found = timeline.entries(node, now=self.context.now(), width=width - 1, glyphs=self.context.glyphs)
+        mark = ">" if self.context.glyphs.ascii else "▌"
         return [
-            (Span("▌", "accent"), *entry.line) if entry.stop == stop else (Span(" "), *entry.line)
+            (Span(mark, "accent"), *entry.line) if entry.stop == stop else (Span(" "), *entry.line)
             for entry in found
         ]
 

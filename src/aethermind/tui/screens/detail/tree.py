@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from aethermind.infra.sanitize import clean
+from aethermind.tui.glyphs import UNICODE, Glyphs
 from aethermind.tui.screens.detail.lines import TAB, Line, Span
 
 Json = Any
@@ -36,8 +37,9 @@ class TreeLine(NamedTuple):
 class JsonTree:
     """A value and which of its containers are folded."""
 
-    def __init__(self, value: Json, *, fit: int = 200) -> None:
+    def __init__(self, value: Json, *, fit: int = 200, glyphs: Glyphs = UNICODE) -> None:
         self.value = value
+        self._glyphs = glyphs
         self.folded: set[Path] = set()
         self._fit(fit)
         self.lines: list[TreeLine] = list(self._lines())
@@ -79,15 +81,23 @@ class JsonTree:
     def _value(self, value: Json, path: Path, depth: int, *, head: Line, comma: str) -> Iterable[TreeLine]:
         pad = Span("  " * depth)
         if not isinstance(value, dict | list) or not value:
-            yield TreeLine((pad, Span("  "), *head, *scalar(value), Span(comma, "dim")), path, False)
+            yield TreeLine(
+                (pad, Span("  "), *head, *scalar(value, self._glyphs.ellipsis), Span(comma, "dim")),
+                path,
+                False,
+            )
             return
         opening, closing = "{}" if isinstance(value, dict) else "[]"
         if path in self.folded or depth >= DEEP:
-            inside = Span(f"{opening}…{closing}{comma}", "dim")
+            inside = Span(f"{opening}{self._glyphs.ellipsis}{closing}{comma}", "dim")
             count = Span(f"  {len(value):,}", "dim")
-            yield TreeLine((pad, Span("▸ ", "accent"), *head, inside, count), path, depth < DEEP)
+            yield TreeLine(
+                (pad, Span(f"{self._glyphs.closed} ", "accent"), *head, inside, count), path, depth < DEEP
+            )
             return
-        yield TreeLine((pad, Span("▾ ", "accent"), *head, Span(opening, "dim")), path, True)
+        yield TreeLine(
+            (pad, Span(f"{self._glyphs.opened} ", "accent"), *head, Span(opening, "dim")), path, True
+        )
         items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         for number, (key, inner) in enumerate(items):
             following = "," if number + 1 < len(items) else ""
@@ -96,13 +106,16 @@ class JsonTree:
         yield TreeLine((pad, Span("  "), Span(closing + comma, "dim")), path, False)
 
 
-def scalar(value: Json) -> Line:
+def scalar(value: Json, ellipsis: str = "…") -> Line:
     """One value without parts, as JSON writes it."""
     match value:
         case str():
             if len(value) > LONG:
                 rest = len(value) - LONG
-                return (Span(quoted(value[:LONG])[:-1], "string"), Span(f"… {rest:,} more characters", "dim"))
+                return (
+                    Span(quoted(value[:LONG])[:-1], "string"),
+                    Span(f"{ellipsis} {rest:,} more characters", "dim"),
+                )
             return (Span(quoted(value), "string"),)
         case bool() | None:
             return (Span(json.dumps(value), "warn"),)

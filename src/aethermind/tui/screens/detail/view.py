@@ -21,6 +21,7 @@ from textual.widget import Widget
 
 from aethermind.tui.actions.bindings import widget_bindings
 from aethermind.tui.screens.detail.lines import Line, Wrapped, plain
+from aethermind.tui.screens.dialog import glyphs_of
 
 STYLES = (
     "accent",
@@ -333,4 +334,6 @@ class TextView(Lines, can_focus=True):
         length = max(height * height // rows, 1)
         begin = round(self.top * (height - length) / max(self._last_top, 1))
         on_thumb = begin <= y < begin + length
-        return Segment("┃" if on_thumb else "│", self.style_of("thumb" if on_thumb else "bar"))
+        glyphs = glyphs_of(self.app)
+        sign = glyphs.thumb if on_thumb else glyphs.rail[0]
+        return Segment(sign, self.style_of("thumb" if on_thumb else "bar"))
