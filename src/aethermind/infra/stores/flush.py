@@ -100,24 +100,34 @@ def last_seq(db: sqlite3.Connection) -> int:
 def rebuild(db: sqlite3.Connection, *, page: int = 2_000) -> None:
     """Make all projections anew from the log, in one transaction."""
     with transaction(db):
-        for table in PROJECTIONS:
-            db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant name
-        projector = Projector(source(db).run)
-        after = 0
-        streams: dict[int, Stream] = {}
-        while rows := db.execute(SQL["history"], (after, page)).fetchall():
-            for seq, id_, name, at, type_, v, data in rows:
-                stream = streams.get(id_)
-                if stream is None:
-                    stream = streams[id_] = Stream(name, id_)
-                    stream.known = True  # nothing of it has been projected yet
-                projector.fold(stream, seq, at, decode_event(type_, v, data))
-            after = rows[-1][0]
-            changes = projector.take()
-            # What was streaming is no projection: only calls that are over lose theirs.
-            for sql, parameters in projections(changes):
-                db.execute(sql, parameters)
-        db.execute("UPDATE meta SET value = ? WHERE key = 'projection'", (PROJECTION,))
+        project(db, page=page)
+
+
+def project(db: sqlite3.Connection, *, page: int = 2_000) -> None:
+    """The same within a transaction of the caller's. Raises `ValueError` naming an event that can't be read."""
+    for table in PROJECTIONS:
+        db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant name
+    db.execute(SQL["costs_of_pruned"])
+    projector = Projector(source(db).run)
+    after = 0
+    streams: dict[int, Stream] = {}
+    while rows := db.execute(SQL["history"], (after, page)).fetchall():
+        for seq, id_, name, at, type_, v, data in rows:
+            stream = streams.get(id_)
+            if stream is None:
+                stream = streams[id_] = Stream(name, id_)
+                stream.known = True  # nothing of it has been projected yet
+            try:
+                event = decode_event(type_, v, data)
+            except ValueError as error:
+                raise ValueError(f"event {seq} of {name} can't be read: {error}") from error
+            projector.fold(stream, seq, at, event)
+        after = rows[-1][0]
+        changes = projector.take()
+        # What was streaming is no projection: only calls that are over lose theirs.
+        for sql, parameters in projections(changes):
+            db.execute(sql, parameters)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'projection'", (PROJECTION,))
 
 
 def refresh_projections(db: sqlite3.Connection) -> None:

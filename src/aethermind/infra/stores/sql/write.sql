@@ -130,3 +130,7 @@ DELETE FROM partials WHERE run_id = ?
 SELECT seq, stream, name, at, type, v, data
 FROM events JOIN streams ON streams.id = events.stream
 WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: costs_of_pruned
+-- A rebuild begins with what pruned runs had cost.
+INSERT INTO costs SELECT * FROM pruned_costs
