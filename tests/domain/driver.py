@@ -11,7 +11,7 @@ from typing import Any
 from aethermind import wire
 from aethermind.domain import invariants
 from aethermind.domain import retry as retrying
-from aethermind.domain.commands import Expand, Finish, Room, Skip, Start, Stop, Wake
+from aethermind.domain.commands import Expand, Expire, Finish, Room, Skip, Start, Stop, Wake
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.events import (
     AnyEvent,
@@ -91,7 +91,7 @@ class Driver:
                     self.emit(RunFailed(error=error, step=self.run.root.reason))
                 case Finish():
                     self.emit(RunCancelled())
-                case Wake():
+                case Wake() | Expire():
                     pass  # the timers are looked at below, when nothing else is left
         if self.run.finished is not None:
             return False
@@ -145,8 +145,10 @@ class Driver:
                 else:
                     wait = self.now + node.step.repeat.every_ms if rounds else None
                     self.emit(StepExpanded(step=node.path, iteration=rounds + 1, not_before=wait))
+            case _ if node.encloses and node.status == "running":
+                self.emit(StepExpanded(step=node.path, done=True, outputs={"from": node.path}))
             case _:
-                self.emit(StepExpanded(step=node.path))
+                self.emit(StepExpanded(step=node.path, inputs={} if node.encloses else None))
 
     def _finish_attempt(self, path: str) -> None:
         n = self.running.pop(path)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from aethermind.domain.workflow import Function, Group, Repeat, Retry, StepDef, Value, WorkflowDef
+from aethermind.domain.workflow import (
+    Function,
+    Group,
+    Repeat,
+    Retry,
+    StepDef,
+    SubWorkflow,
+    Value,
+    WorkflowDef,
+)
 
 
 @st.composite
@@ -18,7 +27,11 @@ def steps(draw: st.DrawFn, depth: int, prefix: str) -> tuple[StepDef, ...]:
         uses = tuple(draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2))) if earlier else ()
         nested = depth > 0 and draw(st.integers(0, 3)) == 0
         leaf = Value(value=1) if draw(st.integers(0, 9)) == 0 else Function(name="f")
-        action = Group(steps=draw(steps(depth - 1, step_id + "_"))) if nested else leaf
+        inner = draw(steps(depth - 1, step_id + "_")) if nested else ()
+        within: Group | SubWorkflow = Group(steps=inner)
+        if nested and draw(st.booleans()):
+            within = SubWorkflow(workflow=WorkflowDef(name="inner", steps=inner))
+        action = within if nested else leaf
         always = prefix == "s" and draw(st.integers(0, 7)) == 0
         made.append(
             StepDef(

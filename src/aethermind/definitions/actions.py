@@ -220,6 +220,12 @@ def _workflow(context: Context, draft: StepDraft, surface: WorkflowStep) -> None
     if context.load_other is None:
         raise error(place, "a workflow that is no file cannot include another")
     other = context.load_other(place)
+    if at_the_end := [step.id for step in other.definition.steps if step.always]:
+        raise error(
+            place,
+            f"`{show(other.definition.name)}` has an `always` step, `{at_the_end[0]}`",
+            hint="these run only in a workflow that runs by itself",
+        )
     arguments = entries.get("with")
     given = arguments.entries if isinstance(arguments, Map) else {}
     for name in given:
@@ -242,7 +248,6 @@ def _workflow(context: Context, draft: StepDraft, surface: WorkflowStep) -> None
     context.env_names.update(dict.fromkeys(other.env_names))
     draft.shape = dict.fromkeys(other.definition.outputs) or None
     draft.action = SubWorkflow(workflow=other.definition, arguments=surface.arguments or {})
-    context.refuse_for_now("workflow", draft.node, "workflow")
 
 
 def check_save(draft: StepDraft) -> str | None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Json = Any
 
 NOT_YET: dict[str, str] = {
-    "workflow": "`workflow` steps are not in this version yet",
     "cache": "`cache` is not in this version yet",
     "tools": "`tools` are not in this version yet",
 }

@@ -112,7 +112,7 @@ class StepExpanded(Event, frozen=True, kw_only=True):
     """A step's condition held and it unfolds. Which fields are set tells into what:
 
     `items` a fan-out over these (with their digests) · `iteration` the next round of a repeat
-    · `done` the repeat ended · none of them: a group opens, or a leaf may start.
+    · `done` the repeat or sub-workflow ended · none of them: a group opens, or a leaf may start.
     """
 
     step: str
@@ -122,6 +122,10 @@ class StepExpanded(Event, frozen=True, kw_only=True):
     not_before: int | None = None
     """The round may not start earlier (epoch ms; `every` of a repeat)."""
     done: bool = False
+    inputs: dict[str, Json] | None = None
+    """A sub-workflow opens with these."""
+    outputs: Json = None
+    """With `done`: what a sub-workflow gives."""
 
 
 class StepSkipped(Event, frozen=True, kw_only=True):

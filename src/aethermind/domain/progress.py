@@ -17,7 +17,7 @@ from aethermind.domain import ids
 from aethermind.domain.commands import Expand, Skip
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.state import FREE, LIVE, Node, StepStatus, mode_of
-from aethermind.domain.workflow import Group, StepDef, agent_of
+from aethermind.domain.workflow import Group, StepDef, SubWorkflow, agent_of
 
 if TYPE_CHECKING:
     from aethermind.domain.run import Run
@@ -265,8 +265,8 @@ def check(run: Run, container: Node, at: int) -> None:
         return
     if container.status != "running":
         return
-    if container.mode == "loop" and not halted:
-        run.todo[container.path] = Expand(container.path)  # the shell evaluates `until`
+    if not halted and (container.mode == "loop" or container.encloses):
+        run.todo[container.path] = Expand(container.path)  # the shell evaluates `until`, or the outputs
         return
     end(run, container, at)
 
@@ -325,4 +325,10 @@ def cancel(run: Run, node: Node, at: int, reason: str) -> None:
 
 
 def group_steps(step: StepDef) -> tuple[StepDef, ...]:
-    return step.action.steps if isinstance(step.action, Group) else ()
+    match step.action:
+        case Group(steps=steps):
+            return steps
+        case SubWorkflow(workflow=inner):
+            return inner.steps
+        case _:
+            return ()

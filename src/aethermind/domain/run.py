@@ -23,7 +23,7 @@ from aethermind.domain.commands import Command
 from aethermind.domain.errors import ErrorInfo, StateError
 from aethermind.domain.state import AgentState, AttemptState, Node, RunStatus, Tally
 from aethermind.domain.transitions import HANDLERS
-from aethermind.domain.workflow import Group, StepDef, WorkflowDef
+from aethermind.domain.workflow import Group, StepDef, SubWorkflow, WorkflowDef
 
 Json = Any
 
@@ -110,6 +110,15 @@ class Run:
             return self.nodes[path]
         except KeyError:
             raise StateError(f"run {self.id} has no step {path!r}") from None
+
+    def definition_for(self, node: Node) -> WorkflowDef:
+        """The workflow that this step belongs to: the sub-workflow around it, or the run's own."""
+        up = node.parent
+        while up is not None:
+            if up.encloses and isinstance(up.step.action, SubWorkflow):
+                return up.step.action.workflow
+            up = up.parent
+        return self.definition
 
     def walk(self) -> Iterable[Node]:
         """All nodes, parents before children, in the order of their making."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
+from aethermind.domain.workflow import SubWorkflow
 
 Json = Any
 
@@ -22,9 +23,11 @@ SPECIAL = ("inputs", "run", "steps", "item", "index", "iteration", "previous", "
 class Scope(Mapping[str, Json]):
     """Names visible to `node` (None: to the outputs of the run). Read-only; values are JSON."""
 
-    def __init__(self, run: Run, node: Node | None = None) -> None:
+    def __init__(self, run: Run, node: Node | None = None, *, inside: Node | None = None) -> None:
         self.run = run
         self._node = node
+        self._inside = inside
+        """See as the steps of this sub-workflow do."""
 
     def __getitem__(self, name: str) -> Json:
         if name in SPECIAL:
@@ -50,11 +53,11 @@ class Scope(Mapping[str, Json]):
         return sum(1 for _ in self)
 
     def groups(self) -> Iterator[Node]:
-        up = self._node.parent if self._node is not None else self.run.root
+        up = self._inside or (self._node.parent if self._node is not None else self.run.root)
         while up is not None:
             if up.mode == "group":
                 yield up
-            up = up.parent
+            up = None if up.encloses else up.parent
 
     def find(self, name: str) -> Node | None:
         for group in self.groups():
@@ -68,7 +71,16 @@ class Scope(Mapping[str, Json]):
             if getattr(up, attribute) is not None:
                 return up
             up = up.parent
+            if up is not None and up.encloses:
+                return None
         return None
+
+    def _enclosing(self) -> Node | None:
+        """The sub-workflow that the names belong to."""
+        up = self._inside or (self._node.parent if self._node is not None else None)
+        while up is not None and not up.encloses:
+            up = up.parent
+        return up
 
     def _item(self) -> Json:
         node = self._nearest("index")
@@ -101,7 +113,8 @@ class Scope(Mapping[str, Json]):
     def _special(self, name: str) -> Json:
         match name:
             case "inputs":
-                return self.run.created.inputs
+                enclosing = self._enclosing()
+                return self.run.created.inputs if enclosing is None else enclosing.inputs or {}
             case "run":
                 return self._run_facts()
             case "steps":
@@ -115,7 +128,11 @@ class Scope(Mapping[str, Json]):
             case "previous":
                 return self._previous()
             case _:
-                return {"name": self.run.definition.name, "description": self.run.definition.description}
+                definition = self.run.definition
+                enclosing = self._enclosing()
+                if enclosing is not None and isinstance(enclosing.step.action, SubWorkflow):
+                    definition = enclosing.step.action.workflow
+                return {"name": definition.name, "description": definition.description}
 
 
 class _Steps(Mapping[str, Json]):

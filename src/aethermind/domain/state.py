@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
-from aethermind.domain.workflow import Group, StepDef
+from aethermind.domain.workflow import Group, StepDef, SubWorkflow
 
 Json = Any
 Mode = Literal["leaf", "fan_out", "loop", "group"]
@@ -217,6 +217,7 @@ class Node:
         "failing",
         "finished_at",
         "index",
+        "inputs",
         "item",
         "iteration",
         "lane",
@@ -267,6 +268,8 @@ class Node:
         self.cancelled = False
         self.item: Json = None
         self.index: int | None = None
+        self.inputs: dict[str, Json] | None = None
+        """Of a sub-workflow that is open."""
         self.iteration: int | None = None
         self.digest: str | None = None
         self.attempts: list[AttemptState] = []
@@ -282,6 +285,11 @@ class Node:
         self.finished_at: int | None = None
         self.tally: Tally | None = None
         self.question: Question | None = None
+
+    @property
+    def encloses(self) -> bool:
+        """A sub-workflow: its steps see its inputs and each other, and nothing outside."""
+        return self.mode == "group" and isinstance(self.step.action, SubWorkflow)
 
     @property
     def over(self) -> bool:
@@ -340,4 +348,4 @@ def mode_of(step: StepDef, *, item: bool = False, round_: bool = False) -> Mode:
         return "fan_out"
     if step.repeat is not None and not round_:
         return "loop"
-    return "group" if isinstance(step.action, Group) else "leaf"
+    return "group" if isinstance(step.action, (Group, SubWorkflow)) else "leaf"

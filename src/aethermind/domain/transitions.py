@@ -118,9 +118,13 @@ def _expanded(run: Run, event: e.StepExpanded, at: int) -> None:
         progress.open_items(run, node, event.items, event.digests, at)
     elif event.iteration is not None:
         progress.open_round(run, node, event.iteration, event.not_before, at)
+    elif event.done and node.encloses:
+        node.output = event.outputs
+        progress.settle(run, node, "succeeded", at)
     elif event.done:
         progress.end(run, node, at)
     elif node.mode == "group":
+        node.inputs = event.inputs
         progress.set_status(run, node, "running")
         progress.open_group(run, node, progress.group_steps(node.step), at)
     else:

@@ -143,7 +143,7 @@ class Attempts:
 
     async def _prompt(self, live: LiveRun, node: Node, action: Prompt, calls: Calls) -> Success:
         scope = Scope(live.run, node)
-        config = prompt_config(live.run.definition, node.step)
+        config = prompt_config(live.run.definition_for(node), node.step)
         messages = (Message(role="user", content=self._expressions.text(action.template, scope)),)
         instructions = self._expressions.text(config.instructions, scope)
         output = await calls.answer(

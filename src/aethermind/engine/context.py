@@ -110,7 +110,7 @@ class StepContext:
             messages: tuple[Message, ...] = (Message(role="user", content=prompt),)
         else:
             messages = tuple(_message(m) for m in prompt)
-        agent = self._live.run.definition.agents.get(self._node.agent or "")
+        agent = self._live.run.definition_for(self._node).agents.get(self._node.agent or "")
         if model is None:
             models: Sequence[str] = (agent.models if agent else ()) or ("smart",)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from aethermind import wire
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.events import AnyEvent, Draft, RunCreated
-from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 from aethermind.engine import inputs
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
@@ -81,6 +81,7 @@ class Engine:
             clock=clock,
             chance=chance,
             expressions=expressions,
+            schemas=schemas,
             attempts=attempts,
             max_concurrent=max_concurrent,
         )
@@ -166,6 +167,8 @@ def _model_names(definition: WorkflowDef) -> list[str]:
     for step in _all_steps(definition.steps):
         if isinstance(step.action, Prompt):
             names.extend(prompt_config(definition, step).models)
+        elif isinstance(step.action, SubWorkflow):
+            names.extend(_model_names(step.action.workflow))
     return names
 
 

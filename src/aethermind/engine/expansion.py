@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aethermind import wire
-from aethermind.domain.errors import ErrorInfo, StepFailure
+from aethermind.domain.errors import ErrorInfo, InvalidError, StepFailure
 from aethermind.domain.events import (
     AnyEvent,
     AttemptFailed,
@@ -22,13 +22,15 @@ from aethermind.domain.events import (
 from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope, until_scope
 from aethermind.domain.state import Node
-from aethermind.engine.ports import Expressions
+from aethermind.domain.workflow import SubWorkflow, WorkflowDef
+from aethermind.engine import inputs
+from aethermind.engine.ports import Expressions, Schemas
 
 
-def expand(run: Run, node: Node, expressions: Expressions, now: int) -> list[AnyEvent]:
+def expand(run: Run, node: Node, expressions: Expressions, schemas: Schemas, now: int) -> list[AnyEvent]:
     """The answer to `Expand`: StepExpanded, StepSkipped, or a failed attempt naming the expression."""
     try:
-        return [_expand(run, node, expressions, now)]
+        return [_expand(run, node, expressions, schemas, now)]
     except StepFailure as failure:
         n = len(node.attempts) + 1
         return [
@@ -37,7 +39,7 @@ def expand(run: Run, node: Node, expressions: Expressions, now: int) -> list[Any
         ]
 
 
-def _expand(run: Run, node: Node, expressions: Expressions, now: int) -> AnyEvent:
+def _expand(run: Run, node: Node, expressions: Expressions, schemas: Schemas, now: int) -> AnyEvent:
     step = node.step
     scope = Scope(run, node)
     outermost = node.index is None and node.iteration is None
@@ -50,7 +52,24 @@ def _expand(run: Run, node: Node, expressions: Expressions, now: int) -> AnyEven
         case "loop":
             return _round(run, node, expressions, now)
         case _:
+            if isinstance(step.action, SubWorkflow) and node.encloses:
+                return _sub_workflow(run, node, step.action, expressions, schemas)
             return StepExpanded(step=node.path)
+
+
+def _sub_workflow(
+    run: Run, node: Node, action: SubWorkflow, expressions: Expressions, schemas: Schemas
+) -> AnyEvent:
+    """Open it with its inputs, or end it with its outputs."""
+    if node.status == "running":
+        outputs = _outputs(action.workflow, node, Scope(run, inside=node), expressions)
+        return StepExpanded(step=node.path, done=True, outputs=outputs)
+    given = {n: expressions.value(tree, Scope(run, node)) for n, tree in action.arguments.items()}
+    try:
+        settled = inputs.settle(action.workflow, given, schemas)
+    except InvalidError as error:
+        raise _failure(error.line()) from None
+    return StepExpanded(step=node.path, inputs=settled)
 
 
 def _items(run: Run, node: Node, found: Any) -> tuple[Any, ...]:
@@ -90,19 +109,18 @@ def finish(run: Run, status: str, expressions: Expressions) -> AnyEvent:
         error = run.root.error or ErrorInfo(kind="internal", message="a step failed")
         return RunFailed(error=error, step=run.root.reason)
     try:
-        return RunSucceeded(outputs=_outputs(run, expressions))
+        return RunSucceeded(outputs=_outputs(run.definition, run.root, Scope(run), expressions))
     except StepFailure as failure:
         return RunFailed(error=failure.info)
 
 
-def _outputs(run: Run, expressions: Expressions) -> Any:
-    definition = run.definition
+def _outputs(definition: WorkflowDef, container: Node, scope: Scope, expressions: Expressions) -> Any:
+    """What `outputs:` says, else the outputs of the steps that nothing depends on."""
     if definition.outputs:
-        scope = Scope(run)
         return {name: expressions.value(tree, scope) for name, tree in definition.outputs.items()}
     return {
         node.step.id: node.output
-        for node in run.root.children
+        for node in container.children
         if not node.always and not any(not d.always for d in node.dependents) and node.status != "skipped"
     }
 

@@ -33,7 +33,7 @@ from aethermind.engine.admission import Admission
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.feed import Feed
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
-from aethermind.engine.ports import Chance, Clock, EventStore, Expressions
+from aethermind.engine.ports import Chance, Clock, EventStore, Expressions, Schemas
 from aethermind.engine.turn import Decider, Turn
 
 RESTING = FINISHED_RUN | {"parked", "waiting_answer", "waiting_budget", "paused"}
@@ -51,6 +51,7 @@ class Scheduler:
         clock: Clock,
         chance: Chance,
         expressions: Expressions,
+        schemas: Schemas,
         attempts: Attempts,
         max_concurrent: int = 10,
     ) -> None:
@@ -60,7 +61,9 @@ class Scheduler:
         self._chance = chance
         self._attempts = attempts
         self.admission = Admission(max_concurrent)
-        self._decider = Decider(expressions=expressions, chance=chance, admission=self.admission)
+        self._decider = Decider(
+            expressions=expressions, schemas=schemas, chance=chance, admission=self.admission
+        )
         self.live: dict[str, LiveRun] = {}
         self._draining = False
         self._deserted: asyncio.Future[None] | None = None

@@ -23,13 +23,14 @@ from aethermind.domain.events import (
     StepSkipped,
 )
 from aethermind.domain.plan import plan
+from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import Ask, Fail, Value
 from aethermind.engine import expansion, questions
 from aethermind.engine.admission import Admission
 from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, Success
-from aethermind.engine.ports import Chance, Expressions
+from aethermind.engine.ports import Chance, Expressions, Schemas
 
 
 class Turn:
@@ -68,8 +69,11 @@ class Turn:
 class Decider:
     """Turns messages and state into a `Turn`."""
 
-    def __init__(self, *, expressions: Expressions, chance: Chance, admission: Admission) -> None:
+    def __init__(
+        self, *, expressions: Expressions, schemas: Schemas, chance: Chance, admission: Admission
+    ) -> None:
         self._expressions = expressions
+        self._schemas = schemas
         self._chance = chance
         self._admission = admission
 
@@ -89,7 +93,7 @@ class Decider:
                     case Expand(step=path):
                         if path in run.todo:
                             again = True
-                            for event in expansion.expand(run, run.nodes[path], self._expressions, turn.now):
+                            for event in self._expand(run, run.nodes[path], turn.now):
                                 turn.emit(event)
                     case Skip(step=path, reason=reason):
                         if path in run.todo:
@@ -108,6 +112,9 @@ class Decider:
                         turn.wake_at = at
                     case _:
                         assert_never(command)
+
+    def _expand(self, run: Run, node: Node, now: int) -> list[AnyEvent]:
+        return expansion.expand(run, node, self._expressions, self._schemas, now)
 
     def _take(self, turn: Turn, message: Message) -> None:
         match message:
