@@ -2,7 +2,7 @@
 
     python each.py DIRECTORY < lines of JSON lists
 
-Writes `N.out`, `N.err` and `N.code` into the directory; the code of a process that died of a signal is negative.
+Writes `N.out`, `N.err` and `N.code` into the directory; the code is negative if a signal ended the process.
 """
 
 from __future__ import annotations

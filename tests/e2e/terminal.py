@@ -83,9 +83,9 @@ class Terminal:
         """Read until there is something; gives it."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
-            if time.monotonic() > deadline:
+            over = not self.read(0.02) and self.process.poll() is not None and not look()
+            if over or time.monotonic() > deadline:
                 raise AssertionError(f"{what or 'it'} did not come within {seconds:g} s:\n{self.text}")
-            self.read(0.02)
         return found
 
     def shows(self, *words: str, seconds: float = PATIENCE) -> str:
@@ -95,6 +95,20 @@ class Terminal:
             return next((row for row in self.rows if all(word in row for word in words)), None)
 
         return self.until(look, seconds=seconds, what=" ".join(words))
+
+    def leave(self) -> int:
+        """Press q until the program has gone (a card that just came up does not hear it); its exit code."""
+
+        def gone() -> bool:
+            if self.process.poll() is None:
+                self.type("q")
+                end = time.monotonic() + 1
+                while time.monotonic() < end and self.process.poll() is None:
+                    self.read(0.02)
+            return self.process.poll() is not None
+
+        self.until(gone, what="the end")
+        return self.process.returncode
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -100,6 +100,7 @@ class _Stopping:
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self._thread is not None:
+            _be_deaf()  # whoever hammers Ctrl-C would interrupt the leaving
             raise StopNow
         # Begun here and not in the loop: the main thread may be blocked in a write to a stalled terminal.
         self._thread = threading.Thread(target=self._stop, name="stopping", daemon=True)
@@ -126,8 +127,15 @@ class _Stopping:
                 signal.signal(number, handler)
 
 
+def _be_deaf() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def leave_at_once() -> None:
     """As a crash would: what is recorded is recorded, the watchdog ends the children."""
+    _be_deaf()
 
     def farewell() -> None:
         streams.note(
