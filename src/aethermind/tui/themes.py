@@ -332,6 +332,8 @@ class Palette:
                 bold=True,
             )
         ansi = background.ansi is not None
+        if reverse and ansi:  # the terminal's own background can't be named as a colour of text
+            return Style(color=color.rich_color, bgcolor=background.rich_color, reverse=under != "cursor")
         if reverse:
             return Style(color=background.rich_color, bgcolor=color.rich_color)
         return Style(
