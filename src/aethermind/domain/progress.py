@@ -79,7 +79,7 @@ def open_group(run: Run, group: Node, steps: tuple[StepDef, ...], at: int) -> No
             other = by_id[need]
             if other.always == node.always:
                 node.blockers += 1
-                other.dependents.append(node)
+                other.followed_by(node)
     for step in steps:
         node = by_id[step.id]
         if not node.blockers and not node.always:
@@ -144,7 +144,8 @@ def release(run: Run, node: Node, at: int) -> None:
     elif node.mode != "leaf" or (node.step.when is not None and _is_outermost(node)):
         run.todo[node.path] = Expand(node.path)
     else:
-        make_ready(run, node)
+        set_status(run, node, "ready")
+        enqueue(run, node)
 
 
 def make_ready(run: Run, node: Node) -> None:
@@ -196,7 +197,8 @@ def _skip_reason(node: Node) -> str | None:
 
 def settle(run: Run, node: Node, status: StepStatus, at: int) -> None:
     """A node is over: count it, fail what is above if it must, release what waited for it."""
-    unready(run, node)
+    if node.status != "running" or node.mode != "leaf":  # what runs is neither ready nor to be expanded
+        unready(run, node)
     set_status(run, node, status)
     node.finished_at = at
     node.due_at = None

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow
@@ -178,25 +180,25 @@ class ToolState:
         self.error: ErrorInfo | None = None
 
 
-class AttemptState:
-    """One try at a leaf."""
+class AttemptState(msgspec.Struct, eq=False, gc=False):
+    """One try at a leaf. There are as many as steps, so it is a record that the garbage collector does not
+    look at (nothing below it refers back to it)."""
 
-    __slots__ = ("billed_twice", "calls", "error", "finished_at", "n", "retry_at", "started_at", "status")
-
-    def __init__(self, n: int, at: int) -> None:
-        self.n = n
-        self.status: AttemptStatus = "running"
-        self.started_at = at
-        self.finished_at: int | None = None
-        self.error: ErrorInfo | None = None
-        self.retry_at: int | None = None
-        self.billed_twice = False
-        self.calls: list[CallState] = []
+    n: int
+    started_at: int
+    status: AttemptStatus = "running"
+    finished_at: int | None = None
+    error: ErrorInfo | None = None
+    retry_at: int | None = None
+    billed_twice: bool = False
+    calls: tuple[CallState, ...] = ()
 
 
 _NO_NODES: list[Node] = []
-"""Shared by all leaves, which have no children: never changed. A run has mostly leaves."""
+"""Shared by all that have none (leaves have no children, most nodes no attempt yet): never changed. A run
+has mostly leaves, and what it allocates is what the garbage collector has to look at."""
 _NO_NAMES: dict[str, Node] = {}
+_NO_ATTEMPTS: list[AttemptState] = []
 
 
 class Node:
@@ -252,7 +254,7 @@ class Node:
         """Runs at the end, whatever happened; only steps of the root can."""
         self.blockers = 0
         """Dependencies that are not over yet."""
-        self.dependents: list[Node] = []
+        self.dependents: list[Node] = _NO_NODES
         leaf = mode == "leaf"
         self.children: list[Node] = _NO_NODES if leaf else []
         self.by_id: dict[str, Node] = _NO_NAMES if leaf else {}
@@ -272,7 +274,7 @@ class Node:
         """Of a sub-workflow that is open."""
         self.iteration: int | None = None
         self.digest: str | None = None
-        self.attempts: list[AttemptState] = []
+        self.attempts: list[AttemptState] = _NO_ATTEMPTS
         self.tries = 0
         """Attempts of this generation that count against `max_attempts`."""
         self.due_at: int | None = None
@@ -294,6 +296,19 @@ class Node:
     @property
     def over(self) -> bool:
         return self.status in TERMINAL
+
+    def followed_by(self, other: Node) -> None:
+        """`other` depends on this one."""
+        if self.dependents is _NO_NODES:
+            self.dependents = []
+        self.dependents.append(other)
+
+    def tried(self, n: int, at: int) -> None:
+        """Attempt `n` starts."""
+        if self.attempts is _NO_ATTEMPTS:
+            self.attempts = []
+        self.attempts.append(AttemptState(n, at))
+        self.tries += 1
 
     def __repr__(self) -> str:
         return f"<{self.path or 'run'} {self.mode} {self.status}>"

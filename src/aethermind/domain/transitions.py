@@ -15,7 +15,6 @@ from aethermind.domain.errors import ErrorInfo, StateError
 from aethermind.domain.reopen import recount, reopen
 from aethermind.domain.state import (
     AgentState,
-    AttemptState,
     AttemptStatus,
     CallState,
     CallStatus,
@@ -152,8 +151,7 @@ def _attempt_started(run: Run, event: e.AttemptStarted, at: int) -> None:
         raise StateError(f"{event.step} is {node.status}: attempt {event.attempt} can't start")
     progress.unready(run, node)
     node.due_at = None
-    node.attempts.append(AttemptState(event.attempt, at))
-    node.tries += 1
+    node.tried(event.attempt, at)
     if node.started_at is None:
         node.started_at = at
     if run.started_at is None:
@@ -274,7 +272,8 @@ def _call_started(run: Run, event: e.CallStarted, at: int) -> None:
     call = CallState(event.call, event.provider, event.model, event.request, at)
     call.reserved = event.reserved_micro_usd
     call.agent = event.agent
-    node.attempts[event.attempt - 1].calls.append(call)
+    attempt = node.attempts[event.attempt - 1]
+    attempt.calls = (*attempt.calls, call)
     if event.agent is not None and event.agent in run.agents:
         run.agents[event.agent].model = f"{event.provider}:{event.model}"
     for tally in _tallies(run, node, event.agent):

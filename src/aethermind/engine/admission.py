@@ -37,13 +37,16 @@ class Admission:
     def room(self, live: LiveRun, now: int) -> Room:
         """How many attempts this run may start now."""
         free = self.limit - self.running
-        best = self._best()
-        rank = live.hungry if live.hungry is not None else self._rank(live, now)
-        if best is not None and best is not live and best.hungry is not None and best.hungry < rank:
-            free = 0
+        best = self._best() if self._queue else None
+        if best is not None and best is not live and best.hungry is not None:
+            rank = live.hungry if live.hungry is not None else self._rank(live, now)
+            if best.hungry < rank:
+                free = 0
         definition = live.run.definition
         if definition.max_concurrent:
             free = min(free, definition.max_concurrent - len(live.slots))
+        if not live.run.limited:
+            return Room(max(free, 0))
         agents = {
             name: (definition.agents[name].max_concurrent or 0) - self._agents.get(name, 0)
             for name in live.run.limited
@@ -65,6 +68,9 @@ class Admission:
     def queue(self, live: LiveRun, now: int) -> None:
         """After planning: stand in the queue if there is more to start, leave it if there is not."""
         run = live.run
+        if not run.ready and not self._queue and live.hungry is None:
+            live.waiting_since = 0
+            return
         wants = False
         own_cap = run.definition.max_concurrent
         if run.ready and not run.paused and not (own_cap and len(live.slots) >= own_cap):

@@ -50,6 +50,8 @@ class HeldByBudget(AethermindError):
 class Calls:
     """The calls of one attempt."""
 
+    __slots__ = ("_attempt", "_live", "_node", "_number", "_open", "_services", "deadline", "facts")
+
     def __init__(self, services: Services, live: LiveRun, node: Node, attempt: int) -> None:
         self._services = services
         self._live = live
