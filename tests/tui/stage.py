@@ -29,6 +29,12 @@ from tests.tui.histories import Script
 THEME = themes.load_file(Path(__file__).parents[2] / "themes" / "aether-dark.yaml")
 
 
+NOTHING = SimpleNamespace(
+    samples_dir=None, workflow_dirs=[], config=SimpleNamespace(environ={"TOKEN": "t", "OTHER": "o"})
+)
+"""A composition with nothing in it."""
+
+
 class FakeBridge:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -133,7 +139,7 @@ class Stage(App[None]):
             engine=cast(Any, self.engine),
             main=cast(Any, self.main),
             settings=Settings(place="me@box"),
-            composition=composition or SimpleNamespace(samples_dir=None, workflow_dirs=[]),
+            composition=composition or NOTHING,
         )
 
     def on_mount(self) -> None:

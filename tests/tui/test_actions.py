@@ -199,7 +199,7 @@ async def test_nothing_to_retry_says_why() -> None:
         await pilot.press("R", "a")
         assert found.toasts == [
             ("warning", "Retry what failed: the run is not over yet"),
-            ("warning", "Decide what is in doubt: no step of this run waits for a decision"),
+            ("warning", "Answer: no step of this run waits for a decision"),
         ]
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aethermind.domain.errors import InvalidError
-from aethermind.domain.state import FINISHED_RUN, Node
-from aethermind.domain.views import open_questions
+from aethermind.domain.state import FINISHED_RUN
 from aethermind.tui import format as fmt
+from aethermind.tui.actions import answering
 from aethermind.tui.actions.registry import MAIN, Action, Where
 from aethermind.tui.actions.target import (
+    by,
     node_of,
     run_id_of,
     run_of,
@@ -21,7 +22,7 @@ from aethermind.tui.actions.target import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from aethermind.tui.context import Context
 
@@ -105,7 +106,7 @@ async def _cancel(context: Context, argument: str) -> None:
     if answer is None:
         return
     step = path if answer == "step" else None
-    await context.engine.ask(lambda c: c.cancel(run_id, step=step, by=_by(context)))
+    await context.engine.ask(lambda c: c.cancel(run_id, step=step, by=by(context)))
     context.toast(f"cancelling {step or name}")
 
 
@@ -124,11 +125,22 @@ async def _pause(context: Context, argument: str) -> None:
     if run_id is None:
         return
     if status in {"paused", "interrupted"}:
-        await context.engine.ask(lambda c: c.resume(run_id, by=_by(context)))
+        env = await _env(context, run_id)
+        await context.engine.ask(lambda c: c.resume(run_id, by=by(context), env=env))
         context.toast(f"{short(run_id)} goes on")
     else:
-        await context.engine.ask(lambda c: c.pause(run_id, by=_by(context)))
+        await context.engine.ask(lambda c: c.pause(run_id, by=by(context)))
         context.toast(f"{short(run_id)} pauses: what runs may finish, p goes on")
+
+
+async def _env(context: Context, run_id: str) -> Mapping[str, str]:
+    """Values of the variables that the run takes, from here: names are recorded, values never."""
+    from aethermind import bootstrap
+
+    run = context.run(run_id)
+    if run is None:
+        run = await context.engine.ask(lambda c: c.run(run_id))
+    return bootstrap.environment(context.composition, run.created.submitter.env_names)
 
 
 def _can_pause(context: Context) -> str | None:
@@ -146,7 +158,8 @@ async def _retry(context: Context, argument: str) -> None:
         return
     node = node_of(context)
     steps = [node.path] if node is not None and node.status in {"failed", "cancelled"} else []
-    await context.engine.ask(lambda c: c.retry(run_id, steps=steps, by=_by(context)))
+    env = await _env(context, run_id)
+    await context.engine.ask(lambda c: c.retry(run_id, steps=steps, by=by(context), env=env))
     where = f"from {steps[0]}" if steps else "from what failed"
     context.toast(f"{short(run_id)} runs again {where}; what succeeded is kept")
 
@@ -158,52 +171,6 @@ def _can_retry(context: Context) -> str | None:
     if status == "succeeded":
         return "the run succeeded: there is nothing to retry (r starts a new one)"
     return None if status in FINISHED_RUN else "the run is not over yet"
-
-
-# --- answer --------------------------------------------------------------------------------------
-
-
-def _in_doubt(context: Context) -> list[Node]:
-    """Steps whose outcome nobody knows: the one the action is about, or all of the run."""
-    run, node = run_of(context), node_of(context)
-    if node is not None and node.status == "in_doubt":
-        return [node]
-    return [n for n in open_questions(run) if n.status == "in_doubt"] if run is not None else []
-
-
-async def _answer(context: Context, argument: str) -> None:
-    from aethermind.tui.screens.confirm import Choice, ConfirmScreen
-
-    run_id = run_id_of(context)
-    if run_id is None:
-        return
-    for node in _in_doubt(context):
-        path, kind = node.path, node.step.kind
-        asked = node.question.message if node.question is not None else ""
-        answer = await context.ask(
-            ConfirmScreen(
-                f"What happened to the step {path} of {short(run_id)}?",
-                note=asked or f"The engine died while this {kind} step ran. Nobody saw how it ended.",
-                choices=[
-                    Choice("r", "retry: run it again (it may then have run twice)", "retry"),
-                    Choice("s", "skip: go on without its output", "skip"),
-                    Choice("f", "fail: count it as failed", "fail"),
-                ],
-                refuse="decide later",
-            )
-        )
-        if answer is None:
-            return
-        await context.engine.ask(lambda c: c.answer(run_id, path, {"choice": answer}, by=_by(context)))  # noqa: B023 -- awaited at once
-        context.toast(f"{path}: {answer}")
-
-
-def _can_answer(context: Context) -> str | None:
-    return None if _in_doubt(context) else "no step of this run waits for a decision"
-
-
-def _by(context: Context) -> str:
-    return context.settings.place or "tui"
 
 
 # --- budget --------------------------------------------------------------------------------------
@@ -230,7 +197,7 @@ async def _budget(context: Context, argument: str) -> None:
         amount = micro_usd(text.strip().removeprefix("$"))
     except ValueError as error:
         raise InvalidError(str(error)) from None
-    await context.engine.ask(lambda c: c.raise_budget(run_id, amount, by=_by(context)))
+    await context.engine.ask(lambda c: c.raise_budget(run_id, amount, by=by(context)))
     context.toast(f"the budget of {short(run_id)} is {fmt.budget(amount)} now")
 
 
@@ -342,8 +309,8 @@ RUNS: tuple[Action, ...] = (
     ),
     Action(
         id="run.answer",
-        title="Decide what is in doubt",
-        description="Say what to do with a step that was running when the engine died: retry, skip or fail.",
+        title="Answer",
+        description="Answer what a step asks, or say what is to become of one that is in doubt.",
         group="run",
         where=_STEP,
         keys=("a",),
@@ -351,8 +318,8 @@ RUNS: tuple[Action, ...] = (
         hint="answer",
         rank=15,
         command="answer",
-        enabled=_can_answer,
-        run=_answer,
+        enabled=answering.can_answer,
+        run=answering.answer,
     ),
     Action(
         id="run.budget",

@@ -113,3 +113,8 @@ def status_of(context: Context) -> str | None:
 def short(run_id: str) -> str:
     """A run's id as it is shown."""
     return run_id[:16]
+
+
+def by(context: Context) -> str:
+    """Who decides, for the record."""
+    return context.settings.place or "tui"

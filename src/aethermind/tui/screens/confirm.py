@@ -15,7 +15,9 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from aethermind.infra.sanitize import clean_line
+from aethermind.infra.sanitize import clean, clean_line
+from aethermind.tui.screens.detail.lines import text_lines
+from aethermind.tui.screens.detail.view import TextView
 from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line
 
 
@@ -35,12 +37,15 @@ class ConfirmScreen(Dialog[str]):
         *,
         choices: Sequence[Choice],
         note: str = "",
+        show: str = "",
         refuse: str = "no",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self.question = question
         self.note = note
+        self.show_text = show
+        """What the decision is about, for reading (scrolls)."""
         self.choices = list(choices)
         self.refuse = refuse
         self._clock = clock
@@ -51,6 +56,8 @@ class ConfirmScreen(Dialog[str]):
             yield Line(safe_line(self.question, "bold"), classes="question")
             if self.note:
                 yield Line(self.note, classes="note")
+            if self.show_text:
+                yield Shown(self.show_text)
             options = [Option(_label(c.key, c.label), id=c.value) for c in self.choices]
             yield OptionList(*options, Option(_label("esc", self.refuse), id="dialog-refuse"), markup=False)
 
@@ -77,6 +84,19 @@ class ConfirmScreen(Dialog[str]):
     def _answer(self, value: str) -> None:
         if self._guard.open:
             self.answer(value)
+
+
+class Shown(TextView):
+    """A text to read before one decides; as high as it needs, up to a third of the screen."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._source = text
+
+    def on_mount(self) -> None:
+        lines = text_lines(clean(self._source))
+        self.set_lines(lines)
+        self.styles.height = max(1, min(len(lines) + 2, self.screen.size.height // 3))
 
 
 def _label(key: str, label: str) -> Content:

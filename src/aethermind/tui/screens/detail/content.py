@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from aethermind.definitions.inputs import describe_type
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
 from aethermind.domain.state import CallState, Node
@@ -31,7 +32,16 @@ Json = Any
 Written = Sequence[tuple[int, str, str]]
 """What a child process wrote while it ran: (attempt, `stdout` or `stderr`, line)."""
 Section = Literal[
-    "answer", "prompt", "process", "output", "inputs", "steps", "usage", "definition", "attempts"
+    "answer",
+    "prompt",
+    "process",
+    "question",
+    "output",
+    "inputs",
+    "steps",
+    "usage",
+    "definition",
+    "attempts",
 ]
 TITLES: dict[Section, str] = {
     "answer": "Answer",
@@ -43,6 +53,7 @@ TITLES: dict[Section, str] = {
     "usage": "Usage",
     "definition": "Definition",
     "attempts": "Attempts",
+    "question": "Question",
 }
 
 
@@ -85,8 +96,12 @@ def sections(node: Node) -> list[Section]:
                 found = ["answer", "prompt", "output"]
             case "run" | "python":
                 found = ["process", "output"]
+            case "ask":
+                found = ["question", "output"]
             case _:
                 found = ["output"]
+    if node.question is not None and "question" not in found:
+        found.append("question")
     if node.tally is not None:
         found.append("usage")
     return [*found, "definition"]
@@ -122,6 +137,8 @@ def body(
             return Text(tuple(usage_lines(run, node, now=now, glyphs=glyphs)))
         case "definition":
             return Value(msgspec.to_builtins(node.step))
+        case "question":
+            return Text(tuple(_question(node)))
         case "attempts":
             return Text(tuple(e.line for e in entries(node, now=now, width=width, glyphs=glyphs)))
 
@@ -272,7 +289,7 @@ def _nothing_yet(node: Node) -> Line:
         "ready": "it waits for its turn",
         "running": "it runs",
         "retry_wait": "it will be tried again",
-        "waiting_answer": "it waits for an answer",
+        "waiting_answer": "it waits for an answer: a answers",
         "waiting_budget": "it waits for budget",
         "in_doubt": "nobody saw how it ended: a decides",
         "cancelled": clean_line(node.reason or "cancelled"),
@@ -281,6 +298,27 @@ def _nothing_yet(node: Node) -> Line:
         "skipped": clean_line(f"skipped: {node.reason or ''}".rstrip(": ")),
     }
     return (Span(said[node.status], "dim"),)
+
+
+def _question(node: Node) -> Iterable[Line]:
+    question = node.question
+    if question is None:
+        yield _nothing_yet(node)
+        return
+    yield from text_lines(clean(question.message), "strong")
+    if question.show:
+        yield BLANK
+        yield from text_lines(clean(question.show))
+    yield BLANK
+    if question.expired:
+        yield (Span("nobody answered in time", "warn"),)
+    elif question.values is None:
+        yield (Span("it waits for an answer", "accent"), Span("  a answers", "dim"))
+        for name, schema in question.fields.items():
+            yield (Span(f"  {clean_line(name)}  ", "key"), Span(clean_line(describe_type(schema)), "dim"))
+    else:
+        yield (Span(f"answered by {clean_line(question.by or 'somebody')}", "good"),)
+        yield from _json_lines(question.values, "")
 
 
 def error_lines(error: ErrorInfo) -> list[Line]:
