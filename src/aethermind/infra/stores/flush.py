@@ -104,7 +104,7 @@ def rebuild(db: sqlite3.Connection, *, page: int = 2_000) -> None:
 
 
 def project(db: sqlite3.Connection, *, page: int = 2_000) -> None:
-    """The same within a transaction of the caller's. Raises `ValueError` naming an event that can't be read."""
+    """The same in a transaction of the caller's. Raises `ValueError` naming an event that can't be read."""
     for table in PROJECTIONS:
         db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant name
     db.execute(SQL["costs_of_pruned"])
