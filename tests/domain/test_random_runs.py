@@ -8,7 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aethermind.domain.events import AttemptStarted, CancelRequested, RunPaused, RunReopened, RunResumed
+from aethermind.domain import ids
+from aethermind.domain.events import (
+    AttemptStarted,
+    CancelRequested,
+    DefinitionAdopted,
+    RunPaused,
+    RunReopened,
+    RunResumed,
+)
 from aethermind.domain.recovery import lost
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import WorkflowDef
@@ -153,3 +161,37 @@ def test_a_failed_run_can_be_retried_until_it_succeeds(workflow: WorkflowDef, da
     for path, attempts in kept.items():
         node = run.nodes.get(path)
         assert node is None or len(node.attempts) in {attempts, attempts + 1}
+
+
+@settings(max_examples=EXAMPLES)
+@given(workflow=workflows(), data=st.data())
+def test_an_edited_definition_keeps_what_it_may_and_runs_the_rest(
+    workflow: WorkflowDef, data: st.DataObject
+) -> None:
+    driver = Driver(workflow, chooser(data, failures=True))
+    for _ in range(data.draw(st.integers(0, 20))):
+        if not driver.step():
+            break
+    for path in list(driver.running):
+        driver.emit(lost(driver.run.node(path)))
+    driver.running.clear()
+    kept: list[str] = []
+    for step in workflow.steps:
+        if all(need in kept for need in step.needs) and data.draw(st.booleans()):
+            kept.append(step.id)
+    done = {
+        p: len(n.attempts)
+        for p, n in driver.run.nodes.items()
+        if n.status == "succeeded" and n.mode == "leaf" and not _runs_at_the_end(n) and _root(p) in kept
+    }
+    edited = DefinitionAdopted(definition=workflow, definition_hash="edited", kept=tuple(kept))
+    driver.choose = chooser(data, failures=False)
+    driver.emit(edited)
+    run = driver.drive()
+    assert run.finished == "succeeded"
+    assert picture(driver.replayed()) == picture(run)
+    assert {p: len(run.nodes[p].attempts) for p in done} == done
+
+
+def _root(path: str) -> str:
+    return ids.static_path(path).split("/", 1)[0]

@@ -60,6 +60,9 @@ class RunCreated(Event, frozen=True, kw_only=True):
     sim: dict[str, Json] = {}
     """The `.sim.yaml` beside the workflow, as read at submission."""
     tags: dict[str, str] = {}
+    forked_from: str | None = None
+    adopted: dict[str, Json] = {}
+    """Of a fork: root steps that are taken as done, at no cost, with their outputs."""
 
 
 class RunReopened(Event, frozen=True, kw_only=True):

@@ -62,29 +62,35 @@ def _add(run: Run, parent: Node, node: Node) -> None:
 def open_group(run: Run, group: Node, steps: tuple[StepDef, ...], at: int) -> None:
     """Create the group's steps and release those that wait for nothing."""
     group.started_at = group.started_at or at
-    by_id = group.by_id
+    make_steps(run, group, steps)
+    link(group)
+    for node in group.children:
+        if not node.blockers and not node.always:
+            release(run, node, at)
+    check(run, group, at)
+
+
+def make_steps(run: Run, group: Node, steps: tuple[StepDef, ...]) -> None:
     for step in steps:
-        path = ids.child(group.path, step.id)
-        node = Node(path, step, group, mode_of(step))
-        by_id[step.id] = node
+        node = Node(ids.child(group.path, step.id), step, group, mode_of(step))
+        group.by_id[step.id] = node
         node.always = step.always and group.parent is None
         _add(run, group, node)
         if node.always:
             group.remaining -= 1  # counted apart: they start when the rest is over
             run.always_open += 1
             run.always.append(node)
-    for step in steps:
-        node = by_id[step.id]
-        for need in step.needs:
+
+
+def link(group: Node) -> None:
+    """Count for each step what it waits for, and note who waits for it."""
+    by_id = group.by_id
+    for node in group.children:
+        for need in node.step.needs:
             other = by_id[need]
             if other.always == node.always:
                 node.blockers += 1
                 other.followed_by(node)
-    for step in steps:
-        node = by_id[step.id]
-        if not node.blockers and not node.always:
-            release(run, node, at)
-    check(run, group, at)
 
 
 def open_items(run: Run, fan_out: Node, items: tuple[object, ...], digests: tuple[str, ...], at: int) -> None:

@@ -1,17 +1,25 @@
-"""Retrying a finished run: reset what failed and what is downstream of it, then derive the counters anew.
+"""Going on with another past: retrying what failed, and adopting an edited definition.
 
-The one place where work is O(steps); attempts and costs of earlier generations stay.
+Both reset some nodes and derive the counters anew: the one place where work is O(steps). Attempts and costs
+of earlier generations stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from heapq import heapify
 from typing import TYPE_CHECKING
 
 from aethermind.domain import progress
-from aethermind.domain.state import Node
+from aethermind.domain.state import LIVE, Node
+from aethermind.domain.workflow import WorkflowDef
 
 if TYPE_CHECKING:
     from aethermind.domain.run import Run
+
+
+WAITING = frozenset({"in_doubt", "waiting_answer", "waiting_budget", "retry_wait"})
+"""What these wait for decides when they go on; nothing here does."""
 
 
 def reopen(run: Run, targets: list[Node]) -> None:
@@ -33,6 +41,52 @@ def reopen(run: Run, targets: list[Node]) -> None:
     root.status = "running"
     root.failing = root.cancelled = False
     root.error = root.reason = root.finished_at = None
+
+
+def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> None:
+    """Put a new definition under the run. Steps of the root named in `kept` stay with all they have done;
+    what failed or was cancelled in them is reset. Everything else begins anew."""
+    root = run.root
+    before = root.by_id
+    root.children, root.by_id = [], {}
+    run.always = []
+    run.definition = definition
+    run.limited = frozenset(n for n, a in definition.agents.items() if a.max_concurrent)
+    for step_id, node in before.items():
+        if step_id not in kept:
+            _forget(run, node)
+    progress.make_steps(run, root, definition.steps)
+    for index, fresh in enumerate(root.children):
+        if fresh.step.id not in kept:
+            continue
+        node = before[fresh.step.id]
+        node.step, node.dependents, node.always = fresh.step, [], fresh.always
+        root.children[index] = root.by_id[fresh.step.id] = run.nodes[node.path] = node
+        if node.always:
+            run.always[run.always.index(fresh)] = node
+        if not node.over or node.status in {"failed", "cancelled"}:
+            _mend(run, node)
+    progress.link(root)
+    root.status = "running"
+    root.failing = root.cancelled = False
+    root.error = root.reason = root.finished_at = None
+    for node in run.always:
+        _reset(run, node, wholly=True)
+
+
+def _mend(run: Run, node: Node) -> None:
+    """Reset what failed or was cancelled in a kept step, and take what waits as it is."""
+    if node.mode == "leaf":
+        if node.over:
+            _reset(run, node)
+        return
+    if node.over:
+        _reset(run, node)
+        return
+    node.failing = node.cancelled = False
+    for inner in list(node.children):
+        if not inner.over or inner.status in {"failed", "cancelled"}:
+            _mend(run, inner)
 
 
 def _downstream(node: Node) -> list[Node]:
@@ -81,13 +135,22 @@ def recount(run: Run, at: int) -> None:
     run.ready.clear()
     run.todo.clear()
     run.stops.clear()
-    run.timers.clear()
     run.counts = {}
     run.root.live = 0
+    run.timers = [(n.due_at, path) for path, n in run.nodes.items() if n.due_at is not None]
+    heapify(run.timers)
     for node in run.nodes.values():
         node.live = 0
-        if node.mode == "leaf":
-            run.counts[node.status] = run.counts.get(node.status, 0) + 1
+    for node in run.nodes.values():
+        if node.mode != "leaf":
+            continue
+        if node.status == "ready":
+            node.status = "pending"  # it is released again below
+        run.counts[node.status] = run.counts.get(node.status, 0) + 1
+        up: Node | None = node if node.status in LIVE else None
+        while up is not None:
+            up.live += 1
+            up = up.parent
     run.always_open = sum(not n.over for n in run.always)
     _recount_in(run, run.root, at)
 
@@ -103,7 +166,7 @@ def _recount_in(run: Run, container: Node, at: int) -> None:
     container.waiting = []
     free = container.step.max_parallel if container.mode == "fan_out" else None
     for node in container.children:
-        if node.over or node.always:
+        if node.over or node.always or node.status in WAITING:
             continue
         if node.mode != "leaf" and node.status == "running":
             _recount_in(run, node, at)

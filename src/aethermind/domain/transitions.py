@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aethermind.domain import events as e
 from aethermind.domain import progress
 from aethermind.domain.errors import ErrorInfo, StateError
-from aethermind.domain.reopen import recount, reopen
+from aethermind.domain.reopen import adopt, recount, reopen
 from aethermind.domain.state import (
     AgentState,
     AttemptStatus,
@@ -40,14 +40,28 @@ def _created(run: Run, event: e.RunCreated, at: int) -> None:
     run.budget_micro_usd = event.budget_micro_usd
     run.limited = frozenset(n for n, a in event.definition.agents.items() if a.max_concurrent)
     progress.set_status(run, run.root, "running")
-    progress.open_group(run, run.root, event.definition.steps, at)
+    if not event.adopted:
+        progress.open_group(run, run.root, event.definition.steps, at)
+        return
+    progress.make_steps(run, run.root, event.definition.steps)
+    progress.link(run.root)
+    for step_id, output in event.adopted.items():
+        node = run.root.by_id[step_id]
+        node.output, node.reason = output, f"adopted from {event.forked_from}"
+        node.status = "succeeded"
+        node.started_at = node.finished_at = at
+    recount(run, at)
+
+
+def _go_on_after_the_end(run: Run) -> None:
+    run.finished = run.settled = run.error = run.error_step = run.finished_at = None
+    run.outputs = None
+    run.closing = run.cancelling = run.paused = False
 
 
 def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
     run.generation = event.generation
-    run.finished = run.settled = run.error = run.error_step = run.finished_at = None
-    run.outputs = None
-    run.closing = run.cancelling = run.paused = False
+    _go_on_after_the_end(run)
     reopen(run, [run.node(p) for p in event.steps])
     recount(run, at)
 
@@ -61,7 +75,12 @@ def _resumed(run: Run, event: e.RunResumed, at: int) -> None:
 
 
 def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
-    raise StateError("adopting an edited definition is not possible in this version")
+    if run.counts.get("running"):
+        raise StateError("an edited definition can't be adopted while steps are running")
+    run.generation += 1
+    _go_on_after_the_end(run)
+    adopt(run, event.definition, set(event.kept), at)
+    recount(run, at)
 
 
 def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> None:

@@ -69,6 +69,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     source_hash: str | None = None
     sim: dict[str, Json] = {}
     tags: dict[str, str] = {}
+    forked_from: str | None = None
+    adopted: dict[str, Json] = {}
 
 
 class Client(Protocol):
@@ -113,6 +115,38 @@ class Client(Protocol):
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Reopen a finished run from its failed steps (or from `steps`) and go on."""
+        ...
+
+    async def edited(self, run_id: str, definition: WorkflowDef) -> tuple[str, ...]:
+        """The root steps that the run would keep if it adopted this definition; nothing is changed."""
+        ...
+
+    async def resume_edited(
+        self,
+        run_id: str,
+        definition: WorkflowDef,
+        *,
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Adopt an edited definition and go on: what has not changed and was done stays done; the rest and
+        what is downstream of it runs. Raises `InvalidError` for a run that is being driven."""
+        ...
+
+    async def fork(
+        self,
+        run_id: str,
+        at: str,
+        *,
+        definition: WorkflowDef | None = None,
+        inputs: Mapping[str, Json] | None = None,
+        outputs: Mapping[str, Json] | None = None,
+        model: str | None = None,
+        budget_micro_usd: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """A new run that takes over what succeeded and is not downstream of step `at`, at no cost, and runs
+        the rest: with changed inputs, definition, model, or outputs of steps. Gives the new run's id."""
         ...
 
     async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aethermind import wire
 from aethermind.domain.errors import InvalidError
-from aethermind.domain.events import AnyEvent, Draft, RunCreated
+from aethermind.domain.events import AnyEvent, DefinitionAdopted, Draft, RunCreated
+from aethermind.domain.run import Run
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
-from aethermind.engine import inputs
+from aethermind.engine import adoption, inputs
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
 from aethermind.engine.feed import Feed
@@ -113,6 +114,8 @@ class Engine:
             source_hash=request.source_hash,
             sim=request.sim,
             tags=request.tags,
+            forked_from=request.forked_from,
+            adopted=request.adopted,
         )
         return await self.scheduler.submit(event, env=request.env, functions=self.functions)
 
@@ -123,6 +126,19 @@ class Engine:
             self._settled = True
             await self._children.settle()
         return await self.scheduler.resume(run_id, by=by, env=env or {}, functions=self.functions)
+
+    async def adopt(self, run: Run, definition: WorkflowDef, *, by: str, env: Mapping[str, str]) -> LiveRun:
+        """Put an edited definition under a run that nobody drives, and go on with it."""
+        for name in self._facts(definition)[1]:
+            if name not in run.created.models:
+                self.models.resolve(name, sim=run.created.simulated)
+        event = DefinitionAdopted(
+            definition=definition,
+            definition_hash=wire.digest(definition),
+            kept=adoption.kept(run.definition, definition),
+            by=by,
+        )
+        return await self.scheduler.reopen(run.id, lambda _run: [event], env=env, functions=self.functions)
 
     def _facts(self, definition: WorkflowDef) -> tuple[str, tuple[str, ...]]:
         """Its hash and the model names in it; remembered for definitions that are run again and again."""

@@ -20,7 +20,8 @@ from aethermind.domain.events import (
 from aethermind.domain.ids import SYSTEM, run_stream
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import FINISHED_RUN
-from aethermind.engine import questions
+from aethermind.domain.workflow import WorkflowDef
+from aethermind.engine import adoption, questions
 from aethermind.engine.client import FeedItem, RunRequest
 from aethermind.engine.engine import Engine
 from aethermind.engine.ports import ModelInfo
@@ -122,6 +123,58 @@ class LocalClient:
             return questions.answered(node, values, by, engine.schemas, engine.clock.now())
 
         await self._act(run_id, decide)
+
+    async def edited(self, run_id: str, definition: WorkflowDef) -> tuple[str, ...]:
+        return adoption.kept((await self.run(run_id)).definition, definition)
+
+    async def resume_edited(
+        self,
+        run_id: str,
+        definition: WorkflowDef,
+        *,
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        engine = self._own()
+        run = await self.run(run_id)
+        if run_id in engine.scheduler.live:
+            raise InvalidError(f"run {run_id} is being driven", hint="cancel it or let it end first")
+        await engine.adopt(run, definition, by=by, env=env or {})
+
+    async def fork(
+        self,
+        run_id: str,
+        at: str,
+        *,
+        definition: WorkflowDef | None = None,
+        inputs: Mapping[str, Json] | None = None,
+        outputs: Mapping[str, Json] | None = None,
+        model: str | None = None,
+        budget_micro_usd: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        engine = self._own()
+        run = await self.run(run_id)
+        wanted = definition or run.definition
+        created = run.created
+        request = RunRequest(
+            definition=wanted,
+            inputs={**created.inputs, **(inputs or {})},
+            submitter=created.submitter,
+            env=env or {},
+            priority=created.priority,
+            simulated=created.simulated,
+            model=model,
+            budget_micro_usd=budget_micro_usd,
+            limit=created.limit,
+            source=created.source,
+            source_hash=created.source_hash,
+            sim=created.sim,
+            tags=created.tags,
+            forked_from=run_id,
+            adopted=adoption.adopted(run, wanted, at, outputs or {}),
+        )
+        return (await engine.start(request)).run.id
 
     async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
         await self._act(run_id, lambda _run: [BudgetRaised(scope="run", micro_usd=micro_usd, by=by)])

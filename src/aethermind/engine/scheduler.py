@@ -119,8 +119,11 @@ class Scheduler:
         env: Mapping[str, str],
         functions: Mapping[str, StepFunction],
     ) -> LiveRun:
-        """Append what `decide` gives to a *finished* run's stream and drive it again."""
+        """Record what `decide` gives about a run that nobody drives, and drive it from there. Attempts that
+        were under way when its process died are recorded as lost first."""
         live = LiveRun(await self._fold(run_id), env=env, functions=functions)
+        if lost := [e for n in live.run.nodes.values() if _was_running(n) for e in _lost_events(n)]:
+            live.inbox.append(Note(tuple(lost)))
         await self.act(live, decide, start=True)
         return live
 
