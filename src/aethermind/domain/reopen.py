@@ -165,6 +165,8 @@ def _recount_in(run: Run, container: Node, at: int) -> None:
             )
     container.waiting = []
     free = container.step.max_parallel if container.mode == "fan_out" else None
+    if free is not None:
+        free -= sum(n.status in WAITING or n.status == "running" for n in container.children)
     for node in container.children:
         if node.over or node.always or node.status in WAITING:
             continue
@@ -175,6 +177,6 @@ def _recount_in(run: Run, container: Node, at: int) -> None:
                 container.waiting.insert(0, node)
                 continue
             progress.release(run, node, at)
-        if free is not None:
-            free -= 1
+            if free is not None:
+                free -= 1
     progress.check(run, container, at)
