@@ -96,18 +96,25 @@ class Terminal:
 
         return self.until(look, seconds=seconds, what=" ".join(words))
 
+    def press(self, keys: str, look: Callable[[], T | None], *, what: str = "") -> T:
+        """Type this, again after a second if there is nothing yet: what comes up by itself, a card at a run's
+        end, does not hear keys that were typed for what was there before.
+        """
+        typed = -1.0
+
+        def again() -> T | None:
+            nonlocal typed
+            found = look()
+            if not found and time.monotonic() - typed > 1 and self.process.poll() is None:
+                typed = time.monotonic()
+                self.type(keys)
+            return found
+
+        return self.until(again, what=what)
+
     def leave(self) -> int:
-        """Press q until the program has gone (a card that just came up does not hear it); its exit code."""
-
-        def gone() -> bool:
-            if self.process.poll() is None:
-                self.type("q")
-                end = time.monotonic() + 1
-                while time.monotonic() < end and self.process.poll() is None:
-                    self.read(0.02)
-            return self.process.poll() is not None
-
-        self.until(gone, what="the end")
+        """Press q; the exit code."""
+        self.press("q", lambda: self.process.poll() is not None, what="the end")
         return self.process.returncode
 
     def signal(self, number: signal.Signals) -> None:
