@@ -96,3 +96,14 @@ def test_any_folding_leaves_every_other_line(value: Any, data: st.DataObject) ->
         path = data.draw(st.sampled_from(foldable))
         tree.toggle(path)
         assert {t.path for t in tree.lines} == {p for p in before if p[: len(path)] != path or p == path}
+
+
+@given(VALUES, st.data())
+def test_a_toggle_changes_what_a_new_tree_would(value: Any, data: st.DataObject) -> None:
+    tree = JsonTree(value)
+    for _ in range(4):
+        foldable = [t.path for t in tree.lines if t.foldable]
+        if not foldable:
+            return
+        tree.toggle(data.draw(st.sampled_from(foldable)))
+        assert tree.lines == list(tree._lines())

@@ -38,7 +38,13 @@ async def answer(context: Context, argument: str) -> None:
         if values is None:
             return
         await context.engine.ask(partial(_send, run_id=run_id, path=path, values=values, by=by(context)))
-        context.toast(f"{path}: {', '.join(map(str, values.values()))}")
+        context.toast(f"{path}: {_told(values)}")
+
+
+def _told(values: dict[str, Any]) -> str:
+    if set(values) == {"approved"}:
+        return "approved" if values["approved"] else "rejected"
+    return ", ".join(map(str, values.values()))
 
 
 async def _send(client: Client, *, run_id: str, path: str, values: dict[str, Any], by: str) -> None:

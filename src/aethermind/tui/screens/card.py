@@ -175,7 +175,8 @@ def _cost(run: Run, glyphs: Glyphs) -> Line:
     spans = [Span(fmt.usd(tally.cost, unknown=glyphs.dash), "strong")]
     if run.created.simulated:
         spans.append(Span(" sim, nothing was spent", "warn"))
-    spans.append(Span(f"   {fmt.short(tally.usage.total_tokens)} tokens in {tally.calls} calls", ""))
+    calls = f"{tally.calls} call{'s' if tally.calls != 1 else ''}"
+    spans.append(Span(f"   {fmt.short(tally.usage.total_tokens)} tokens in {calls}"))
     if tally.unpriced:
         spans.append(Span(f"   {tally.unpriced} unpriced", "warn"))
     if run.budget_micro_usd is not None:

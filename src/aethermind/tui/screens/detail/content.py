@@ -29,6 +29,8 @@ from aethermind.tui.screens.detail.timeline import TONE, Stop, entries, find
 from aethermind.tui.screens.detail.usage import usage_lines
 
 Json = Any
+MOST_STEPS = 500
+"""Lines of the list of steps: it is made anew with each frame."""
 Written = Sequence[tuple[int, str, str]]
 """What a child process wrote while it ran: (attempt, `stdout` or `stderr`, line)."""
 Section = Literal[
@@ -333,7 +335,7 @@ def error_lines(error: ErrorInfo) -> list[Line]:
 
 
 def _steps(run: Run, node: Node, now: int, width: int, glyphs: Glyphs) -> Iterable[Line]:
-    for inner in node.children:
+    for inner in node.children[:MOST_STEPS]:
         end = inner.finished_at or now
         took = fmt.duration(end - inner.started_at, live=not inner.over) if inner.started_at else ""
         cost = fmt.usd(inner.tally.cost) if inner.tally is not None else ""
@@ -349,6 +351,8 @@ def _steps(run: Run, node: Node, now: int, width: int, glyphs: Glyphs) -> Iterab
             Span("  " + tried, "warn"),
             Span("  " + clean_line(why), "bad" if inner.error is not None else "dim"),
         )
+    if len(node.children) > MOST_STEPS:
+        yield (Span(f"{len(node.children) - MOST_STEPS:,} more: the trace has them all", "dim"),)
 
 
 # --- JSON ----------------------------------------------------------------------------------------

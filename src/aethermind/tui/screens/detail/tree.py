@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from aethermind.infra.sanitize import clean
 from aethermind.tui.glyphs import UNICODE, Glyphs
-from aethermind.tui.screens.detail.lines import TAB, Line, Span
+from aethermind.tui.screens.detail.lines import Line, Span
 
 Json = Any
 Path = tuple[str | int, ...]
 
 LONG = 2_000
 """Longer strings are shown shortened; they can be copied whole."""
+MOST = 10_000
+"""Lines that unfolding everything may make."""
 DEEP = 64
 """Nothing deeper is shown."""
 
@@ -45,8 +48,23 @@ class JsonTree:
         self.lines: list[TreeLine] = list(self._lines())
 
     def toggle(self, path: Path) -> None:
+        """Fold or unfold one container; only its own lines are made anew."""
         self.folded.symmetric_difference_update({path})
-        self.lines = list(self._lines())
+        begin = next(n for n, tree_line in enumerate(self.lines) if tree_line.path == path)
+        end = begin + 1
+        while end < len(self.lines) and self.lines[end].path[: len(path)] == path:
+            end += 1
+        head, comma = self._around(path)
+        self.lines[begin:end] = self._value(self.at(path), path, len(path), head=head, comma=comma)
+
+    def _around(self, path: Path) -> tuple[Line, str]:
+        """What stands before and after the value of this path."""
+        if not path:
+            return (), ""
+        outer, key = self.at(path[:-1]), path[-1]
+        if isinstance(outer, dict):
+            return _label(str(key)), "" if next(reversed(outer)) == key else ","
+        return (), "" if key == len(outer) - 1 else ","
 
     def fold_all(self) -> None:
         """Only the outermost container stays open."""
@@ -54,7 +72,9 @@ class JsonTree:
         self.lines = list(self._lines())
 
     def unfold_all(self) -> None:
+        """Everything, as far as that is not too much to look at."""
         self.folded.clear()
+        self._fit(MOST)
         self.lines = list(self._lines())
 
     def at(self, path: Path) -> Json:
@@ -65,14 +85,18 @@ class JsonTree:
 
     def _fit(self, limit: int) -> None:
         """Fold the deepest levels until about `limit` lines are left."""
+        levels: dict[int, list[Path]] = {}
         sizes: dict[int, int] = {}
         for path, value in _containers(self.value):
-            sizes[len(path)] = sizes.get(len(path), 0) + len(value) + 2
+            depth = len(path)
+            sizes[depth] = sizes.get(depth, 0) + len(value) + 2
+            levels.setdefault(depth, []).append(path)
         shown = 0
         for depth in sorted(sizes):
             shown += sizes[depth]
             if shown > limit and depth:
-                self.folded.update(p for p, _ in _containers(self.value) if len(p) >= depth)
+                for deeper in range(depth, max(sizes) + 1):
+                    self.folded.update(levels[deeper])
                 return
 
     def _lines(self) -> Iterable[TreeLine]:
@@ -101,7 +125,7 @@ class JsonTree:
         items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         for number, (key, inner) in enumerate(items):
             following = "," if number + 1 < len(items) else ""
-            label: Line = (Span(quoted(key), "key"), Span(": ", "dim")) if isinstance(value, dict) else ()
+            label = _label(str(key)) if isinstance(value, dict) else ()
             yield from self._value(inner, (*path, key), depth + 1, head=label, comma=following)
         yield TreeLine((pad, Span("  "), Span(closing + comma, "dim")), path, False)
 
@@ -125,8 +149,12 @@ def scalar(value: Json, ellipsis: str = "…") -> Line:
             return (Span(json.dumps(value, ensure_ascii=False), "dim"),)
 
 
+def _label(key: str) -> Line:
+    return (Span(quoted(key), "key"), Span(": ", "dim"))
+
+
 def quoted(text: str) -> str:
-    return clean(json.dumps(text, ensure_ascii=False)).expandtabs(TAB)
+    return clean(encode_basestring(text))
 
 
 def _containers(value: Json, path: Path = ()) -> Iterable[tuple[Path, Json]]:
@@ -137,4 +165,4 @@ def _containers(value: Json, path: Path = ()) -> Iterable[tuple[Path, Json]]:
             continue
         yield here, found
         items = found.items() if isinstance(found, dict) else enumerate(found)
-        stack.extend(((*here, key), inner) for key, inner in items)
+        stack.extend(((*here, key), inner) for key, inner in items if isinstance(inner, dict | list))
