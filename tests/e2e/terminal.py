@@ -46,6 +46,7 @@ class Terminal:
         self.raw = bytearray()
         """All bytes that the program has written to the terminal and that were read."""
         self._master = master
+        self.modes_before = termios.tcgetattr(master)
         self._screen = pyte.Screen(columns, lines)
         self._feed = pyte.ByteStream(self._screen).feed
         self._cut = b""
@@ -96,6 +97,14 @@ class Terminal:
 
         return self.until(look, seconds=seconds, what=" ".join(words))
 
+    def is_restored(self) -> bool:
+        """Whether the program has left the terminal as it was: echo, lines, screen, cursor, mouse, paste."""
+        switched = dict(re.findall(rb"\x1b\[\?(1049|25|7|1000|1003|1006|1004|2004)([hl])", bytes(self.raw)))
+        usual = {b"25": b"h", b"7": b"h"}
+        return self.modes_before == termios.tcgetattr(self._master) and all(
+            state == usual.get(mode, b"l") for mode, state in switched.items()
+        )
+
     def press(self, keys: str, look: Callable[[], T | None], *, what: str = "") -> T:
         """Type this, again after a second if there is nothing yet: what comes up by itself, a card at a run's
         end, does not hear keys that were typed for what was there before.
@@ -115,7 +124,7 @@ class Terminal:
     def leave(self) -> int:
         """Press q; the exit code."""
         self.press("q", lambda: self.process.poll() is not None, what="the end")
-        return self.process.returncode
+        return self.end()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
