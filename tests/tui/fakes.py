@@ -14,6 +14,7 @@ from aethermind.domain import events as e
 from aethermind.domain import ids
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run, fold
+from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, FeedItem, RunRequest
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (

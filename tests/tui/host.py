@@ -23,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
+from aethermind.engine.hosting import SWITCH_INTERVAL  # noqa: E402 - the path has to be set first
 from aethermind.tui.app import AethermindApp  # noqa: E402 - the path has to be set first
 from aethermind.tui.context import Settings, StartIntent  # noqa: E402 - the same
 from aethermind.tui.driver import PatientDriver, Writer  # noqa: E402 - the same
@@ -40,6 +41,7 @@ class BusyEngine(FakeEngine):
         self.made = 0
         self.rate = 0
         self.lock = threading.Lock()
+        sys.setswitchinterval(SWITCH_INTERVAL)  # as the real one does
         threading.Thread(target=self._work, daemon=True).start()
 
     def subscribe(self, **given: Any) -> FakeSubscription:

@@ -27,6 +27,7 @@ from aethermind.tui.context import Context, Engine, Settings, Severity, StartInt
 from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
 from aethermind.tui.keymap import Keymap, build, report
+from aethermind.tui.paint import tight
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.themes import Palette
 
@@ -222,7 +223,7 @@ class AethermindApp(App[int], inherit_bindings=False):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if self._held and renderable is not None:
             self._lost_frame = True  # already taken off the list of what is to be painted
-        super()._display(screen, renderable)
+        super()._display(screen, tight(renderable))
 
     # --- looks ---------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from textual.app import App
@@ -27,7 +28,7 @@ def _times_are_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def app_of(**settings: object) -> App[int]:
+def app_of(**settings: Any) -> App[int]:
     """Three runs; the first one lives, streams, and has its papers unfolded."""
     finished = research(until="end", run_id="r_8f20", seq=2_000, at=T0 - 7_200_000, simulated=True)
     return make(research(), failed(seq=1_000), finished, **settings)

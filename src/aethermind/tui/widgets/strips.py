@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from aethermind.infra.sanitize import clean_line, is_clean_line
@@ -29,17 +30,40 @@ def to_strip(
     if used > width:
         kept = cut(kept, width, ellipsis=ellipsis)
         used = cells_width(kept)
-    style = palette.style
-    segments = [Segment(text, style(name, under)) for text, name in kept]
     if used < width:
-        segments.append(Segment(" " * (width - used), style("", under)))
+        kept.append((" " * (width - used), ""))
+    segments = _segments(kept, palette, under)
     if edges is None:
         return Strip(segments, width)
     return Strip([edges[0], *segments, edges[1]], width + 2)
 
 
+def _segments(cells: Iterable[Cell], palette: Palette, under: str) -> list[Segment]:
+    """Blanks join what stands before them where nobody can see it: each change of style is some forty bytes
+    on the line.
+    """
+    style = palette.style
+    segments: list[Segment] = []
+    last: Style | None = None
+    for text, name in cells:
+        look = style(name, under)
+        if last is not None and (
+            look is last or (text.isspace() and look.bgcolor == last.bgcolor and not _marks(look, last))
+        ):
+            segments[-1] = Segment(segments[-1].text + text, last)
+            continue
+        segments.append(Segment(text, look))
+        last = look
+    return segments
+
+
+def _marks(*looks: Style) -> bool:
+    """Whether one of them shows on a blank too."""
+    return any(look.underline or look.reverse for look in looks)
+
+
 def difference(old: Strip, new: Strip) -> tuple[int, int] | None:
-    """Columns (from, to) that differ, in whole segments; None if nothing does."""
+    """Columns (from, to) that differ; None if nothing does."""
     before, after = old._segments, new._segments  # noqa: SLF001 - iterating a Strip copies it
     if before is after:
         return None
@@ -52,9 +76,30 @@ def difference(old: Strip, new: Strip) -> tuple[int, int] | None:
     tail = 0
     while tail < most - head and _same(before[-1 - tail], after[-1 - tail]):
         tail += 1
-    start = sum(width_of(segment.text) for segment in after[:head])
-    end = new.cell_length - (sum(width_of(segment.text) for segment in after[-tail:]) if tail else 0)
+    start = sum([width_of(segment.text) for segment in after[:head]])
+    end = new.cell_length - sum([width_of(segment.text) for segment in after[len(after) - tail :]])
+    end = max(end, start)
+    if head < len(after) - tail and head < len(before) - tail:
+        start += _common(before[head], after[head], end - start)
+        end -= _common(before[-1 - tail], after[-1 - tail], end - start, backward=True)
+    if start >= end:  # a segment of the old one is gone, and what is left is as it was
+        return None
     return start, end
+
+
+def _common(one: Segment, other: Segment, most: int, *, backward: bool = False) -> int:
+    """How many cells at the beginning (or end) of two segments are the same."""
+    text, against = one.text, other.text
+    if one.style is not other.style or not (text.isascii() and against.isascii()):
+        return 0
+    if backward:
+        text, against = text[::-1], against[::-1]
+    count = 0
+    for a, b in zip(text, against, strict=False):
+        if a != b or count >= most:
+            break
+        count += 1
+    return count
 
 
 def _same(one: Segment, other: Segment) -> bool:
