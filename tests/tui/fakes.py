@@ -216,6 +216,23 @@ class FakeClient:
     async def answer(self, run_id: str, step: str, values: Mapping[str, Any], *, by: str = "") -> None:
         self._note("answer", run_id, step, dict(values))
 
+    async def edited(self, run_id: str, definition: WorkflowDef) -> tuple[str, ...]:
+        return ()
+
+    async def resume_edited(
+        self,
+        run_id: str,
+        definition: WorkflowDef,
+        *,
+        by: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._note("resume_edited", run_id)
+
+    async def fork(self, run_id: str, at: str, **given: Any) -> str:
+        self._note("fork", run_id, at, given)
+        return await self.find_run("last")
+
     async def wait(self, run_id: str) -> Run:
         return await self.run(run_id)
 
