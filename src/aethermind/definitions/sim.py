@@ -8,6 +8,7 @@
       sections: {replies: [first, second], errors_at: {"sections[1]": [timeout]}}
       polish/judge: [{score: 5}, {score: 9}]
       publish: a plain text
+      summary: {reply: as recorded, prompt_digest: "0f1e…"}     # for this prompt alone: `export --sim`
 
 Steps are named by id, by path (`polish/judge`) or by instance (`sections[2]`, `polish#2/judge`). A mapping
 with any key that is not listed here is a JSON reply itself. The simulated provider reads the same data.
@@ -23,7 +24,16 @@ from aethermind.definitions.reading import duration
 from aethermind.domain.ids import static_id, static_path
 
 RUN_KEYS = ("steps", "seed", "delay", "tokens_per_second")
-STEP_KEYS = ("reply", "replies", "delay", "tokens_per_second", "errors", "errors_at", "usage")
+STEP_KEYS = (
+    "reply",
+    "replies",
+    "prompt_digest",
+    "delay",
+    "tokens_per_second",
+    "errors",
+    "errors_at",
+    "usage",
+)
 USAGE_KEYS = (
     "input_tokens",
     "cached_input_tokens",
@@ -85,6 +95,7 @@ def check_entry(node: Node) -> None:
     replies = node.entries.get("replies")
     if replies is not None and (not isinstance(replies, Seq) or not replies.items):
         raise error(replies, "`replies` should be a list with at least one reply")
+    _check_digests(node, replies)
     _check_pace(node)
     _check_errors(node.entries.get("errors"), "errors")
     at = node.entries.get("errors_at")
@@ -96,6 +107,23 @@ def check_entry(node: Node) -> None:
         for name, errors in at.entries.items():
             _check_errors(errors, name)
     _check_usage(node.entries.get("usage"))
+
+
+def _check_digests(node: Map, replies: Node | None) -> None:
+    """`prompt_digest`: a text beside `reply`, a list of as many beside `replies`."""
+    known = node.entries.get("prompt_digest")
+    if known is None:
+        return
+    if isinstance(replies, Seq):
+        texts = known.items if isinstance(known, Seq) else []
+        if len(texts) != len(replies.items) or not all(map(_is_text, texts)):
+            raise error(known, "`prompt_digest` should be a list of texts, one for each of `replies`")
+    elif not _is_text(known) or "reply" not in node.entries:
+        raise error(known, "`prompt_digest` should be a text beside `reply`, or a list beside `replies`")
+
+
+def _is_text(node: Node) -> bool:
+    return isinstance(node, Scalar) and isinstance(node.value, str)
 
 
 def _check_pace(node: Map) -> None:

@@ -9,7 +9,7 @@ from aethermind.domain.errors import InvalidError
 from aethermind.domain.events import AnyEvent, DefinitionAdopted, Draft, RunCreated
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
-from aethermind.engine import adoption, inputs
+from aethermind.engine import adoption, inputs, provenance
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
 from aethermind.engine.feed import Feed
@@ -90,6 +90,7 @@ class Engine:
     async def start(self, request: RunRequest) -> LiveRun:
         """Check the request, record the run, drive it. Raises `InvalidError` for what can't be run."""
         definition = request.definition
+        await provenance.check(self.store, request.forked_from or "", request.tags)
         settled = inputs.settle(definition, request.inputs, self.schemas)
         definition_hash, names = self._facts(definition)
         models = self._resolve(names, request)

@@ -29,6 +29,7 @@ from aethermind.domain.events import (
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.state import FINISHED_RUN, Node
+from aethermind.engine import provenance
 from aethermind.engine.admission import Admission
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.feed import Feed
@@ -102,6 +103,7 @@ class Scheduler:
         run = await self._fold(run_id)
         if run.finished is not None:
             return None
+        await provenance.check(self._store, run_id, run.created.tags)
         if (known := self.live.get(run_id)) is not None:  # somebody was faster
             return known
         live = LiveRun(run, env=env, functions=functions)
@@ -122,6 +124,7 @@ class Scheduler:
         """Record what `decide` gives about a run that nobody drives, and drive it from there. Attempts that
         were under way when its process died are recorded as lost first."""
         live = LiveRun(await self._fold(run_id), env=env, functions=functions)
+        await provenance.check(self._store, run_id, live.run.created.tags)
         if lost := [e for n in live.run.nodes.values() if _was_running(n) for e in _lost_events(n)]:
             live.inbox.append(Note(tuple(lost)))
         await self.act(live, decide, start=True)

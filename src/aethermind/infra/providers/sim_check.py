@@ -68,6 +68,7 @@ def _entry(place: str, entry: object) -> Iterator[str]:
         yield f"{place}: reply and replies exclude each other"
     if "replies" in entry and (not isinstance(entry["replies"], list) or not entry["replies"]):
         yield f"{place}.replies: a list with at least one reply is wanted"
+    yield from _digests(place, entry)
     yield from _errors(f"{place}.errors", entry.get("errors"))
     at = entry.get("errors_at")
     if at is not None and not isinstance(at, Mapping):
@@ -76,6 +77,21 @@ def _entry(place: str, entry: object) -> Iterator[str]:
         for name, errors in at.items():
             yield from _errors(f"{place}.errors_at.{name}", errors)
     yield from _usage(f"{place}.usage", entry.get("usage"))
+
+
+def _digests(place: str, entry: Mapping[Any, Any]) -> Iterator[str]:
+    if "prompt_digest" not in entry:
+        return
+    known, replies = entry["prompt_digest"], entry.get("replies")
+    if isinstance(replies, list):
+        if not isinstance(known, list) or len(known) != len(replies) or not all(map(_text, known)):
+            yield f"{place}.prompt_digest: a list of texts is wanted, one for each of `replies`"
+    elif "reply" not in entry or not _text(known):
+        yield f"{place}.prompt_digest: a text beside `reply`, or a list beside `replies`, is wanted"
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _pace(prefix: str, data: Mapping[Any, Any]) -> Iterator[str]:

@@ -17,6 +17,9 @@ Rules
 - Which reply of a list: the index of the innermost instance in the path (`sections[3]` → the fourth,
   `polish#2/judge` → the second); for a step without instances, the order of its calls, where attempts that
   failed by script do not count. The last reply is repeated.
+- With `prompt_digest` (one of `reply`, or a list of them, one for each of `replies`) a reply is given only to
+  the prompt it was recorded for, whatever its place in the order; any other prompt is refused. `export --sim`
+  writes such scripts.
 - `errors` are taken by attempt: the first attempt gets the first. In fan-outs and loops that holds for each
   instance; `errors_at` names the instances that are meant instead. `null` is no error.
 - All of this is a function of the request: the provider remembers nothing that a resume would lose.
@@ -32,9 +35,20 @@ from typing import Any
 from aethermind.domain.ids import static_id, static_path
 from aethermind.engine.ports import ChatRequest
 from aethermind.infra.providers.durations import parse_ms
+from aethermind.infra.secrets import redact
+from aethermind.wire import digest
 
 RUN_KEYS = ("steps", "seed", "tokens_per_second", "delay")
-STEP_KEYS = ("reply", "replies", "delay", "tokens_per_second", "errors", "errors_at", "usage")
+STEP_KEYS = (
+    "reply",
+    "replies",
+    "prompt_digest",
+    "delay",
+    "tokens_per_second",
+    "errors",
+    "errors_at",
+    "usage",
+)
 USAGE_KEYS = (
     "input_tokens",
     "cached_input_tokens",
@@ -55,6 +69,8 @@ class Turn:
 
     scripted: bool = False
     reply: Any = None
+    changed: bool = False
+    """The reply was recorded for another prompt."""
     error: SimError = None
     delay_ms: int | None = None
     tokens_per_second: float | None = None
@@ -134,6 +150,8 @@ def _scripted(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Tur
     turn = replace(_paced(turn, entry), error=error_of(entry, context.step, context.attempt))
     if "usage" in entry:
         turn = replace(turn, usage=entry["usage"], no_usage=entry["usage"] is None)
+    if "prompt_digest" in entry:
+        return _recorded(turn, entry, request)
     if "reply" in entry:
         return replace(turn, scripted=True, reply=entry["reply"])
     replies = entry.get("replies")
@@ -141,6 +159,27 @@ def _scripted(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Tur
         index = reply_index(entry, context.step, context.attempt, context.call)
         return replace(turn, scripted=True, reply=replies[min(index, len(replies) - 1)])
     return turn
+
+
+def _recorded(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Turn:
+    """The reply to exactly this prompt; of several, that of this attempt."""
+    known = entry["prompt_digest"]
+    pairs = (
+        zip(known, entry.get("replies") or (), strict=False)
+        if isinstance(known, Sequence) and not isinstance(known, str)
+        else [(known, entry.get("reply"))]
+    )
+    asked = prompt_digest(request.instructions, [(m.role, m.content) for m in request.messages])
+    fitting = [reply for digest_, reply in pairs if digest_ == asked]
+    if not fitting:
+        return replace(turn, changed=True)
+    return replace(turn, scripted=True, reply=fitting[min(request.context.attempt, len(fitting)) - 1])
+
+
+def prompt_digest(system: str, messages: Sequence[tuple[str, str]]) -> str:
+    """What a recorded reply is an answer to: instructions and messages, as (role, text), without secrets (a
+    recorded text holds none, so neither does what is made of it)."""
+    return digest([redact(system), [[role, redact(text)] for role, text in messages]])
 
 
 def _paced(turn: Turn, layer: Mapping[str, Any]) -> Turn:

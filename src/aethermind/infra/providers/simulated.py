@@ -69,6 +69,14 @@ class SimulatedProvider:
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         require_settings("sim", request, _PEER)
         turn = turn_of(request)
+        if turn.changed:
+            step = request.context.step
+            raise failure(
+                _PEER,
+                "bad_request",
+                f"no recorded reply fits step {step}: its prompt has changed since it was recorded",
+                hint="record it again (aethermind export RUN --sim), or take its prompt_digest out",
+            )
         delay = self._delay_ms if turn.delay_ms is None else turn.delay_ms
         await self._sleep(delay / 1_000)
         text, cut = self._answer(request, turn)

@@ -24,8 +24,8 @@ from aethermind.domain.errors import AethermindError, NotFoundError
 from aethermind.infra.stores import flush
 from aethermind.infra.stores.database import connect_reader, explain, migrate
 from aethermind.infra.stores.lease import Lease
+from aethermind.infra.stores.snapshot import copy
 from aethermind.infra.stores.statements import blocks
-from aethermind.infra.stores.upkeep import copy
 
 SQL = blocks("upkeep.sql")
 SHOWN = 10

@@ -1,4 +1,4 @@
-"""Upkeep of the database file: rebuild, backup, prune; `inspection` checks it. Synchronous, for commands.
+"""Upkeep of the database file: check, rebuild, backup, prune. Synchronous, for commands.
 
 Rules
 - What writes holds the lease, so no engine runs beside it; what only reads works beside any engine.
@@ -21,7 +21,9 @@ import msgspec
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError, StoreError
 from aethermind.infra.stores import flush
 from aethermind.infra.stores.database import connect, connect_reader, explain, transaction
+from aethermind.infra.stores.inspection import Health, check
 from aethermind.infra.stores.lease import Lease
+from aethermind.infra.stores.snapshot import copy
 from aethermind.infra.stores.statements import blocks
 
 SQL = blocks("upkeep.sql")
@@ -74,6 +76,10 @@ class Upkeep:
 
     def __init__(self, database: Path) -> None:
         self.database = database
+
+    def check(self) -> Health:
+        """What is wrong with it, found on a copy; also beside a living engine."""
+        return check(self.database)
 
     def rebuild(self) -> list[Rebuilt]:
         """Make every projection anew from the log. Raises `BusyError` if an engine runs, `StoreError`."""
@@ -181,12 +187,6 @@ class Upkeep:
     def _size(self) -> int:
         path = self.database
         return sum(p.stat().st_size for p in (path, path.with_name(f"{path.name}-wal")) if p.exists())
-
-
-def copy(source: sqlite3.Connection, target: Path) -> None:
-    """All pages in one step, so that the copy is of one moment; whoever writes meanwhile is not held up."""
-    with contextlib.closing(sqlite3.connect(target)) as into:
-        source.backup(into, pages=-1)
 
 
 def _chosen(db: sqlite3.Connection, before: int) -> Pruned:

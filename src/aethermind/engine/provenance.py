@@ -1,0 +1,34 @@
+"""Runs that were recorded elsewhere and came in as a bundle: their events are somebody else's word.
+
+Such a run may name any command, and folding it is harmless, but driving it would start programs and spend
+money here. So nobody drives it, forks it or retries it before the bundle is trusted: by its digest, as a
+file is, and recorded as any trust is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aethermind.domain.errors import DeniedError
+from aethermind.engine.ports import EventStore
+
+IMPORTED = "imported"
+"""The tag of a run that came out of a bundle: the digest of its events."""
+IMPORTED_FROM = "imported_from"
+"""The tag that holds the id it had where it ran."""
+
+
+def trust_of(tags: Mapping[str, str]) -> tuple[str, str] | None:
+    """Path and hash under which this run's bundle is trusted; None for a run of this database."""
+    digest = tags.get(IMPORTED)
+    return None if digest is None else (f"bundle:{tags.get(IMPORTED_FROM, '')}", digest)
+
+
+async def check(store: EventStore, run_id: str, tags: Mapping[str, str]) -> None:
+    """Raise `DeniedError` if this run came from elsewhere and nobody has said that it may go on here."""
+    wanted = trust_of(tags)
+    if wanted is not None and not await store.trusted(*wanted):
+        raise DeniedError(
+            f"run {run_id} was imported: to go on with it starts its programs and calls its models here",
+            hint=f"aethermind resume {run_id} --yes",
+        )

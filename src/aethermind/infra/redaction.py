@@ -1,0 +1,151 @@
+"""Recorded events without secrets, for whoever may see them.
+
+Rules
+- Every text is looked through, wherever it stands, but for the fields that a replay lives on
+  (`STRUCTURE`): paths of steps, names of agents and models, kinds, hashes. A field that is new is looked
+  through, until it is named here.
+- Of JSON values the names under which secrets are kept (`password`, `api_key`) are enough: the text below
+  them goes, whatever it looks like. A text that is a whole JSON document is not taken apart.
+- Numbers are never touched, and lists keep their length, so what is folded from the events is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from aethermind.domain.events import Recorded
+from aethermind.infra.secrets import MASK
+
+Json = Any
+
+STRUCTURE = frozenset(
+    {
+        # of events
+        "about",
+        "agent",
+        "definition_hash",
+        "digests",
+        "finish",
+        "forked_from",
+        "key",
+        "kept",
+        "kind",
+        "level",
+        "model",
+        "models",
+        "policy",
+        "provider",
+        "resolution",
+        "response_id",
+        "response_model",
+        "scope",
+        "source_hash",
+        "step",
+        "steps",
+        "tool",
+        "tool_call_id",
+        "workflow",
+        # of the submitter: names of variables, never their values
+        "env_names",
+        "origin",
+        # of definitions
+        "depends_on",
+        "id",
+        "name",
+        "on_error",
+        "on_exceed",
+        "on_in_doubt",
+        "on_timeout",
+        "references",
+        "target",
+        "unpriced",
+    }
+)
+"""Fields of records (not keys of JSON values) that are left as they are, unless records are in them."""
+
+SECRET_NAMES = re.compile(
+    r"(?:.*[_-])?(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|authorization|access[_-]?token|refresh[_-]?token|auth[_-]?token|client[_-]?secret)\Z",
+    re.IGNORECASE,
+)
+
+HARMLESS = re.compile(rf"(?:|\$[A-Za-z_]\w*|{re.escape(MASK)})\Z")
+"""Nothing, the name of a variable, or what was redacted before."""
+
+Redact = Callable[[str], str]
+
+
+class Redaction:
+    """One pass over the events of a run. `count`: texts that were changed."""
+
+    def __init__(self, redact: Redact) -> None:
+        self._redact = redact
+        self.count = 0
+
+    def recorded(self, item: Recorded) -> Recorded:
+        event = self._record(item.event)
+        return item if event is item.event else msgspec.structs.replace(item, event=event)
+
+    def _record(self, record: Any) -> Any:
+        changed = {}
+        for name in record.__struct_fields__:
+            value = getattr(record, name)
+            found = self._field(name, value)
+            if found is not value:
+                changed[name] = found
+        return msgspec.structs.replace(record, **changed) if changed else record
+
+    def _field(self, name: str, value: Any) -> Any:
+        match value:
+            case msgspec.Struct():
+                return self._record(value)
+            case tuple() | list() if any(isinstance(part, msgspec.Struct) for part in value):
+                return self._rebuilt(value, [self._record(part) for part in value])
+            case dict() if any(isinstance(part, msgspec.Struct) for part in value.values()):
+                return self._mapped(value, {key: self._record(part) for key, part in value.items()})
+            case _ if name in STRUCTURE:
+                return value
+            case dict():  # a map by names of inputs, outputs, steps: those are structure, too
+                return self._mapped(value, {key: self._below(key, part) for key, part in value.items()})
+            case _:
+                return self.value(value)
+
+    def value(self, value: Json) -> Json:
+        """A JSON value, keys included."""
+        match value:
+            case str():
+                return self._text(value)
+            case dict():
+                found = {self._text(key): self._below(key, part) for key, part in value.items()}
+                # Two secrets as keys of one object are one key afterwards: then the second is dropped.
+                return self._mapped(value, found)
+            case list() | tuple():
+                return self._rebuilt(value, [self.value(part) for part in value])
+            case _:
+                return value
+
+    def _below(self, key: str, value: Json) -> Json:
+        if isinstance(value, str) and SECRET_NAMES.match(key) and not HARMLESS.match(value):
+            self.count += 1
+            return MASK
+        return self.value(value)
+
+    def _text(self, text: str) -> str:
+        found = self._redact(text)
+        if found == text:
+            return text
+        self.count += 1
+        return found
+
+    @staticmethod
+    def _mapped(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        same = len(old) == len(new) and all(key in new and new[key] is part for key, part in old.items())
+        return old if same else new
+
+    @staticmethod
+    def _rebuilt(old: Any, new: list[Any]) -> Any:
+        return old if all(a is b for a, b in zip(old, new, strict=True)) else type(old)(new)
