@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.tui.screens import dialog, found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
-from aethermind.tui.screens.form import Area, Pick
+from aethermind.tui.screens.entry import Area, Entry
+from aethermind.tui.screens.form import Pick
 from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
 from tests.tui import histories
@@ -171,7 +173,7 @@ async def test_the_form_has_a_control_a_field_with_its_default(here: Path) -> No
     async with stage(here) as (made, pilot):
         screen = await form_of(made, pilot, "kinds")
         form = screen.query_one("#start-inputs")
-        assert [type(row.control) for row in form.rows] == [Input, Input, Pick, Pick, Area]  # type: ignore[attr-defined]
+        assert [type(row.control) for row in form.rows] == [Entry, Entry, Pick, Pick, Area]  # type: ignore[attr-defined]
         assert form.texts() == {"topic": "", "depth": "3", "lang": "de", "deep": "false", "tags": "a\nb"}  # type: ignore[attr-defined]
         options = screen.query_one("#start-options").texts()  # type: ignore[attr-defined]
         assert options == {"sim": "false", "model": "", "budget": "0.5"}
@@ -329,3 +331,46 @@ async def test_a_workflow_that_is_gone_is_said(here: Path) -> None:
         assert found.find(made.context, "nothing") is None
         with pytest.raises(NotFoundError):
             bootstrap.load_workflow(made.context.composition, "nothing")
+
+
+# --- hostile texts ---------------------------------------------------------------------------------
+
+BAD = "a\x1b]52;c;eA==\x07\u202e[/x][@click=app.quit]z"
+
+
+async def test_hostile_texts_of_a_workflow_are_shown_harmless_and_kept_as_they_are(here: Path) -> None:
+    quoted = json.dumps(BAD)
+    (here / "work" / "bad.yaml").write_text(
+        f"name: bad\ndescription: {quoted}\ninputs:\n"
+        f"  topic: {{type: string, description: {quoted}, default: {quoted}}}\n"
+        f"  kind: {{enum: [{quoted}, b]}}\n"
+        f"  list: {{type: array, items: string, default: [{quoted}]}}\n"
+        "steps: [{id: a, prompt: hi}]\n"
+    )
+    async with stage(here) as (made, pilot):
+        await pilot.press("r")
+        await pilot.pause()
+        picker = made.export_screenshot()
+        await pilot.press(*"bad", "enter")
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(made.screen, StartScreen)
+        for picture in (picker, made.export_screenshot()):
+            assert not any(sign in picture for sign in ("\x1b", "\x07", "\u202e"))
+        await pilot.press("ctrl+s")
+        await made.workers.wait_for_complete()
+        ((_, request),) = made.engine.asked
+        assert request.inputs == {"topic": BAD, "kind": BAD, "list": [BAD]}
+
+
+async def test_what_is_pasted_is_cleaned(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        rows = screen.query_one("#start-inputs").rows  # type: ignore[attr-defined]
+        rows[0].control.post_message(events.Paste("two\nlines \x1b[31m"))
+        await pilot.pause()
+        assert rows[0].text == "two lines ␛[31m"
+        rows[4].control.focus()
+        rows[4].control.post_message(events.Paste("x\n\x07y"))
+        await pilot.pause()
+        assert rows[4].text == "x\n␇ya\nb"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from textual import events
-from textual.widgets import Input, OptionList
+from textual.widgets import OptionList
 
 from aethermind.tui.actions.bindings import widget_bindings
+from aethermind.tui.screens.entry import Entry
 
 _LIST_KEYS = {
     "up": "cursor_up",
@@ -35,13 +36,13 @@ class Choices(OptionList):
     action_cursor_right = action_cursor_left
 
 
-class Typing(Input):
+class Typing(Entry):
     """A line whose arrow keys move in the list beside it."""
 
     def __init__(
         self, value: str = "", *, moves: str = "", placeholder: str = "", id: str | None = None
     ) -> None:
-        super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
+        super().__init__(value, placeholder=placeholder, id=id)
         self.moves = moves
         """The selector of that list."""
 

@@ -16,8 +16,9 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from aethermind.domain.errors import InvalidError
-from aethermind.infra.sanitize import clean_line
+from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui.screens.dialog import Line, glyphs_of, safe_line
+from aethermind.tui.screens.entry import Area, Entry
 from aethermind.tui.screens.fields import Field, read
 
 Json = Any
@@ -69,13 +70,6 @@ class Pick(Widget, can_focus=True):
                 return
 
 
-class Area(TextArea):
-    """Several lines. Tab goes on to the next field."""
-
-    def __init__(self, text: str, *, id: str | None = None) -> None:
-        super().__init__(text, id=id, compact=True, tab_behavior="focus", highlight_cursor_line=False)
-
-
 class Row(Vertical):
     """Label and control, and below them what is said about it."""
 
@@ -100,7 +94,7 @@ class Row(Vertical):
                 case "list" | "json":
                     yield Area(self.initial, id=id)
                 case _:
-                    yield Input(self.initial, id=id, compact=True, select_on_focus=False)
+                    yield Entry(self.initial, id=id)
         hint = Line(safe_line(field.hint), classes="form-hint")
         hint.styles.margin = (0, 0, 0, self.width + 3)
         hint.display = bool(field.hint)
@@ -113,15 +107,18 @@ class Row(Vertical):
         self.remove_class("-current")
 
     @property
-    def control(self) -> Pick | Area | Input:
+    def control(self) -> Pick | Area | Entry:
         found = self.query_one(f"#field-{self.number}")
-        assert isinstance(found, Pick | Area | Input)
+        assert isinstance(found, Pick | Area | Entry)
         return found
 
     @property
     def text(self) -> str:
+        """As typed; what could only be shown cleaned and was left alone is what it was."""
         control = self.control
-        return control.text if isinstance(control, Area) else control.value
+        typed = control.text if isinstance(control, Area) else control.value
+        shown = clean(self.initial) if isinstance(control, Area) else clean_line(self.initial)
+        return self.initial if typed == shown else typed
 
     def say(self, problem: str | None) -> None:
         """What is wrong in place of the hint, or the hint again."""

@@ -7,6 +7,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
+from aethermind.tui.screens.entry import Entry
 
 
 class PromptScreen(Dialog[str]):
@@ -21,7 +22,7 @@ class PromptScreen(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="prompt"):
             yield Line(safe_line(self.label), classes="label")
-            yield Input(self.value, compact=True, select_on_focus=False)
+            yield Entry(self.value)
             if self.hint:
                 yield Line(safe_line(self.hint), classes="hint")
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from aethermind import wire
 from aethermind.definitions.inputs import describe_type
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
@@ -138,7 +139,7 @@ def body(
         case "usage":
             return Text(tuple(usage_lines(run, node, now=now, glyphs=glyphs)))
         case "definition":
-            return Value(msgspec.to_builtins(node.step))
+            return Value(wire.decode_json(wire.encode_json(node.step)))
         case "question":
             return Text(tuple(_question(node)))
         case "attempts":

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
-from aethermind.infra.sanitize import clean
+from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui.glyphs import UNICODE, Glyphs
 from aethermind.tui.screens.detail.lines import Line, Span
 
@@ -146,7 +146,7 @@ def scalar(value: Json, ellipsis: str = "…") -> Line:
         case int() | float():
             return (Span(json.dumps(value), "number"),)
         case _:
-            return (Span(json.dumps(value, ensure_ascii=False), "dim"),)
+            return (Span(clean_line(json.dumps(value, ensure_ascii=False)), "dim"),)
 
 
 def _label(key: str) -> Line:
