@@ -99,7 +99,7 @@ class TraceRows:
         if not self.foldable(row) or self.is_open(row) == opened:
             return
         self._decided[key_of(row)] = opened
-        self._splice(index)
+        self._splice(index, sort=False)
 
     def toggle(self, index: int) -> None:
         self.set_open(index, not self.is_open(self.rows[index]))
@@ -212,11 +212,12 @@ class TraceRows:
         self._place(parent.path, order)
         return node.started_at is not None and node.path not in self._placed
 
-    def _splice(self, index: int) -> tuple[int, int, int] | None:
+    def _splice(self, index: int, *, sort: bool = True) -> tuple[int, int, int] | None:
         row = self.rows[index]
         old = self._sizes.get(key_of(row), 1)
-        if isinstance(row, Node):
-            self._forget_order(row)
+        if sort and isinstance(row, Node):
+            self._order.pop(row.path, None)
+            self._started.pop(row.path, None)
         new = self._below(row)
         if len(new) == old and all(
             a is b or a == b for a, b in zip(new, self.rows[index : index + old], strict=True)
@@ -238,10 +239,6 @@ class TraceRows:
             self._placed.add(order[started].path)
             started += 1
         self._started[container] = started
-
-    def _forget_order(self, node: Node) -> None:
-        self._order.pop(node.path, None)
-        self._started.pop(node.path, None)
 
     def _children(self, node: Node) -> list[Node]:
         """In the order in which they are shown."""
