@@ -31,9 +31,11 @@ from aethermind.engine.ports import EventStore
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
     from aethermind.infra.config import Config
+    from aethermind.infra.exchange import Exchange
     from aethermind.infra.providers.models import ConfiguredModels
     from aethermind.infra.providers.probe import Probe
     from aethermind.infra.secrets import Secrets
+    from aethermind.infra.stores.upkeep import Upkeep
 
 DATABASE = "aethermind.db"
 MEMORY = ":memory:"
@@ -286,6 +288,21 @@ def engine_thread(
 ) -> EngineThread:
     """The engine in its own thread and event loop; `start()` opens it as `open_client` does."""
     return EngineThread(lambda: open_client(composition, look=look, functions=functions))
+
+
+def upkeep(composition: Composition) -> Upkeep:
+    """Check, rebuild, backup and prune of the database."""
+    from aethermind.infra.stores.upkeep import Upkeep
+
+    return Upkeep(composition.database)
+
+
+def exchange(composition: Composition) -> Exchange:
+    """Runs as bundles, out of this database and into it."""
+    from aethermind.infra.exchange import Exchange
+
+    config, secrets = composition.config, composition.secrets
+    return Exchange(composition.database, secrets, composition.models.endpoints, config.environ)
 
 
 def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:

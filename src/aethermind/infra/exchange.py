@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,25 +25,18 @@ class Exchange:
     """Of one database. `providers`: those whose keys must never leave."""
 
     def __init__(
-        self,
-        database: Path,
-        *,
-        secrets: Secrets,
-        environ: Mapping[str, str],
-        providers: Sequence[str],
-        version: str,
+        self, database: Path, secrets: Secrets, providers: Iterable[str], environ: Mapping[str, str]
     ) -> None:
         self._database = database
         self._secrets = secrets
         self._environ = environ
-        self._providers = providers
-        self._version = version
+        self._providers = tuple(providers)
 
-    async def export(self, run_id: str) -> tuple[Header, list[bytes]]:
-        """The bundle of a run, as a header and lines. Raises `NotFoundError`."""
+    async def export(self, run_id: str, *, version: str) -> tuple[Header, list[bytes]]:
+        """The bundle of a run, as a header and lines. `version`: of the product. Raises `NotFoundError`."""
         history = await self._history(run_id)
         now = time.time_ns() // 1_000_000
-        return bundle.write(history, version=self._version, exported_at=now, redact=redact)
+        return bundle.write(history, version=version, exported_at=now, redact=redact)
 
     async def script(self, run_id: str) -> str:
         """Its replies as a `.sim.yaml`. Raises `NotFoundError`, `InvalidError`."""

@@ -1,0 +1,187 @@
+"""`aethermind db check | rebuild | backup | prune`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from aethermind import bootstrap
+from aethermind.cli import streams, text
+from aethermind.cli.asking import confirm
+from aethermind.cli.options import Given, Verb, as_json, verb
+from aethermind.cli.session import compose
+from aethermind.definitions.units import duration_ms, format_duration
+from aethermind.domain import views
+from aethermind.domain.errors import DeniedError
+from aethermind.infra.sanitize import clean_line
+
+Json = Any
+
+DEFAULT_AGE = "90d"
+"""Finished runs older than that are pruned, unless another age is given."""
+SHOWN = 10
+"""Runs that are named before a question."""
+
+
+class Verbs(Verb, click.Group):
+    """A command with commands of its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+
+@click.command(
+    "db", cls=Verbs, epilog="Each takes --json. What changes the database needs it for itself alone."
+)
+def command() -> None:
+    """Look after the database: is it sound, make its tables anew, copy it, remove what is old."""
+
+
+@verb("check")
+@as_json
+@click.pass_obj
+def check(given: Given, as_json: bool) -> int:
+    """Check the database, also beside a living engine: a line for each problem, and exit 1 if there is one.
+
+    Pages and references are looked at, every stream is counted through, and every table is compared with what
+    the log says.
+    """
+    health = bootstrap.upkeep(compose(given)).check()
+    facts = health.facts
+    if as_json:
+        problems = msgspec.to_builtins(health.problems)
+        streams.say(text.json_line({"ok": not problems, "problems": problems, "facts": facts}))
+        return 1 if problems else 0
+    unicode = streams.unicode_fits(streams.OUT)
+    for found in health.problems:
+        mark = text.paint(text.glyph("failed", unicode=unicode), "failed", streams.OUT)
+        repair = f" ({found.repair})" if found.repair else ""
+        streams.say(f"{mark} {found.check}: {clean_line(found.problem + repair)}")
+    if not health.problems:
+        mark = text.paint(text.glyph("succeeded", unicode=unicode), "succeeded", streams.OUT)
+        size = _size(facts["bytes"] + facts["wal_bytes"])
+        counts = f"{facts['runs']} runs, {facts['events']} events, {facts['logs']} log records, {size}"
+        streams.say(f"{mark} {clean_line(facts['database'])}: {counts}: no problems")
+    return 1 if health.problems else 0
+
+
+@verb("rebuild")
+@as_json
+@click.pass_obj
+def rebuild(given: Given, as_json: bool) -> int:
+    """Make every table anew from the log, and tell the hash of each before and after."""
+    tables = bootstrap.upkeep(compose(given)).rebuild()
+    if as_json:
+        rows = [{**msgspec.to_builtins(table), "changed": table.changed} for table in tables]
+        streams.say(text.json_line({"tables": rows}))
+        return 0
+    text.show_table(
+        ["TABLE", "BEFORE", "AFTER", ""],
+        [[t.table, t.before[:16], t.after[:16], "changed" if t.changed else "as it was"] for t in tables],
+    )
+    return 0
+
+
+@verb("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if there is one.")
+@as_json
+@click.pass_obj
+def backup(given: Given, file: Path, force: bool, as_json: bool) -> int:
+    """Copy the database into FILE, as of one moment, for you alone to read; works beside a living engine.
+
+    To go back to it, end the engine and put the copy in the place of aethermind.db.
+    """
+    copied = bootstrap.upkeep(compose(given)).backup(file, force=force)
+    if as_json:
+        streams.say(text.json_line(msgspec.to_builtins(copied)))
+        return 0
+    streams.say(clean_line(str(file)))
+    streams.note(f"{_size(copied.bytes)}, everything up to seq {copied.last_seq}")
+    return 0
+
+
+def _age(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    try:
+        return duration_ms(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@verb("prune")
+@click.option(
+    "--older-than",
+    callback=_age,
+    default=DEFAULT_AGE,
+    show_default=True,
+    metavar="AGE",
+    help="Runs that finished longer ago: 30d, 12h.",
+)
+@click.option("--dry-run", is_flag=True, help="Tell what would be removed, and remove nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@as_json
+@click.pass_obj
+def prune(given: Given, older_than: int, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Remove finished runs that are older than 90 days (or AGE), with their events, logs and calls.
+
+    What they cost stays in the sums of `costs` by day, model, agent and workflow. Runs that have not finished
+    stay. A number (seq) of what was removed is never given again.
+    """
+    upkeep = bootstrap.upkeep(compose(given))
+    before = int(time.time() * 1000) - older_than
+    found = upkeep.preview(before)
+    if dry_run or not found.runs:
+        _tell(found, older_than, as_json=as_json, done=False)
+        return 0
+    if not yes:
+        what = _what(found, older_than)
+        if not streams.can_ask():
+            raise DeniedError(f"not removed without a word: {what}", hint="--yes, or --dry-run to look")
+        for run in found.runs[:SHOWN]:
+            streams.note(f"  {run.id}  {text.moment(run.finished_at)}  {clean_line(run.workflow)}")
+        if len(found.runs) > SHOWN:
+            streams.note(f"  … and {len(found.runs) - SHOWN} more")
+        if not confirm(f"Remove {what}?"):
+            raise DeniedError("nothing was removed")
+    _tell(upkeep.prune(before), older_than, as_json=as_json, done=True)
+    return 0
+
+
+def _what(found: Any, older_than: int) -> str:
+    runs = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
+    age = f"finished more than {format_duration(older_than)} ago"
+    return f"{runs} {age}: {found.events} events, {found.logs} log records, {found.calls} calls"
+
+
+def _tell(found: Any, older_than: int, *, as_json: bool, done: bool) -> None:
+    if as_json:
+        row: dict[str, Json] = msgspec.to_builtins(found)
+        row["runs"] = [{**run, "finished_at": views.iso(run["finished_at"])} for run in row["runs"]]
+        row |= {"before": views.iso(found.before), "older_than_ms": older_than, "removed": done}
+        streams.say(text.json_line(row))
+        return
+    if not found.runs:
+        streams.note(f"no run finished more than {format_duration(older_than)} ago")
+        return
+    freed = f", {_size(found.freed_bytes)} freed" if done else ""
+    streams.say(f"{'removed' if done else 'would remove'} {_what(found, older_than)}{freed}")
+    if found.unfinished:
+        streams.note(f"{found.unfinished} runs as old have not finished: they stay")
+    if found.note:
+        streams.note(found.note)
+
+
+def _size(count: int) -> str:
+    """Bytes as people read them."""
+    if count < 1 << 20:
+        return f"{count / (1 << 10):.1f} KiB"
+    return f"{count / (1 << 20):.1f} MiB"
+
+
+for _each in (check, rebuild, backup, prune):
+    command.add_command(_each)
