@@ -42,7 +42,7 @@ def command() -> None:
     """Look after the database: is it sound, make its tables anew, copy it, remove what is old."""
 
 
-@verb("check")
+@verb("check", short_help="Is it sound?")
 @as_json
 @click.pass_obj
 def check(given: Given, as_json: bool) -> int:
@@ -65,12 +65,12 @@ def check(given: Given, as_json: bool) -> int:
     if not health.problems:
         mark = text.paint(text.glyph("succeeded", unicode=unicode), "succeeded", streams.OUT)
         size = _size(facts["bytes"] + facts["wal_bytes"])
-        counts = f"{facts['runs']} runs, {facts['events']} events, {facts['logs']} log records, {size}"
-        streams.say(f"{mark} {clean_line(facts['database'])}: {counts}: no problems")
+        held = f"{_many(facts['runs'], 'run')}, {_records(facts['events'], facts['logs'])}, {size}"
+        streams.say(f"{mark} {clean_line(facts['database'])}: {held}: no problems")
     return 1 if health.problems else 0
 
 
-@verb("rebuild")
+@verb("rebuild", short_help="Make its tables anew from the log.")
 @as_json
 @click.pass_obj
 def rebuild(given: Given, as_json: bool) -> int:
@@ -87,7 +87,7 @@ def rebuild(given: Given, as_json: bool) -> int:
     return 0
 
 
-@verb("backup")
+@verb("backup", short_help="Copy it into a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if there is one.")
 @as_json
@@ -113,7 +113,7 @@ def _age(ctx: click.Context, param: click.Parameter, value: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
-@verb("prune")
+@verb("prune", short_help=f"Remove finished runs that are older than {DEFAULT_AGE}.")
 @click.option(
     "--older-than",
     callback=_age,
@@ -153,9 +153,9 @@ def prune(given: Given, older_than: int, dry_run: bool, yes: bool, as_json: bool
 
 
 def _what(found: Any, older_than: int) -> str:
-    runs = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
     age = f"finished more than {format_duration(older_than)} ago"
-    return f"{runs} {age}: {found.events} events, {found.logs} log records, {found.calls} calls"
+    held = f"{_records(found.events, found.logs)}, {_many(found.calls, 'call')}"
+    return f"{_many(len(found.runs), 'run')} {age}: {held}"
 
 
 def _tell(found: Any, older_than: int, *, as_json: bool, done: bool) -> None:
@@ -171,9 +171,17 @@ def _tell(found: Any, older_than: int, *, as_json: bool, done: bool) -> None:
     freed = f", {_size(found.freed_bytes)} freed" if done else ""
     streams.say(f"{'removed' if done else 'would remove'} {_what(found, older_than)}{freed}")
     if found.unfinished:
-        streams.note(f"{found.unfinished} runs as old have not finished: they stay")
+        streams.note(f"{_many(found.unfinished, 'run')} as old, but not finished: kept")
     if found.note:
         streams.note(found.note)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _records(events: int, logs: int) -> str:
+    return f"{_many(events, 'event')}, {_many(logs, 'log record')}"
 
 
 def _size(count: int) -> str:

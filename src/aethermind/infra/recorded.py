@@ -6,6 +6,9 @@ same, and says so when it does not.
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from typing import Any
 
 import msgspec
@@ -22,6 +25,8 @@ Json = Any
 
 MAX_BYTES = 1 << 20
 """Of a file beside a workflow; a larger one would not be read."""
+DEEPEST = 20
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]+\Z")
 
 
 def script(run: Run, *, redact: Redact) -> str:
@@ -52,7 +57,7 @@ def _entry(node: Node, redact: Redact) -> dict[str, Json] | None:
         calls = [call for call in attempt.calls if call.status == "succeeded"] or calls
     if not calls:
         return None
-    replies = [_Text(redact(call.text)) for call in calls]
+    replies = [_reply(redact(call.text)) for call in calls]
     digests = [_Text(_digest(call.request)) for call in calls]
     if len(calls) > 1:
         return {"replies": replies, "prompt_digest": digests}
@@ -60,6 +65,43 @@ def _entry(node: Node, redact: Redact) -> dict[str, Json] | None:
     if (usage := calls[0].usage) is not None:
         entry["usage"] = _counts(usage)
     return entry
+
+
+def _reply(text: str) -> Json:
+    """The text, or the JSON value that is sent as exactly this text: that is easier to read and to edit."""
+    if text[:1] in {"{", "["}:
+        try:
+            value = json.loads(text)
+            if json.dumps(value, ensure_ascii=False) == text:
+                return _quoted(value, DEEPEST)
+        except (ValueError, RecursionError):
+            pass
+    return _Text(text)
+
+
+def _quoted(value: Json, room: int) -> Json:
+    """Raises `ValueError` for what a YAML reader might take for something else."""
+    match value:
+        case _ if room == 0:
+            raise ValueError("too deep")
+        case str():
+            return _Text(value)
+        case None | bool():
+            return value
+        case int() if abs(value) < 1 << 53:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case list():
+            return [_quoted(part, room - 1) for part in value]
+        case dict():
+            return {_key(key): _quoted(part, room - 1) for key, part in value.items()}
+        case _:
+            raise ValueError("too large")
+
+
+def _key(key: str) -> str:
+    return key if PLAIN.match(key) else _Text(key)  # the emitter quotes words such as `no`
 
 
 def _digest(request: Json) -> str:
