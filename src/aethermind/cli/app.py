@@ -31,9 +31,11 @@ COMMANDS: dict[str, Entry] = {
     "workflows": Entry("Look", "workflows", "List workflows that can be run by name."),
     "models": Entry("Look", "models", "List models, and what `fast` and `smart` mean."),
     "costs": Entry("Look", "costs", "Sum up tokens and money."),
+    "diff": Entry("Look", "diff", "Compare two runs."),
     "run": Entry("Act", "run", "Run a workflow."),
     "resume": Entry("Act", "resume", "Go on with an interrupted or paused run."),
     "retry": Entry("Act", "retry", "Run the failed steps of a run again."),
+    "fork": Entry("Act", "fork", "A new run that takes over what another one has done."),
     "answer": Entry("Act", "answer", "Decide what a step waits for."),
     "approve": Entry("Act", "approve", "Say yes to an approval."),
     "reject": Entry("Act", "reject", "Say no to an approval."),
@@ -44,15 +46,15 @@ COMMANDS: dict[str, Entry] = {
     "samples": Entry("Make", "samples", "List the sample workflows."),
     "validate": Entry("Make", "validate", "Check workflow files without running them."),
     "schema": Entry("Make", "schema", "Print the JSON Schema of workflow files."),
+    "export": Entry("Operate", "export", "Write a run as one file, without secrets."),
+    "import": Entry("Operate", "import_", "Take in a run that was exported."),
+    "db": Entry("Operate", "db", "Look after the database: check, rebuild, backup, prune."),
     "doctor": Entry("Operate", "doctor", "Tell what is configured, and how to repair what is not."),
     "auth": Entry("Operate", "auth", "Put a provider's key into the system's keyring."),
     "trust": Entry("Operate", "trust", "Trust a workflow file, or a directory of your own."),
 }
 GROUPS = ("Look", "Act", "Make", "Operate")
-LATER = frozenset(
-    {"alerts", "attach", "audit", "db", "diff", "export", "fork", "import"}
-    | {"serve", "stop", "sync", "tokens", "worker"}
-)
+LATER = frozenset({"alerts", "attach", "audit"} | {"serve", "stop", "sync", "tokens", "worker"})
 """Words of the finished product: they get a plain answer, not "no such command"."""
 
 

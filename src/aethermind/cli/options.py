@@ -91,6 +91,29 @@ def viewing(command: F) -> F:
     return click.option("--plain", is_flag=True, help="The trace as plain lines.")(command)
 
 
+def settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    """`agents.writer.model=M` → path and value."""
+    found: dict[str, str] = {}
+    for pair in value:
+        path, equals, new = pair.partition("=")
+        if not equals or not path:
+            raise click.BadParameter(f"{pair!r}: write a.path.in.the.file=value")
+        found[path] = new
+    return found
+
+
+def setting(command: F) -> F:
+    """`--set PATH=V`, for whatever reads a workflow file."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        callback=settings,
+        metavar="PATH=V",
+        help="Change a value of the file.",
+    )(command)
+
+
 def as_json(command: F) -> F:
     """The option `--json` of listings and acting commands."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)

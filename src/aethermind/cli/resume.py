@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from aethermind import bootstrap
-from aethermind.cli import ending, streams
+from aethermind.cli import ending, imported, streams
 from aethermind.cli.drive import drive
-from aethermind.cli.options import Given, verb, viewing
+from aethermind.cli.options import Given, setting, verb, viewing
 from aethermind.cli.session import compose, engine_of, user
 from aethermind.cli.targets import functions_of
 from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
@@ -63,26 +63,56 @@ def go_on(
 
 @verb("resume")
 @click.argument("run", required=False)
+@click.option("-y", "--yes", is_flag=True, help="Also with a run that was imported: it may start programs.")
+@click.option(
+    "--edited", is_flag=True, help="With the file as it is now: only what changed and what follows runs."
+)
+@setting
+@click.option("--trust", is_flag=True, help="The edited file may start programs, this time.")
 @viewing
 @click.pass_obj
-def command(given: Given, run: str | None, plain: bool, quiet: bool, as_json: bool) -> int:
+def command(
+    given: Given,
+    run: str | None,
+    yes: bool,
+    edited: bool,
+    overrides: dict[str, str],
+    trust: bool,
+    plain: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Go on with RUN, else with the newest one that is unfinished. What is done is not done again; a
     finished run is shown as it ended.
+
+    With --edited a finished run goes on, too, if its file has changed.
     """
+    from aethermind.cli import editing, sources
+
+    if overrides and not edited:
+        raise click.UsageError("--set changes what is run: give --edited with it")
     composition = compose(given)
-    with engine_for(composition, run) as (engine, found):
-        was_over = found.finished is not None
-        code = go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet)
+    with engine_for(composition, run, yes=yes) as (engine, found):
+        first = None
+        if edited:
+            loaded = sources.reload(composition, found, overrides)
+            first = editing.adopting(engine, composition, found, loaded, trust=trust, quiet=quiet)
+        elif not quiet and sources.has_changed(composition, found):
+            streams.note("the file has changed since: --edited adopts it")
+        was_over = found.finished is not None and first is None
+        code = go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=first)
     return 0 if was_over else code
 
 
 @contextmanager
-def engine_for(composition: bootstrap.Composition, ref: str | None) -> Iterator[tuple[EngineThread, Run]]:
-    """An engine that can go on with this run, and the run as it is now."""
+def engine_for(
+    composition: bootstrap.Composition, ref: str | None, *, yes: bool = False
+) -> Iterator[tuple[EngineThread, Run]]:
+    """An engine that can go on with this run, and the run as it is now. `yes`: also if it was imported."""
     with ExitStack() as stack:
         engine = stack.enter_context(engine_of(composition))
         run = engine.call(lambda client: _find(client, ref)).result()
-        if functions := functions_of(run):
+        if imported.may_go_on(engine, run, yes=yes) and (functions := functions_of(run)):
             stack.close()
             engine = stack.enter_context(engine_of(composition, functions=functions))
         yield engine, run

@@ -8,28 +8,16 @@ from typing import Any
 import click
 
 from aethermind import bootstrap
-from aethermind.cli import consent, ending, streams
-from aethermind.cli.drive import drive
+from aethermind.cli import consent, streams
+from aethermind.cli.drive import INTERRUPTED
+from aethermind.cli.follow import follow
 from aethermind.cli.inputs import given_inputs
-from aethermind.cli.options import Given, dollars, verb, viewing
+from aethermind.cli.options import Given, dollars, setting, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
-from aethermind.cli.resume import trace_for
 from aethermind.cli.session import compose, engine_of
 from aethermind.cli.targets import find
-from aethermind.domain.run import Run
 
 Json = Any
-
-
-def settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    """`agents.writer.model=M` → path and value."""
-    found: dict[str, str] = {}
-    for pair in value:
-        path, equals, new = pair.partition("=")
-        if not equals or not path:
-            raise click.BadParameter(f"{pair!r}: write a.path.in.the.file=value")
-        found[path] = new
-    return found
 
 
 def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -43,14 +31,7 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--inputs", "file", type=click.Path(path_type=Path), metavar="F.json", help="Inputs as JSON.")
 @click.option("--sim", is_flag=True, help="Simulated models: no key, no network, no cost.")
 @click.option("--model", metavar="MODEL", help="This model for every agent: an alias or provider:model.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    callback=settings,
-    metavar="PATH=V",
-    help="Change a value of the file.",
-)
+@setting
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N items of each fan-out.")
 @click.option("--budget", callback=dollars, metavar="USD", help="Spend no more than this.")
 @click.option("--priority", type=int, metavar="N", help="Higher goes first.")
@@ -59,7 +40,7 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--trust", is_flag=True, help="It may start programs, this time.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before money is spent.")
 @click.option("--detach", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
-@click.option("--watch", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
+@click.option("--watch", is_flag=True, help="Then wait for saved edits, and run what they changed.")
 @viewing
 @click.pass_obj
 def command(
@@ -77,6 +58,7 @@ def command(
     tui: bool,
     trust: bool,
     yes: bool,
+    watch: bool,
     plain: bool,
     quiet: bool,
     as_json: bool,
@@ -89,9 +71,18 @@ def command(
         raise click.UsageError("--tui shows everything by itself: leave the other one out")
     if tui and not streams.on_terminal():
         raise click.UsageError("--tui needs a terminal")
+    if watch and (tui or dry_run):
+        raise click.UsageError("--watch goes with a run in the plain terminal")
     composition = compose(given, sim=sim)
     target = find(composition, workflow, overrides=overrides)
     loaded = target.loaded
+    files = None
+    if watch:
+        from aethermind.cli.watch import files_of
+
+        if loaded.path is None:
+            raise click.UsageError("--watch needs a workflow file")
+        files = files_of(loaded)
     inputs = given_inputs(loaded.definition.inputs, pairs, file, ask=not dry_run)
     request = bootstrap.submission(
         composition,
@@ -116,11 +107,25 @@ def command(
 
             return show_run(composition, engine, request)
         run_id = engine.call(lambda client: client.start_run(request)).result()
-        run = Run(run_id)
-        trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
-        completed = drive(engine, run, trace)
-        status = ending.status_of(run, completed=completed)
-        return ending.tell(run, status, quiet=quiet, as_json=as_json)
+        code = follow(engine, run_id, plain=plain, quiet=quiet, as_json=as_json)
+    if files is None or code == INTERRUPTED:
+        return code
+    from aethermind.cli.watch import Watch
+
+    again = Watch(
+        composition,
+        run_id,
+        loaded,
+        code,
+        cwd=request.submitter.cwd,
+        overrides=overrides,
+        model=model,
+        budget_micro_usd=budget,
+        trust=trust,
+        files=files,
+        shown={"plain": plain, "quiet": quiet, "as_json": as_json},
+    )
+    return again.until_stopped()
 
 
 def _named(models: dict[str, tuple[str, ...]]) -> str:

@@ -227,6 +227,55 @@ def output_named(run: Run, name: str) -> Json:
     raise KeyError(name)
 
 
+# --- two runs side by side -----------------------------------------------------------------------
+
+
+def diff_object(left: Run, right: Run) -> dict[str, Json]:
+    """`{"runs", "outputs", "steps", "cost_micro_usd", "duration_ms"}` of two runs: what `diff --json` prints.
+
+    `runs` are those of `run_object`; pairs are [left, right]. An output or step that one side has not is
+    null there. `output_same` says whether both sides have the step with the same output.
+    """
+    runs = (left, right)
+    one, other = outputs(left), outputs(right)
+    named = [
+        {
+            "name": name,
+            "same": name in one and name in other and one[name] == other[name],
+            "left": one.get(name),
+            "right": other.get(name),
+        }
+        for name in dict.fromkeys((*one, *other))
+    ]
+    steps = []
+    for path in dict.fromkeys(node.path for run in runs for node in run.walk()):
+        here, there = left.nodes.get(path), right.nodes.get(path)
+        same = here is not None and there is not None and here.output == there.output
+        steps.append({"id": path, "left": _side(here, same), "right": _side(there, same)})
+    return {
+        "runs": [run_object(run)["run"] for run in runs],
+        "outputs": named,
+        "steps": steps,
+        "cost_micro_usd": [run.tally.cost for run in runs],
+        "duration_ms": [duration(run.created_at, run.finished_at) for run in runs],
+    }
+
+
+def _side(node: Node | None, same: bool) -> dict[str, Json] | None:
+    if node is None:
+        return None
+    tally = node.tally
+    return {
+        "status": node.status,
+        "output_same": same,
+        "duration_ms": duration(node.started_at, node.finished_at),
+        "tokens": tally.usage.total_tokens if tally is not None else 0,
+        "cost_micro_usd": tally.cost if tally is not None else None,
+        "unpriced_calls": tally.unpriced if tally is not None else 0,
+        "attempts": len(node.attempts),
+    }
+
+
 # --- the live tree -----------------------------------------------------------------------------
 
 

@@ -1,0 +1,16 @@
+"""Following a run that was just started here, from its first event to its end."""
+
+from __future__ import annotations
+
+from aethermind.cli import ending
+from aethermind.cli.drive import drive
+from aethermind.cli.resume import trace_for
+from aethermind.domain.run import Run
+from aethermind.engine.hosting import EngineThread
+
+
+def follow(engine: EngineThread, run_id: str, *, plain: bool, quiet: bool, as_json: bool) -> int:
+    """Show it as `run` does; returns the exit code."""
+    run = Run(run_id)
+    completed = drive(engine, run, trace_for(plain=plain, as_json=as_json, quiet=quiet))
+    return ending.tell(run, ending.status_of(run, completed=completed), quiet=quiet, as_json=as_json)
