@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.events import AnyEvent
+from aethermind.domain.events import AnyEvent, Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
+from aethermind.engine.receipt import Receipt
 
 if TYPE_CHECKING:
     from aethermind.engine.context import StepContext
 
+Commit = asyncio.Future[list[Recorded]]
 StepFunction = Callable[["StepContext"], Awaitable[Any]]
 
 
@@ -142,8 +145,12 @@ class LiveRun:
         inbox, self.inbox = self.inbox, []
         return inbox
 
-    def when_done(self, future: asyncio.Future[Any], call: Callable[[asyncio.Future[Any]], None]) -> None:
-        future.add_done_callback(call, context=self._context)
+    def when_done(self, append: Awaitable[list[Recorded]], call: Callable[[Commit], None]) -> None:
+        """Call back, in the run's context, when the append is answered."""
+        if isinstance(append, Receipt):
+            append.then = partial(self._context.run, call)  # type: ignore[call-arg]  # the rest comes with the call
+        else:
+            asyncio.ensure_future(append).add_done_callback(call, context=self._context)
 
     def rest(self) -> None:
         """The turn is over."""

@@ -214,7 +214,7 @@ class Scheduler:
             if not turn.drafts:
                 self._carry_out(live, turn)
                 return
-            append = asyncio.ensure_future(self._store.append(turn.drafts, {live.stream: version}))
+            append = self._store.append(turn.drafts, {live.stream: version})
         except Exception as error:  # noqa: BLE001 - the run is dropped, everybody who waits hears why
             self._fail(live, turn, error)
             return

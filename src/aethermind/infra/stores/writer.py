@@ -22,8 +22,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from aethermind.domain.errors import AethermindError, ConflictError, StoreError
-from aethermind.domain.events import Draft, Recorded
+from aethermind.domain.events import Draft
 from aethermind.engine.queries import Partial
+from aethermind.engine.receipt import Receipt
 from aethermind.infra.stores import flush
 from aethermind.infra.stores.database import explain
 from aethermind.infra.stores.sequencer import Sequencer
@@ -50,7 +51,7 @@ class Append:
         self.data = data
         self.expected = expected
         self.loop = loop
-        self.future: asyncio.Future[list[Recorded]] = loop.create_future()
+        self.future = Receipt(loop=loop)
 
 
 class Save:
@@ -319,9 +320,11 @@ def _answer(loop: Loop, answers: list[Answer]) -> None:
 
 def _settle(answers: list[Answer]) -> None:
     for future, answer in answers:
-        if future.done():
+        if isinstance(future, Receipt):
+            future.settle(answer)
+        elif future.done():
             continue
-        if isinstance(answer, Exception):
+        elif isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)
