@@ -295,6 +295,8 @@ class Palette:
     def __init__(self, variables: Mapping[str, str], *, no_color: bool = False) -> None:
         self.no_color = no_color
         self._styles: dict[tuple[str, str], Style] = {}
+        self._known: dict[Style, Style] = {}
+        """Names that look the same share one object: what is compared is only whether it is the same."""
         self._colors = complete(_of_variables(variables)) if not no_color else {}
 
     def style(self, name: str, under: str = "") -> Style:
@@ -302,7 +304,8 @@ class Palette:
         key = (name, under)
         found = self._styles.get(key)
         if found is None:
-            found = self._styles[key] = self._plain(name, under) if self.no_color else self._make(name, under)
+            made = self._plain(name, under) if self.no_color else self._make(name, under)
+            found = self._styles[key] = self._known.setdefault(made, made)
         return found
 
     def _plain(self, name: str, under: str) -> Style:
