@@ -110,11 +110,9 @@ async def test_what_may_be_left_out_is_left_out() -> None:
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert made.engine.asked == [("answer", "r_ask", "publish", {"choice": "yes", "score": 5})]
-    assert [field.required for field in fields_of(asking(x=FIELDS).run.nodes["x"].question)] == [  # type: ignore[arg-type]
-        True,
-        False,
-        False,
-    ]
+    question = asking(x=FIELDS).run.nodes["x"].question
+    assert question is not None
+    assert [field.required for field in fields_of(question)] == [True, False, False]
 
 
 async def test_all_questions_of_a_run_come_one_after_the_other_until_one_stops() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -61,9 +62,9 @@ def test_every_section_of_a_step(bad: str) -> None:
     script = Script(histories.RESEARCH)
     script.begin(10, "plan")
     script.call(20, "plan", model=f"openai:{bad}")
-    at = {"step": "plan", "attempt": 1, "call": 1}
-    script.add(21, e.ToolStarted(**at, tool_call_id="t", tool=bad, arguments={bad: bad}))  # type: ignore[arg-type]
-    script.add(22, e.ToolFinished(**at, tool_call_id="t", result=bad))  # type: ignore[arg-type]
+    at: Any = {"step": "plan", "attempt": 1, "call": 1}
+    script.add(21, e.ToolStarted(**at, tool_call_id="t", tool=bad, arguments={bad: bad}))
+    script.add(22, e.ToolFinished(**at, tool_call_id="t", result=bad))
     script.reply(30, "plan", bad, reasoning=bad)
     script.fail(40, "plan", error, retry_in=5_000)
     _check_all(script, "plan")

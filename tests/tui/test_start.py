@@ -18,7 +18,7 @@ from aethermind.tui.screens import dialog, found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
 from aethermind.tui.screens.entry import Area, Entry
-from aethermind.tui.screens.form import Pick
+from aethermind.tui.screens.form import Form, Pick
 from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
 from tests.tui import histories
@@ -172,18 +172,18 @@ async def test_a_path_that_is_no_file_is_said(here: Path) -> None:
 async def test_the_form_has_a_control_a_field_with_its_default(here: Path) -> None:
     async with stage(here) as (made, pilot):
         screen = await form_of(made, pilot, "kinds")
-        form = screen.query_one("#start-inputs")
-        assert [type(row.control) for row in form.rows] == [Entry, Entry, Pick, Pick, Area]  # type: ignore[attr-defined]
-        assert form.texts() == {"topic": "", "depth": "3", "lang": "de", "deep": "false", "tags": "a\nb"}  # type: ignore[attr-defined]
-        options = screen.query_one("#start-options").texts()  # type: ignore[attr-defined]
+        form = screen.query_one("#start-inputs", Form)
+        assert [type(row.control) for row in form.rows] == [Entry, Entry, Pick, Pick, Area]
+        assert form.texts() == {"topic": "", "depth": "3", "lang": "de", "deep": "false", "tags": "a\nb"}
+        options = screen.query_one("#start-options", Form).texts()
         assert options == {"sim": "false", "model": "", "budget": "0.5"}
-        assert made.focused is form.rows[0].control  # type: ignore[attr-defined]
+        assert made.focused is form.rows[0].control
 
 
 async def test_it_is_checked_in_place_and_the_first_problem_has_the_focus(here: Path) -> None:
     async with stage(here) as (made, pilot):
         screen = await form_of(made, pilot, "kinds")
-        rows = screen.query_one("#start-inputs").rows  # type: ignore[attr-defined]
+        rows = screen.query_one("#start-inputs", Form).rows
         await pilot.press("down", "9")
         await pilot.pause()
         assert "greater than the maximum" in str(rows[1].query_one(".form-hint", Line).content)
@@ -238,7 +238,7 @@ async def test_what_models_mean_follows_the_switches(here: Path) -> None:
         screen = await form_of(made, pilot, "kinds")
         models = screen.query_one("#start-models", Line)
         assert str(models.content) == "smart → openai:gpt-6.1-sol\nfast → openai:gpt-6-luna"
-        screen.query_one("#start-options").rows[0].control.focus()  # type: ignore[attr-defined]
+        screen.query_one("#start-options", Form).rows[0].control.focus()
         await pilot.press("space")
         await pilot.pause()
         assert "smart → sim:smart  simulated" in str(models.content)
@@ -366,7 +366,7 @@ async def test_hostile_texts_of_a_workflow_are_shown_harmless_and_kept_as_they_a
 async def test_what_is_pasted_is_cleaned(here: Path) -> None:
     async with stage(here) as (made, pilot):
         screen = await form_of(made, pilot, "kinds")
-        rows = screen.query_one("#start-inputs").rows  # type: ignore[attr-defined]
+        rows = screen.query_one("#start-inputs", Form).rows
         rows[0].control.post_message(events.Paste("two\nlines \x1b[31m"))
         await pilot.pause()
         assert rows[0].text == "two lines ␛[31m"
