@@ -9,22 +9,17 @@ from collections.abc import Callable
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
+from aethermind.domain import calls, progress
 from aethermind.domain import events as e
-from aethermind.domain import progress
 from aethermind.domain.errors import ErrorInfo, StateError
 from aethermind.domain.reopen import adopt, recount, reopen
 from aethermind.domain.state import (
     AgentState,
     AttemptStatus,
-    CallState,
-    CallStatus,
     Node,
     Question,
     RunStatus,
-    Tally,
-    ToolState,
 )
-from aethermind.domain.usage import Cost, Usage
 
 if TYPE_CHECKING:
     from aethermind.domain.run import Run
@@ -197,7 +192,7 @@ def _attempt_over(run: Run, path: str, n: int, status: AttemptStatus, at: int) -
         if call.status == "running":
             call.status = "lost"
             call.finished_at = at
-            for tally in _tallies(run, node, call.agent):
+            for tally in calls.tallies(run, node, call.agent):
                 tally.lose(call.reserved)
     if node.agent is not None and node.agent in run.agents:
         run.agents[node.agent].running -= 1
@@ -260,82 +255,6 @@ def _resolve(run: Run, node: Node, resolution: str, at: int) -> None:
             progress.check(run, node.parent or run.root, at)
 
 
-# --- handlers: calls and tools -------------------------------------------------------------
-
-
-def _tallies(run: Run, node: Node, agent: str | None) -> list[Tally]:
-    """Everything a call of this node counts for: the node, what is above it, its agent, the run."""
-    found = [run.tally]
-    if agent is not None and agent in run.agents:
-        found.append(run.agents[agent].tally)
-    up: Node | None = node
-    while up is not None and up.parent is not None:
-        if up.tally is None:
-            up.tally = Tally()
-        found.append(up.tally)
-        up = up.parent
-    return found
-
-
-def _call(run: Run, path: str, attempt: int, call: int) -> tuple[Node, CallState]:
-    node = run.node(path)
-    try:
-        found = node.attempts[attempt - 1].calls[call - 1]
-    except IndexError:
-        raise StateError(f"{path} has no call {call} in attempt {attempt}") from None
-    return node, found
-
-
-def _call_started(run: Run, event: e.CallStarted, at: int) -> None:
-    node = run.node(event.step)
-    call = CallState(event.call, event.provider, event.model, event.request, at)
-    call.reserved = event.reserved_micro_usd
-    call.agent = event.agent
-    attempt = node.attempts[event.attempt - 1]
-    attempt.calls = (*attempt.calls, call)
-    if event.agent is not None and event.agent in run.agents:
-        run.agents[event.agent].model = f"{event.provider}:{event.model}"
-    for tally in _tallies(run, node, event.agent):
-        tally.open(event.reserved_micro_usd)
-
-
-def _settle_call(
-    run: Run, node: Node, call: CallState, usage: Usage | None, cost: Cost | None, status: CallStatus, at: int
-) -> None:
-    call.status = status
-    call.usage, call.cost, call.finished_at = usage, cost, at
-    for tally in _tallies(run, node, call.agent):
-        tally.settle(call.reserved, usage, cost)
-
-
-def _call_finished(run: Run, event: e.CallFinished, at: int) -> None:
-    node, call = _call(run, event.step, event.attempt, event.call)
-    call.text, call.reasoning, call.finish = event.text, event.reasoning, event.finish
-    call.first_token_ms = event.first_token_ms
-    _settle_call(run, node, call, event.usage, event.cost, "succeeded", at)
-
-
-def _call_failed(run: Run, event: e.CallFailed, at: int) -> None:
-    node, call = _call(run, event.step, event.attempt, event.call)
-    call.error, call.text = event.error, event.text
-    _settle_call(run, node, call, event.usage, event.cost, "failed", at)
-
-
-def _tool_started(run: Run, event: e.ToolStarted, at: int) -> None:
-    _, call = _call(run, event.step, event.attempt, event.call)
-    call.tools.append(ToolState(event.tool_call_id, event.tool, event.arguments, at))
-
-
-def _tool_over(run: Run, event: e.ToolFinished | e.ToolFailed, at: int) -> None:
-    _, call = _call(run, event.step, event.attempt, event.call)
-    tool = next(t for t in call.tools if t.id == event.tool_call_id)
-    tool.finished_at = at
-    if isinstance(event, e.ToolFinished):
-        tool.result = event.result
-    else:
-        tool.error = event.error
-
-
 # --- handlers: questions and budgets -------------------------------------------------------
 
 
@@ -371,10 +290,6 @@ def _ask_expired(run: Run, event: e.AskExpired, at: int) -> None:
     node.question.values, node.question.by = {}, "timeout"
 
 
-def _noted(run: Run, event: e.AnyEvent, at: int) -> None:
-    """Recorded for people and for later versions; the state does not depend on it yet."""
-
-
 def _budget_held(run: Run, event: e.BudgetHeld, at: int) -> None:
     node = _attempt_over(run, event.step, event.attempt, "cancelled", at)
     node.tries -= 1
@@ -408,12 +323,12 @@ HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.AttemptFailed: _attempt_failed,
     e.AttemptCancelled: _attempt_cancelled,
     e.AttemptLost: _attempt_lost,
-    e.CallStarted: _call_started,
-    e.CallFinished: _call_finished,
-    e.CallFailed: _call_failed,
-    e.ToolStarted: _tool_started,
-    e.ToolFinished: _tool_over,
-    e.ToolFailed: _tool_over,
+    e.CallStarted: calls.call_started,
+    e.CallFinished: calls.call_finished,
+    e.CallFailed: calls.call_failed,
+    e.ToolStarted: calls.tool_started,
+    e.ToolFinished: calls.tool_over,
+    e.ToolFailed: calls.tool_over,
     e.AskOpened: _ask_opened,
     e.AskAnswered: _ask_answered,
     e.AskExpired: _ask_expired,
