@@ -62,6 +62,36 @@ async def test_only_what_changed_and_what_is_downstream_runs() -> None:
         assert types(await h.history(run.id)).count("DefinitionAdopted") == 1
 
 
+async def test_what_follows_a_step_that_is_mended_runs_with_it() -> None:
+    async with Harness() as h:
+        counting = await opened(h)
+        broken = True
+
+        async def sometimes(ctx: StepContext) -> str:
+            if broken:
+                raise ValueError("not yet")
+            return "good"
+
+        h.engine.register("sometimes", sometimes)
+
+        def definition(last: int) -> WorkflowDef:
+            return workflow(
+                StepDef(id="a", action=Function(name="sometimes"), on_error="skip_dependents"),
+                StepDef(id="b", action=Value(value="{{ a }}!"), references=("a",)),
+                StepDef(id="c", action=Function(name="sometimes"), on_error="continue"),
+                StepDef(id="d", action=Function(name="ok"), references=("c",)),
+                StepDef(id="e", action=Value(value=last)),
+            )
+
+        run = await h.run(definition(1))
+        assert (run.nodes["b"].status, counting.ran) == ("skipped", ["d"])
+        broken = False
+        await h.client.resume_edited(run.id, definition(2))
+        run = await settled(h, run.id)
+        assert run.outputs == {"b": "good!", "d": "d", "e": 2}
+        assert counting.ran == ["d", "d"]
+
+
 async def test_an_edited_run_may_drop_steps() -> None:
     async with Harness() as h:
         await opened(h)

@@ -58,13 +58,15 @@ def adopting(
 
 
 def done(run: Run, kept: Collection[str]) -> list[str]:
-    """Of the steps that may stay, those that are done: they do not run again."""
-    found = []
-    for name in kept:
-        node = run.root.by_id.get(name)
-        if node is not None and not node.always and node.status in {"succeeded", "skipped"}:
-            found.append(name)
-    return found
+    """Of the steps that may stay, those that are done and wait for no other: they do not run again."""
+    nodes = {name: run.root.by_id[name] for name in kept}
+    found = {n for n, node in nodes.items() if not node.always and node.status in {"succeeded", "skipped"}}
+    shrinks = True
+    while shrinks:
+        fewer = {name for name in found if found.issuperset(nodes[name].step.needs)}
+        shrinks = fewer != found
+        found = fewer
+    return [name for name in kept if name in found]
 
 
 def tell(definition: WorkflowDef, stays: Collection[str], *, fork_of: str | None = None) -> None:

@@ -45,13 +45,15 @@ def reopen(run: Run, targets: list[Node]) -> None:
 
 def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> None:
     """Put a new definition under the run. Steps of the root named in `kept` stay with all they have done;
-    what failed or was cancelled in them is reset. Everything else begins anew."""
+    what failed or was cancelled in them is reset, with all that is downstream of it. Everything else begins
+    anew."""
     root = run.root
     before = root.by_id
     root.children, root.by_id = [], {}
     run.always = []
     run.definition = definition
     run.limited = frozenset(n for n, a in definition.agents.items() if a.max_concurrent)
+    mended: list[Node] = []
     for step_id, node in before.items():
         if step_id not in kept:
             _forget(run, node)
@@ -65,8 +67,13 @@ def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> 
         if node.always:
             run.always[run.always.index(fresh)] = node
         if not node.over or node.status in {"failed", "cancelled"}:
+            mended.append(node)
             _mend(run, node)
     progress.link(root)
+    for node in mended:
+        for other in _downstream(node):
+            if other.over:  # it was skipped for, or saw, what failed there
+                _reset(run, other, wholly=True)
     root.status = "running"
     root.failing = root.cancelled = False
     root.error = root.reason = root.finished_at = None
