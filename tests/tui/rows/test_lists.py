@@ -174,6 +174,21 @@ def test_the_header_never_drops_run_status_and_money() -> None:
     assert "me@box" in plain(header.cells(run, 200, NOW, UNICODE, place="me@box"))
 
 
+def test_nothing_comes_and_goes_in_the_header_while_numbers_grow() -> None:
+    """From the first second to the end, what is named at one width stays named."""
+    for width in range(60, 160, 3):
+        named: set[tuple[bool, ...]] = set()
+        for script, now in (
+            (Script(failed().run.definition, run_id="r_8f21"), T0 + 1_000),
+            (research(budget_micro_usd=None), NOW),
+            (research(until="end", budget_micro_usd=None), NOW),
+        ):
+            cells = header.cells(script.run, width, now, UNICODE, rate=[1, 2, 3], pace="live 10Hz")
+            shown = plain(cells)
+            named.add(("AETHERMIND" in shown, "▃" in shown or "▁" in shown, "10Hz" in shown, " tok" in shown))
+        assert len(named) == 1, (width, named)
+
+
 def test_one_line_says_it_all() -> None:
     shown = plain(header.tiny(research().run, 50, NOW, UNICODE))
     assert shown.startswith("● r_8f21 01:42 6/8 ✗1 $0.3229")

@@ -36,11 +36,12 @@ def cells(
     room, what is least needed goes first; run, status and money stay.
     """
     room = _MOST_ROOM
+    slack = _slack(run, now, status, flowing) if run is not None else 0
     while True:
         left, right = _halves(
             run, now, glyphs, room, status=status, rate=rate, flowing=flowing, pace=pace, place=place
         )
-        if left.width + right.width < width or not room:
+        if left.width + right.width + slack < width or not room:
             break
         room -= 1
     left.to(max(width - right.width, left.width))
@@ -86,6 +87,19 @@ def _halves(
         right.add("  ").say(place, "faint")
     right.add(" ")
     return left, right
+
+
+def _slack(run: Run, now: int, status: str, flowing: int) -> int:
+    """Cells to keep free for numbers and words that grow, so that nothing comes and goes while they do."""
+    status = status or run.status
+    tokens = ("~" if flowing else "") + fmt.short(run.tally.usage.total_tokens + flowing)
+    shown = (
+        (STATUS_WORDS.get(status, status), 9),
+        (elapsed(run.created_at, run.finished_at, now), 5),
+        (fmt.usd(run.tally.cost or 0), 7),
+        (tokens, 6),
+    )
+    return sum(max(most - len(text), 0) for text, most in shown)
 
 
 def _file(run: Run) -> str:
