@@ -35,7 +35,7 @@ PROJECTIONS = {
 }
 """Table → its order. All of it follows from `events`."""
 
-PROJECTION = 1
+PROJECTION = 2
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
 Work = list[tuple[str, Sequence[object]]]

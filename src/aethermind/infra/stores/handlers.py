@@ -32,7 +32,9 @@ def _created(p: Projector, stream: Stream, seq: int, at: int, event: e.RunCreate
     p.touch(run)
 
 
-def _reopened(p: Projector, stream: Stream, seq: int, at: int, event: e.RunReopened) -> None:
+def _reopened(
+    p: Projector, stream: Stream, seq: int, at: int, event: e.RunReopened | e.DefinitionAdopted
+) -> None:
     if (run := p.run(stream)) is None:
         return
     run.status = "running"
@@ -358,6 +360,7 @@ HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.RunReopened: _reopened,
     e.RunPaused: _paused,
     e.RunResumed: _paused,
+    e.DefinitionAdopted: _reopened,
     e.CancelRequested: _cancel_requested,
     e.RunSucceeded: _ended,
     e.RunFailed: _ended,
