@@ -82,7 +82,6 @@ def test_inputs_from_everywhere(here: Path, said: Said, monkeypatch: pytest.Monk
         (["-i", "who=x", "--set", "steps"], 2, "write a.path.in.the.file=value"),
         (["-i", "who=x", "--set", "stepz.greet.value=1"], 2, "unknown key `stepz`"),
         (["-i", "who=x", "--detach"], 2, "--detach is not in this version yet"),
-        (["-i", "who=x", "--watch"], 2, "--watch is not in this version yet"),
         (["-i", "who=x", "--tui"], 2, "--tui needs a terminal"),
         (["-i", "who=x", "--tui", "-q"], 2, "leave the other one out"),
     ],

@@ -28,13 +28,14 @@ def adopting(
     run: Run,
     loaded: LoadedWorkflow,
     *,
+    overrides: Mapping[str, str],
     trust: bool,
     quiet: bool,
 ) -> Asked | None:
     """What to ask of the client so that the run goes on with this file; None if nothing in it has changed.
     Says what stays and what runs. Raises `DeniedError` (not trusted), `InvalidError`.
     """
-    if sources.unchanged(run, loaded):
+    if sources.unchanged(run, loaded, overrides):
         if not quiet:
             streams.note("the file has not changed")
         return None

@@ -96,7 +96,9 @@ def command(
         first = None
         if edited:
             loaded = sources.reload(composition, found, overrides)
-            first = editing.adopting(engine, composition, found, loaded, trust=trust, quiet=quiet)
+            first = editing.adopting(
+                engine, composition, found, loaded, overrides=overrides, trust=trust, quiet=quiet
+            )
         elif not quiet and sources.has_changed(composition, found):
             streams.note("the file has changed since: --edited adopts it")
         was_over = found.finished is not None and first is None

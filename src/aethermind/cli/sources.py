@@ -56,12 +56,12 @@ def _digest(definition: WorkflowDef) -> str:
     return wire.digest(msgspec.structs.replace(definition, source=None))
 
 
-def unchanged(run: Run, loaded: LoadedWorkflow) -> bool:
-    """Whether there is nothing in the file that the run does not do already. `--set` of the original run is
-    no change of the file.
+def unchanged(run: Run, loaded: LoadedWorkflow, overrides: Mapping[str, str] | None = None) -> bool:
+    """Whether there is nothing in the file, and what it was loaded with, that the run does not do already.
+    `--set` of the original run is no change of the file.
     """
-    adopted = run.definition is not run.created.definition
-    if not adopted and run.created.source_hash is not None and run.created.source_hash == loaded.content_hash:
+    as_made = not overrides and run.definition is run.created.definition
+    if as_made and run.created.source_hash == loaded.content_hash:
         return True
     return same(run.definition, loaded.definition)
 
@@ -72,8 +72,8 @@ def has_changed(composition: bootstrap.Composition, run: Run) -> bool:
     if source is None:
         return False
     try:
-        adopted = run.definition is not run.created.definition
-        if not adopted and hashlib.sha256(Path(source).read_bytes()).hexdigest() == run.created.source_hash:
+        as_made = run.definition is run.created.definition
+        if as_made and hashlib.sha256(Path(source).read_bytes()).hexdigest() == run.created.source_hash:
             return False
         return not unchanged(run, reload(composition, run, {}))
     except InvalidError:

@@ -193,7 +193,13 @@ class Watch:
             return None
         if not (replies or self._model or sources.new_inputs(run, definition)):
             first = editing.adopting(
-                engine, self._composition, run, loaded, trust=self._trust, quiet=self._shown["quiet"]
+                engine,
+                self._composition,
+                run,
+                loaded,
+                overrides=self._overrides,
+                trust=self._trust,
+                quiet=self._shown["quiet"],
             )
             return go_on(engine, self._composition, run, first=first, **self._shown)
         consent.check_trust(engine, self._composition, loaded, trust=self._trust)
