@@ -129,6 +129,12 @@ class Terminal:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def hang_up(self) -> None:
+        """The window is closed, the line is lost."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, self._master)
+        os.close(nothing)
+
     def end(self, seconds: float = PATIENCE) -> int:
         """Read to the program's end; its exit code."""
         self.until(lambda: self.process.poll() is not None, seconds=seconds, what="the end")

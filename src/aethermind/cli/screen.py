@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FrameType
+
 from aethermind import bootstrap
 from aethermind.cli import streams
 from aethermind.cli.drive import DRAIN_S, leave_at_once
@@ -28,18 +34,59 @@ def show_run(composition: bootstrap.Composition, engine: EngineThread, request: 
 
 
 def _show(composition: bootstrap.Composition, engine: EngineThread, start: StartIntent) -> int:
-    code = show(engine, composition, start=start)
-    moving = engine.call(lambda client: _runs(client, MOVING)).result()
-    if moving:
-        streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
-        try:
-            engine.call(lambda client: client.drain(DRAIN_S)).result()
-        except KeyboardInterrupt:
-            leave_at_once()
-        left = engine.call(lambda client: _runs(client, frozenset({"interrupted"}))).result()
-        for run_id in moving & left:
-            streams.note(f"{run_id} is interrupted; to go on: aethermind resume {run_id}")
+    with _leaving() as left:
+        code = show(engine, composition, start=start)
+        moving = engine.call(lambda client: _runs(client, MOVING)).result()
+        if moving and left.hung_up:
+            _go_on_unseen(engine, moving)
+            moving = engine.call(lambda client: _runs(client, MOVING)).result()
+        if moving:
+            streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
+            try:
+                engine.call(lambda client: client.drain(DRAIN_S)).result()
+            except KeyboardInterrupt:
+                leave_at_once()
+            left_behind = engine.call(lambda client: _runs(client, frozenset({"interrupted"}))).result()
+            for run_id in moving & left_behind:
+                streams.note(f"{run_id} is interrupted; to go on: aethermind resume {run_id}")
     return code
+
+
+class _Left:
+    """Why the screen was left."""
+
+    hung_up = False
+    """The terminal has gone away."""
+
+
+@contextmanager
+def _leaving() -> Iterator[_Left]:
+    """SIGTERM and SIGHUP leave the screen as SIGINT does: the terminal is given back as it was."""
+    left = _Left()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            left.hung_up = True
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell and the kernel both send it
+        signal.raise_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield left
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _go_on_unseen(engine: EngineThread, moving: set[str]) -> None:
+    """A lost terminal stops no run, here as little as in `run`."""
+    with suppress(KeyboardInterrupt):
+        for run_id in moving:
+            engine.call(partial(_settled, run_id=run_id)).result()
+
+
+async def _settled(client: Client, *, run_id: str) -> None:
+    await client.wait(run_id)
 
 
 async def _runs(client: Client, statuses: frozenset[str]) -> set[str]:

@@ -1,0 +1,64 @@
+"""The terminal is lost, or somebody asks the screen to leave: no run is lost, and the terminal comes back."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import aethermind, effects, gate
+from tests.e2e.terminal import terminal
+from tests.e2e.waiting import PATIENCE
+
+
+def last_run() -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(aethermind("runs", "--json").stdout)["items"][0]
+    return row
+
+
+@pytest.mark.parametrize("options", [["--tui"], []])
+def test_a_lost_line_stops_no_run(options: list[str], tmp_path: Path) -> None:
+    pipe, target = gate(tmp_path)
+    with terminal("run", str(target), "--trust", *options, cwd=tmp_path) as screen:
+        screen.shows("middle")
+        with pipe.open("w") as middle:  # opens when that step has opened its end
+            screen.hang_up()
+            middle.write("two\n")
+        assert screen.process.wait(PATIENCE) == 0
+    assert last_run()["status"] == "succeeded"
+    assert effects(tmp_path) == ["first", "middle", "last"]
+
+
+def test_sighup_leaves_the_screen_and_stops_no_run(tmp_path: Path) -> None:
+    pipe, target = gate(tmp_path)
+    with terminal("run", str(target), "--trust", "--tui", cwd=tmp_path) as screen:
+        screen.shows("middle")
+        with pipe.open("w") as middle:
+            screen.signal(signal.SIGHUP)
+            screen.until(screen.is_restored, what="the terminal as it was")
+            screen.signal(signal.SIGHUP)  # a shell and the kernel both send it
+            middle.write("two\n")
+        assert screen.end() == 0
+    assert last_run()["status"] == "succeeded"
+    assert effects(tmp_path) == ["first", "middle", "last"]
+
+
+def test_sigterm_leaves_the_screen_as_ctrl_c_does(tmp_path: Path) -> None:
+    pipe, target = gate(tmp_path)
+    with terminal("run", str(target), "--trust", "--tui", cwd=tmp_path) as screen:
+        screen.shows("middle")
+        with pipe.open("w") as middle:
+            screen.signal(signal.SIGTERM)
+            screen.shows("what is under way may end")
+            assert screen.is_restored()
+            middle.write("two\n")
+        screen.shows("is interrupted; to go on: aethermind resume r_")
+        screen.end()
+        assert screen.is_restored()
+    assert last_run()["status"] == "interrupted"
+    done = aethermind("resume", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "one two three\n")
+    assert effects(tmp_path) == ["first", "middle", "last"]
