@@ -21,7 +21,7 @@ from aethermind.domain.errors import AethermindError
 from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import themes
-from aethermind.tui.actions import REGISTRY, perform
+from aethermind.tui.actions import REGISTRY, perform, warm
 from aethermind.tui.bridge import Bridge
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
@@ -97,6 +97,7 @@ class AethermindApp(App[int], inherit_bindings=False):
     def _begin(self) -> None:
         """After the first paint."""
         self.run_worker(self._boot(), exit_on_error=False)
+        self.run_worker(warm, thread=True, exit_on_error=False)
         self._load_other_themes()
         for problem in (*self._problems, *report(self.keymap)):
             self.toast(problem, "warning")
