@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import time
@@ -46,14 +47,16 @@ class StepClock:
         return time.monotonic()
 
 
+_NUMBERS = itertools.count(1)
+"""Of runs: not twice the same, though a store may outlive its engine."""
+
+
 class SeededChance:
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)
-        self._next = 0
 
     def run_id(self) -> str:
-        self._next += 1
-        return f"r_test{self._next:04d}"
+        return f"r_test{next(_NUMBERS):04d}"
 
     def jitter(self) -> float:
         return self._random.random() * 0.01

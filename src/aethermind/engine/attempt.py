@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import assert_never
 
+import msgspec
+
 from aethermind import wire
 from aethermind.domain.errors import ErrorInfo, StepFailure
 from aethermind.domain.events import LogWritten
@@ -139,7 +141,8 @@ class Attempts:
             raise StepFailure(
                 ErrorInfo(kind="output", message=f"{action.name} returned what is not JSON: {error}")
             ) from None
-        return Success(value)
+        agent, writes = context.writes
+        return Success(value, agent=agent, writes=writes)
 
     async def _prompt(self, live: LiveRun, node: Node, action: Prompt, calls: Calls) -> Success:
         scope = Scope(live.run, node)
@@ -246,7 +249,7 @@ class Attempts:
         if text and not text.endswith("\n"):
             text += "\n"
         saved = await self._files.save(live.run.created.submitter.cwd, path, text)
-        return Success(success.output, success.result, saved)
+        return msgspec.structs.replace(success, saved=saved)
 
 
 def _duration(ms: int) -> str:

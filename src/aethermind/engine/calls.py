@@ -19,6 +19,7 @@ from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallSta
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.usage import Cost, format_usd
+from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
 from aethermind.engine.live import Act, LiveRun
@@ -62,6 +63,10 @@ class Calls:
         self.facts: list[AnyEvent] = []
         """Events to be committed with the attempt's end."""
         self.deadline: Deadline | None = None
+
+    @property
+    def states(self) -> AgentStates:
+        return self._services.states
 
     def scrub(self, text: str) -> str:
         """Without secrets."""

@@ -8,6 +8,7 @@ from typing import Any
 from aethermind.domain.events import LogLevel, LogWritten
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
+from aethermind.engine.agent_state import StateView, Write
 from aethermind.engine.calls import Calls
 from aethermind.engine.live import LiveRun, Note
 from aethermind.engine.ports import Message
@@ -56,15 +57,16 @@ class StepContext:
     """Passed to every async function given to the SDK.
 
     `inputs` the run's inputs (of an agent: what it was called with) · `steps` upstream outputs · `item`,
-    `index`, `iteration` inside a fan-out or repeat · `run_id`, `step`, `attempt` · `chat`, `log`.
+    `index`, `iteration` inside a fan-out or repeat · `run_id`, `step`, `attempt` · `chat`, `log`, `state`.
     """
 
-    __slots__ = ("_calls", "_live", "_node", "attempt", "inputs", "run_id", "step")
+    __slots__ = ("_calls", "_live", "_node", "_state", "attempt", "inputs", "run_id", "step")
 
     def __init__(self, *, live: LiveRun, node: Node, attempt: int, inputs: Any, calls: Calls) -> None:
         self._live = live
         self._node = node
         self._calls = calls
+        self._state: StateView | None = None
         self.inputs = inputs
         self.attempt = attempt
         self.run_id = live.run.id
@@ -73,6 +75,19 @@ class StepContext:
     @property
     def _scope(self) -> Scope:
         return Scope(self._live.run, self._node)
+
+    @property
+    def state(self) -> StateView:
+        """The agent's key-value state (of a step without an agent: the workflow's), kept across runs."""
+        if self._state is None:
+            owner = self._node.agent or self._live.run.definition.name
+            self._state = StateView(self._calls.states, owner)
+        return self._state
+
+    @property
+    def writes(self) -> tuple[str | None, tuple[Write, ...]]:
+        """Whose state this attempt changes, and how; nothing unless `state` was written."""
+        return (None, ()) if self._state is None else (self._state.agent, tuple(self._state.writes))
 
     @property
     def steps(self) -> StepsView:

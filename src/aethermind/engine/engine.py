@@ -10,6 +10,7 @@ from aethermind.domain.events import AnyEvent, DefinitionAdopted, Draft, RunCrea
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 from aethermind.engine import adoption, inputs, provenance
+from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
 from aethermind.engine.feed import Feed
@@ -63,6 +64,7 @@ class Engine:
         self._children = children
         self._settled = False
         self._partials = Partials(store)
+        states = AgentStates(store)
         self._services = services = Services(
             clock=clock,
             feed=self.feed,
@@ -71,6 +73,7 @@ class Engine:
             governor=Governor(clock),
             schemas=schemas,
             partials=self._partials,
+            states=states,
             scrub=scrub,
         )
         attempts = Attempts(
@@ -83,6 +86,7 @@ class Engine:
             chance=chance,
             expressions=expressions,
             schemas=schemas,
+            states=states,
             attempts=attempts,
             max_concurrent=max_concurrent,
         )

@@ -14,6 +14,7 @@ from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.events import AnyEvent, Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
+from aethermind.engine.agent_state import Write
 from aethermind.engine.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Success(msgspec.Struct, frozen=True):
     output: Any
     result: Any = None
     saved: str | None = None
+    agent: str | None = None
+    writes: tuple[Write, ...] = ()
+    """What the agent's state becomes, in the same commit."""
 
 
 class Cancelled(msgspec.Struct, frozen=True):

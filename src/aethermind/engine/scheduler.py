@@ -31,6 +31,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.state import FINISHED_RUN, Node
 from aethermind.engine import provenance
 from aethermind.engine.admission import Admission
+from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.feed import Feed
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
@@ -53,6 +54,7 @@ class Scheduler:
         chance: Chance,
         expressions: Expressions,
         schemas: Schemas,
+        states: AgentStates,
         attempts: Attempts,
         max_concurrent: int = 10,
     ) -> None:
@@ -61,9 +63,14 @@ class Scheduler:
         self._clock = clock
         self._chance = chance
         self._attempts = attempts
+        self._states = states
         self.admission = Admission(max_concurrent)
         self._decider = Decider(
-            expressions=expressions, schemas=schemas, chance=chance, admission=self.admission
+            expressions=expressions,
+            schemas=schemas,
+            chance=chance,
+            admission=self.admission,
+            states=states,
         )
         self.live: dict[str, LiveRun] = {}
         self._draining = False
@@ -277,6 +284,8 @@ class Scheduler:
         """Drop the run: its state may be ahead of the disk."""
         if not isinstance(error, Exception):
             error = AethermindError("the engine was stopped before this was recorded")
+        for agent in turn.agents:
+            self._states.forget(agent)
         turn.refuse(error)
         live.dropped = True
         for task in live.tasks.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
 from aethermind.engine.partials import Partials
@@ -24,8 +25,10 @@ class Services:
         governor: Governor,
         schemas: Schemas,
         partials: Partials,
+        states: AgentStates,
         scrub: Callable[[str], str],
     ) -> None:
+        self.states = states
         self.clock = clock
         self.feed = feed
         self.models = models

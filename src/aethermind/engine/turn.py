@@ -22,6 +22,7 @@ from aethermind.domain.events import (
     LogWritten,
     StepSkipped,
 )
+from aethermind.domain.ids import agent_stream
 from aethermind.domain.plan import plan
 from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
@@ -29,6 +30,7 @@ from aethermind.domain.state import Node
 from aethermind.domain.workflow import Ask, Fail, Value
 from aethermind.engine import expansion, questions
 from aethermind.engine.admission import Admission
+from aethermind.engine.agent_state import AgentStates, Write
 from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, Success
 from aethermind.engine.ports import Chance, Expressions, Schemas
 
@@ -36,7 +38,7 @@ from aethermind.engine.ports import Chance, Expressions, Schemas
 class Turn:
     """One pass of a run's loop: the events it will commit, and what is to be done after the commit."""
 
-    __slots__ = ("done", "drafts", "live", "now", "starts", "stops", "wake_at")
+    __slots__ = ("agents", "done", "drafts", "live", "now", "starts", "stops", "wake_at")
 
     def __init__(self, live: LiveRun, now: int) -> None:
         self.live = live
@@ -47,6 +49,8 @@ class Turn:
         """Attempts to start after the commit."""
         self.stops: list[str] = []
         """Steps whose attempts are to be cancelled."""
+        self.agents: list[str] = []
+        """Agents whose state this turn moves."""
         self.wake_at: int | None = None
         """When something is due that is not due now (epoch ms)."""
 
@@ -70,8 +74,15 @@ class Decider:
     """Turns messages and state into a `Turn`."""
 
     def __init__(
-        self, *, expressions: Expressions, schemas: Schemas, chance: Chance, admission: Admission
+        self,
+        *,
+        expressions: Expressions,
+        schemas: Schemas,
+        chance: Chance,
+        admission: Admission,
+        states: AgentStates,
     ) -> None:
+        self._states = states
         self._expressions = expressions
         self._schemas = schemas
         self._chance = chance
@@ -180,6 +191,10 @@ class Decider:
             turn.emit(fact)
         path, n = message.step, message.attempt
         match message.outcome:
+            case Success(writes=writes, agent=str(agent)) if writes and (
+                broken := self._write_state(turn, agent, writes)
+            ):
+                self._failed(turn, node, n, broken)
             case Success(output=output, result=result, saved=saved):
                 turn.emit(AttemptSucceeded(step=path, attempt=n, output=output, result=result, saved=saved))
             case Cancelled(reason=reason):
@@ -198,6 +213,16 @@ class Decider:
                 self._failed(turn, node, n, error)
             case _:
                 assert_never(message.outcome)
+
+    def _write_state(self, turn: Turn, agent: str, writes: tuple[Write, ...]) -> ErrorInfo | None:
+        """The agent's state goes into this commit. An update of the user's that raises fails the attempt."""
+        try:
+            event = self._states.decide(agent, writes)
+        except Exception as error:  # noqa: BLE001 - user code may raise anything
+            return ErrorInfo(kind="exception", message=f"state: {type(error).__name__}: {error}"[:500])
+        turn.agents.append(agent)
+        turn.drafts.append(Draft(agent_stream(agent), turn.now, event))
+        return None
 
     def _failed(self, turn: Turn, node: Node, n: int, error: ErrorInfo) -> None:
         run = turn.live.run
