@@ -7,11 +7,11 @@ from pathlib import Path
 from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.asking import confirm
-from aethermind.cli.estimate import ASSUMED_ITEMS, CostRange
 from aethermind.cli.session import user
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import DeniedError
 from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.costing import ASSUMED_ITEMS, CostRange
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.queries import RunFilter
 from aethermind.infra.sanitize import clean_line

@@ -8,10 +8,10 @@ from typing import Any
 from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.consent import range_text
-from aethermind.cli.estimate import CostRange, estimate
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.workflow import Ask, Command, Group, Prompt, PythonCall, StepDef, prompt_config
 from aethermind.engine.client import RunRequest
+from aethermind.engine.costing import CostRange, estimate
 from aethermind.infra.sanitize import clean_line
 
 Json = Any

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 from aethermind.engine.calls import DEFAULT_MAX_TOKENS
 from aethermind.engine.ports import Prices
 
@@ -44,10 +44,10 @@ def estimate(
     given = len(msgspec.json.encode(dict(inputs)))
     low = high = prompts = unpriced = 0
     assumed = False
-    for step, (least, most), guessed in _prompts(definition.steps, (1, 1), limit):
+    for owner, step, (least, most), guessed in _prompts(definition, definition.steps, (1, 1), limit):
         if not isinstance(step.action, Prompt):
             continue
-        config = prompt_config(definition, step)
+        config = prompt_config(owner, step)
         name = next((found for alias in config.models for found in models.get(alias, ())), None)
         if name is None:
             continue
@@ -68,9 +68,10 @@ def estimate(
 
 
 def _prompts(
-    steps: tuple[StepDef, ...], times: tuple[int, int], limit: int | None
-) -> Iterator[tuple[StepDef, tuple[int, int], bool]]:
-    """Each prompt step with how often it runs at least and at most, and whether that was guessed."""
+    owner: WorkflowDef, steps: tuple[StepDef, ...], times: tuple[int, int], limit: int | None
+) -> Iterator[tuple[WorkflowDef, StepDef, tuple[int, int], bool]]:
+    """Each step that is no container, with the workflow it belongs to, how often it runs at least and at
+    most, and whether that was guessed."""
     for step in steps:
         least, most = times
         guessed = False
@@ -84,8 +85,13 @@ def _prompts(
             most *= step.repeat.max
         if step.when is not None:
             least = 0
-        if isinstance(step.action, Group):
-            for inner, inner_times, inner_guessed in _prompts(step.action.steps, (least, most), limit):
-                yield inner, inner_times, guessed or inner_guessed
-        else:
-            yield step, (least, most), guessed
+        match step.action:
+            case Group(steps=inside):
+                within = _prompts(owner, inside, (least, most), limit)
+            case SubWorkflow(workflow=inner):
+                within = _prompts(inner, inner.steps, (least, most), limit)
+            case _:
+                yield owner, step, (least, most), guessed
+                continue
+        for its_owner, one, its_times, its_guessed in within:
+            yield its_owner, one, its_times, guessed or its_guessed

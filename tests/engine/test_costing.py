@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from aethermind.cli.consent import range_text
-from aethermind.cli.estimate import ASSUMED_ITEMS, CostRange, estimate
 from aethermind.domain.usage import Cost, Usage
 from aethermind.domain.workflow import Group, Prompt, Repeat, StepDef, Value, WorkflowDef
+from aethermind.engine.costing import ASSUMED_ITEMS, CostRange, estimate
 from aethermind.engine.ports import Estimate
 
 
