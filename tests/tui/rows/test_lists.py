@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import inspect
+import re
+
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.workflow import Ask, Value, WorkflowDef
 from aethermind.engine.queries import RunRow
+from aethermind.tui.actions import REGISTRY
 from aethermind.tui.glyphs import ASCII, UNICODE
 from aethermind.tui.rows import agents, cost, header, message, runs
 from aethermind.tui.rows.cells import cells_width, plain
 from aethermind.tui.rows.trace import failed_steps
-from tests.tui.histories import T0, Script, failed, research
+from tests.tui.histories import T0, Script, failed, research, step
 
 NOW = T0 + 102_000
 
@@ -209,6 +214,24 @@ def test_what_asks_for_attention() -> None:
     assert said(failed()) == "! build failed — E next error · R retry from here"
     assert said(research(), status="interrupted").endswith("nothing drives it — p go on")
     assert said(research(), note="copied") == "copied"
+
+
+def test_a_question_is_shown_with_the_key_that_answers_it() -> None:
+    definition = WorkflowDef(
+        name="gate", steps=(step("publish", Ask(message="Publish?")), step("then", Value(value=1), "publish"))
+    )
+    script = Script(definition)
+    script.begin(10, "publish")
+    question = e.AskOpened(step="publish", attempt=1, about="ask", message="Publish 300 words?")
+    script.add(20, question)
+    assert said(script) == "! publish asks: Publish 300 words? — a answer"
+
+
+def test_the_keys_it_names_are_of_actions_that_exist() -> None:
+    source = inspect.getsource(message)
+    named = set(re.findall(r'"((?:run|find|view|out)\.[a-z_]+)"', source))
+    assert len(named) >= 5
+    assert all(id in REGISTRY for id in named)
 
 
 def test_a_paused_run_says_how_to_go_on() -> None:

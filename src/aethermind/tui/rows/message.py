@@ -10,6 +10,8 @@ from aethermind.domain.state import Node
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows.cells import Cells, Line
 
+_QUESTION = 60
+"""Characters of a question; the whole of it is in its form."""
 KeyOf = Callable[[str], str]
 """An action's id → how its key is written; "" if it has none."""
 
@@ -43,12 +45,19 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         hints = [("run.pause", "go on")]
     elif run.finished is None and (asking := views.open_questions(run)):
         node = asking[0]
-        words = {"in_doubt": "may or may not have happened", "waiting_budget": "waits for budget"}
         line.add(f"{sign[True]} ", "gate").say(node.path, "strong")
-        line.add(" " + words.get(node.status, "waits for an answer"))
+        if node.status == "in_doubt":
+            line.add(" may or may not have happened")
+        elif node.status == "waiting_budget":
+            line.add(" waits for budget")
+        elif node.question is not None and node.question.message:
+            line.add(" asks: ").say(node.question.message[:_QUESTION], "note")
+        else:
+            line.add(" waits for an answer")
         if len(asking) > 1:
             line.add(f" (and {len(asking) - 1} more)", "faint")
-        hints = [("run.answer", "answer")]
+        budget = node.status == "waiting_budget"
+        hints = [("run.budget", "raise it") if budget else ("run.answer", "answer")]
     elif failed:
         line.add(f"{sign[True]} ", "failed")
         if len(failed) == 1:
