@@ -175,7 +175,6 @@ async def everyday(w: Workshop) -> str:
 async def forked(w: Workshop) -> str:
     run_id = await everyday(w)
     async with w.engine() as h:
-        h.engine.scheduler._chance.run_id()  # that id is taken
         fork = await h.client.fork(run_id, "polish", inputs={"topic": "tides"}, outputs={"extra": "more"})
         await h.client.wait(fork)
     return fork

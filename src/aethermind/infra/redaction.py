@@ -67,6 +67,11 @@ STRUCTURE = frozenset(
 )
 """Fields of records (not keys of JSON values) that are left as they are, unless records are in them."""
 
+MAPS = frozenset(
+    {"adopted", "arguments", "env", "fields", "inputs", "outputs", "settings", "sim", "tags", "values"}
+)
+"""Fields that are maps by name of inputs, outputs, steps: the keys are structure, what is below them is not."""
+
 SECRET_NAMES = re.compile(
     r"(?:.*[_-])?(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|authorization|access[_-]?token|refresh[_-]?token|auth[_-]?token|client[_-]?secret)\Z",
@@ -109,7 +114,7 @@ class Redaction:
                 return self._mapped(value, {key: self._record(part) for key, part in value.items()})
             case _ if name in STRUCTURE:
                 return value
-            case dict():  # a map by names of inputs, outputs, steps: those are structure, too
+            case dict() if name in MAPS:
                 return self._mapped(value, {key: self._below(key, part) for key, part in value.items()})
             case _:
                 return self.value(value)
