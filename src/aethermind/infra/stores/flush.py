@@ -20,6 +20,7 @@ EVENTS = ManyRows(SQL["insert_events"], 7)
 LOGS = ManyRows(SQL["insert_logs"], 9)
 RUNS = ManyRows(SQL["put_runs"], 22)
 ATTEMPTS = ManyRows(SQL["put_attempts"], 10)
+SUCCEEDED = ManyRows(SQL["end_attempts"], 1)
 CALLS = ManyRows(SQL["put_calls"], 21)
 COSTS = ManyRows(SQL["add_costs"], 16)
 AGENTS = ManyRows(SQL["add_agents"], 7)
@@ -38,6 +39,9 @@ PROJECTIONS = {
 PROJECTION = 2
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
+FEW = 8
+"""Up to so many attempts of a batch go into one statement: a second would cost more than it saves."""
+
 Work = list[tuple[str, Sequence[object]]]
 
 
@@ -48,9 +52,26 @@ def work(batch: Batch) -> Work:
         todo += STREAMS.chunks(batch.streams)
     if batch.events:
         todo += EVENTS.chunks(batch.events)
+        if len(batch.changes.attempts) > FEW:
+            todo += _successes(batch.changes.attempts, batch.events[0][0])
     if batch.logs:
         todo += LOGS.chunks(batch.logs)
     todo += projections(batch.changes)
+    return todo
+
+
+def _successes(attempts: dict[int, Row], first: int) -> Work:
+    """Take out the attempts from before seq `first` that just succeeded: nearly all that end do. Only two of
+    their columns change, to the same for all of a millisecond, which costs a third of writing whole rows."""
+    by_time: dict[int, list[Row]] = {}
+    for seq, row in attempts.items():
+        if seq < first and row[6] == "succeeded":
+            by_time.setdefault(row[8], []).append((seq,))
+    todo: Work = []
+    for at, seqs in by_time.items():
+        for (seq,) in seqs:
+            del attempts[seq]
+        todo += [(sql, [at, *flat]) for sql, flat in SUCCEEDED.chunks(seqs)]
     return todo
 
 

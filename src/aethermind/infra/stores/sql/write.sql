@@ -63,6 +63,9 @@ ON CONFLICT (seq) DO UPDATE SET
   finished_at = excluded.finished_at,
   error = excluded.error
 
+-- name: end_attempts
+UPDATE attempts SET status = 'succeeded', finished_at = ?, error = NULL WHERE seq IN ({rows})
+
 -- name: put_calls
 INSERT INTO calls {rows}
 ON CONFLICT (seq) DO UPDATE SET
