@@ -163,6 +163,7 @@ class AethermindApp(App[int], inherit_bindings=False):
             self.main_screen.show(found, now)
         if found.ended is not None:
             self._run_ended(found.ended)
+        self._mend()
         if self.bridge.runs.unknown:
             self.spawn(self.bridge.ask_unknown())
         if more:
@@ -172,6 +173,14 @@ class AethermindApp(App[int], inherit_bindings=False):
             self.clock.tick_in(self._until_next_second(now))
         else:
             self.clock.no_tick()
+
+    def _mend(self) -> None:
+        """A fold that met what did not fit begins anew from a snapshot, which is past it."""
+        for run_id, error in list(self.bridge.broken.items()):
+            del self.bridge.broken[run_id]
+            self.toast(error.line(), "error")
+            if run_id == self.bridge.open_id:
+                self.open_run(run_id)
 
     def _pump_again(self) -> None:
         """More came than fits into one slice: go on between the frames."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from aethermind.domain import ids
+from aethermind.domain.errors import StateError
 from aethermind.domain.run import Run
 from aethermind.engine.client import FeedItem, TokenDelta
 from aethermind.engine.queries import LogFilter, RunFilter
@@ -63,6 +64,8 @@ class Bridge:
         self._listeners: list[Callable[[Changes], None]] = []
         self.received = 0
         """Items taken in so far."""
+        self.broken: dict[str, StateError] = {}
+        """Runs whose fold met an event that did not fit: they are no longer held."""
 
     # --- what others ask -----------------------------------------------------------------------
 
@@ -190,7 +193,12 @@ class Bridge:
                 self._early[run_id].append(item)
             return
         was_over = held.run.finished is not None
-        held.feed(item)
+        try:
+            held.feed(item)
+        except StateError as error:
+            del self._held[run_id]
+            self.broken[run_id] = error
+            return
         if not was_over and held.run.finished is not None:
             self._runs_changed = True
             if run_id == self.open_id:

@@ -234,3 +234,23 @@ async def test_structure_that_comes_while_another_run_is_shown() -> None:
         assert held is not None
         assert held.run.version == script.run.version
         assert "RUNNING" in lines(app)[0]
+
+
+async def test_an_event_that_does_not_fit_costs_a_toast_and_a_new_snapshot() -> None:
+    script = research()
+    app = make(script)
+    async with playing(app) as pilot:
+        engine = engine_of(app)
+        stray = e.Recorded(
+            script.seq + 1, "run/r_8f21", 99, NOW, e.AttemptSucceeded(step="brief", attempt=7, output=1)
+        )
+        engine.subscriptions[0].offer(stray)
+        await settle(pilot)
+        assert any("attempt 7 is not running" in n.message for n in app._notifications)
+        script.seq += 1
+        engine.play(script, lambda s: s.reply(103_000, "sections[2]", ANSWER))
+        await settle(pilot)
+        held = app.bridge.open
+        assert held is not None
+        assert held.run.version == script.run.version
+        assert "gather" in text(app)

@@ -91,8 +91,9 @@ def test_finding_goes_around() -> None:
 def test_a_line_in_three_widths() -> None:
     a_line = LogLine(T0, "warning", "scraper", "gather/deep/inside/scrape", "429 Too Many Requests")
     fixed, body = cells(a_line, 118, UNICODE)
-    assert " WARN  scraper     scrape           " in plain(fixed)
+    assert " WARN  scraper     inside/scrape    " in plain(fixed)
     assert plain(body) == "429 Too Many Requests"
+    assert " W inside/scrape " not in plain(cells(a_line, 78, UNICODE)[0])
     assert " W scrape       " in plain(cells(a_line, 78, UNICODE)[0])
     assert plain(cells(a_line, 40, UNICODE)[0]) == " W "
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aethermind.domain.events import RunReopened
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
+from aethermind.domain.workflow import Group, Value, WorkflowDef
 from aethermind.tui.rows.trace import (
     FOLD_ABOVE,
     STRUCTURAL,
@@ -18,7 +19,7 @@ from aethermind.tui.rows.trace import (
     key_of,
     with_above,
 )
-from tests.tui.histories import failed, research, wide
+from tests.tui.histories import Script, failed, research, step, wide
 
 
 def keys(rows: TraceRows) -> list[str]:
@@ -88,6 +89,17 @@ def test_rails_tell_whether_more_follows() -> None:
 def test_a_large_fan_out_begins_folded() -> None:
     assert "each[0]" in keys(TraceRows(wide(FOLD_ABOVE).run))
     assert "each[0]" not in keys(TraceRows(wide(FOLD_ABOVE + 1).run))
+
+
+def test_items_that_are_groups_begin_folded_where_there_are_many() -> None:
+    inner = Group(steps=(step("a", Value(value=1)), step("b", Value(value=1), "a")))
+    definition = WorkflowDef(name="nested", steps=(step("each", inner, for_each="{{ x }}"),))
+    for count, shown in ((4, 14), (5, 7)):
+        script = Script(definition)
+        script.expand(1, "each", items=range(count))
+        for index in range(count):
+            script.expand(2, f"each[{index}]")
+        assert len(TraceRows(script.run).rows) == shown
 
 
 def test_an_item_that_starts_early_moves_up() -> None:

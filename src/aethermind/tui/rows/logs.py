@@ -173,9 +173,11 @@ def cells(line: LogLine, width: int, glyphs: Glyphs, *, match: str = "") -> tupl
 
 
 def _tail(step: str | None, width: int) -> str:
-    """The end of a path, which tells more than its beginning."""
+    """As much of a path's end as fits: it tells more than its beginning."""
     step = step or ""
-    return step if len(step) <= width else step.rsplit("/", 1)[-1]
+    while len(step) > width and "/" in step:
+        step = step.partition("/")[2]
+    return step
 
 
 def as_text(line: LogLine) -> str:

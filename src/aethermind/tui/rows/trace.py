@@ -6,7 +6,8 @@ Rules
 - A row is the state object itself (a node, or a reference to a call or tool), so a row that only changed
   its values costs nothing here; `cells` of it are made when it is drawn.
 - A change of structure rebuilds the rows of that container alone.
-- A fan-out over more than `FOLD_ABOVE` items begins folded; steps begin folded, their calls below them.
+- A fan-out over more than `FOLD_ABOVE` items begins folded, and so do its items where they are groups and
+  more than `FOLD_ITEMS_ABOVE`; steps begin folded, their calls below them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.state import AttemptState, CallState, Node, ToolState
 
 FOLD_ABOVE = 20
+FOLD_ITEMS_ABOVE = 4
 _LATE = 1 << 62
 
 
@@ -87,6 +89,8 @@ class TraceRows:
             return True
         if row.mode == "fan_out":
             return len(row.children) <= FOLD_ABOVE
+        if row.mode != "leaf" and row.index is not None and row.parent is not None:
+            return len(row.parent.children) <= FOLD_ITEMS_ABOVE
         return row.mode != "leaf"
 
     def foldable(self, row: Row) -> bool:
