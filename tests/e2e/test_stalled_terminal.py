@@ -22,7 +22,7 @@ from tests.e2e.flood import Flood, Progress
 from tests.e2e.terminal import Terminal, terminal
 from tests.e2e.waiting import PATIENCE, until
 
-SLOWER = 2.0
+SLOWER = 3.0
 """Times that the engine may be slower in one stretch than in the other, on a machine that is busy with other
 things. It would stand still, or crawl, if it waited for the terminal."""
 ANSWER_S = 3.0
