@@ -70,7 +70,7 @@ STRUCTURE = frozenset(
 MAPS = frozenset(
     {"adopted", "arguments", "env", "fields", "inputs", "outputs", "settings", "sim", "tags", "values"}
 )
-"""Fields that are maps by name of inputs, outputs, steps: the keys are structure, what is below them is not."""
+"""Fields that are maps by name (of inputs, outputs, steps): the keys are structure, what is below is not."""
 
 SECRET_NAMES = re.compile(
     r"(?:.*[_-])?(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key"
