@@ -310,13 +310,13 @@ async def history(store: EventStore, run_id: str) -> list[Recorded]:
     return found
 
 
-async def add(store: EventStore, bundle: Bundle) -> Imported:
+async def add(store: EventStore, bundle: Bundle, *, redact: Redact = str) -> Imported:
     """Record the run of a bundle, in one append: all of it or nothing. The same bundle, or a run that is here
-    already, is recognised by its digest."""
+    already (with its secrets, without them in the bundle), is recognised by its digest."""
     own = bundle.header.run
     for run_id in (own, f"r_{_letters(bundle.digest)}"):
         there = await store.read_stream(run_stream(run_id))
-        if there and _is_same(there, bundle.digest):
+        if there and _is_same(there, bundle.digest, redact):
             return _imported(bundle, run_id, known=True)
         if not there:
             drafts = [
@@ -327,11 +327,13 @@ async def add(store: EventStore, bundle: Bundle) -> Imported:
     raise InvalidError(f"run {own} is here already, and so is {run_id}, with other events")
 
 
-def _is_same(there: Sequence[Recorded], wanted: str) -> bool:
+def _is_same(there: Sequence[Recorded], wanted: str, redact: Redact) -> bool:
     """It ran here, or it was imported (and may have gone on since)."""
     first = there[0].event
-    imported = isinstance(first, RunCreated) and first.tags.get(IMPORTED) == wanted
-    return imported or digest(there) == wanted
+    if isinstance(first, RunCreated) and first.tags.get(IMPORTED) == wanted:
+        return True
+    redaction = Redaction(redact)
+    return wanted in {digest(there), digest([redaction.recorded(item) for item in there])}
 
 
 def _marked(event: AnyEvent, bundle: Bundle) -> AnyEvent:

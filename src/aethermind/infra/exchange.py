@@ -46,8 +46,9 @@ class Exchange:
         """Record the run of a bundle. Raises `NotFoundError`, `InvalidError` (nothing is recorded then), and
         `BusyError` while an engine owns the database."""
         found = bundle.read(path)
+        self._learn(found.history)
         async with self._owned() as store:
-            return await bundle.add(store, found)
+            return await bundle.add(store, found, redact=redact)
 
     async def _history(self, run_id: str) -> list[Recorded]:
         store = await open_store(self._database, read_only=True)
