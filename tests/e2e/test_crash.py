@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +81,10 @@ def served(gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("AETHERMIND_CONFIG", str(tmp_path / "config.toml"))
     with models(answers) as (asked, _):
         yield asked
+    for pid in map(int, lines(tmp_path / "pids.txt")):
+        if is_alive(pid):  # it should not have survived, and does not survive the test
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def summary(printed: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
