@@ -2,8 +2,9 @@
 
     python -m bench.engine [W1 …] [--repeat N] [--json] [--durability power|process|both]
 
-Figures are medians of N rounds in which limit and engine alternate; the ratio is of the medians. Absolute
-times say more about the machine than about the program.
+Figures are medians of N rounds in which limit and engine alternate; the share is of the medians, "best" of
+the shortest times, which say more where others use the machine too. Absolute times say more about the machine
+than about the program.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import asyncio
 import json
 import platform
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -21,8 +21,8 @@ from typing import Any
 
 from bench.engine import limit, ours
 
-GOALS = {"W1": 0.60, "W2": 0.40, "W3": 0.40}
-"""Share of the limit to be reached at least."""
+GOALS = {("W1", False): 0.60, ("W2", False): 0.40, ("W3", False): 0.40, ("W1", True): 0.70}
+"""Workload, power-safe → share of the limit to be reached at least."""
 W4_IDEAL_S = 0.2
 Contestant = Callable[[str, str, bool], Coroutine[Any, Any, float]]
 
@@ -49,7 +49,8 @@ def compare(workload: str, *, full: bool, repeat: int) -> dict[str, Any]:
         "limit_steps_per_s": round(steps / bare_s),
         "engine_steps_per_s": round(steps / own_s),
         "share_of_limit": round(bare_s / own_s, 3),
-        "goal": GOALS.get(workload),
+        "best_share_of_limit": round(min(bare) / min(own), 3),
+        "goal": GOALS.get((workload, full)),
     }
 
 
@@ -66,7 +67,10 @@ def main() -> None:
     if given.json:
         print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "rows": rows}))
         return
-    print(f"{'':4} {'durability':10} {'limit/s':>9} {'engine/s':>9} {'share':>7}  goal", file=sys.stdout)
+    print(
+        f"{'':4} {'durability':10} {'limit/s':>9} {'engine/s':>9} {'share':>7} {'best':>5}  goal",
+        file=sys.stdout,
+    )
     for row in rows:
         if row["workload"] == "W4":
             ratio = row["engine_s"] / W4_IDEAL_S
@@ -74,10 +78,11 @@ def main() -> None:
         else:
             goal = row["goal"]
             met = "met" if goal and row["share_of_limit"] >= goal else "missed"
-            extra = f"≥ {goal:.0%} {met}"
+            extra = f"≥ {goal:.0%} {met}" if goal else ""
         print(
             f"{row['workload']:4} {row['durability']:10} {row['limit_steps_per_s']:>9,} "
-            f"{row['engine_steps_per_s']:>9,} {row['share_of_limit']:>7.0%}  {extra}"
+            f"{row['engine_steps_per_s']:>9,} {row['share_of_limit']:>7.0%} "
+            f"{row['best_share_of_limit']:>5.0%}  {extra}"
         )
 
 
