@@ -67,10 +67,7 @@ def main() -> None:
     if given.json:
         print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "rows": rows}))
         return
-    print(
-        f"{'':4} {'durability':10} {'limit/s':>9} {'engine/s':>9} {'share':>7} {'best':>5}  goal",
-        file=sys.stdout,
-    )
+    print(f"{'':4} {'durability':10} {'limit/s':>9} {'engine/s':>9} {'share':>7} {'best':>5}  goal")
     for row in rows:
         if row["workload"] == "W4":
             ratio = row["engine_s"] / W4_IDEAL_S
