@@ -19,7 +19,7 @@ from aethermind.cli import db as commands
 from aethermind.cli import streams
 from aethermind.infra import bundle
 from aethermind.infra.stores.lease import Lease
-from tests.cli.program import Said
+from tests.cli.program import Said, aethermind
 
 KEY = "sk-abcdefghijklmnopqrstuvwx"
 HI = """\
@@ -204,6 +204,7 @@ def test_a_run_goes_out_without_its_secrets_and_comes_in_whole(ran: str, said: S
     code, out, err = said("--home", "other", "import", "b.jsonl")
     assert (code, out) == (0, f"{ran}\n")
     assert err == f"succeeded, {header['events']} events, {header['logs']} log records\n"
+    assert f"  imported ran elsewhere as {ran}\n" in said("--home", "other", "show", "last")[1]
     assert said("--home", "other", "show", "last", "--output", "greeting")[1] == "HELLO THERE\n"
     assert said("--home", "other", "logs", "last")[1]
     code, out, err = said("--home", "other", "import", "b.jsonl")
@@ -211,6 +212,16 @@ def test_a_run_goes_out_without_its_secrets_and_comes_in_whole(ran: str, said: S
     assert shown(said, "--home", "other", "import", "b.jsonl", "--json")["known"] is True
     assert said("import", "b.jsonl")[1:] == (f"{ran}\n", "b.jsonl: this run is here already\n")
     assert said("--home", "other", "db", "check")[0] == 0
+
+
+def test_a_bundle_goes_through_a_pipe(ran: str, tmp_path: Path) -> None:
+    exported = aethermind("export", ran)
+    assert exported.returncode == 0
+    taken = aethermind("import", "-", "--home", str(tmp_path / "other"), stdin=exported.stdout)
+    assert (taken.returncode, taken.stdout) == (0, f"{ran}\n")
+    broken = aethermind("import", "-", "--home", str(tmp_path / "third"), stdin=exported.stdout[:-50])
+    assert broken.returncode == 2
+    assert broken.stderr.startswith("stdin:")
 
 
 def test_keys_that_are_loaded_do_not_leave(

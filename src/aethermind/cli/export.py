@@ -16,7 +16,7 @@ from aethermind.cli import streams, text
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.session import ask, compose
 from aethermind.domain.errors import InvalidError
-from aethermind.infra.sanitize import clean_line
+from aethermind.infra.sanitize import clean, clean_line
 
 Json = Any
 
@@ -54,7 +54,7 @@ def command(given: Given, run: str, output: Path | None, sim: bool, force: bool,
         data = b"".join(lines)
         told |= {"events": header.events, "logs": header.logs, "redacted": header.redacted}
     if output is None:
-        streams.OUT.write(data.decode())
+        streams.OUT.write(clean(data.decode()) if streams.OUT.terminal else data.decode())
         return 0
     _write(output, data, force=force)
     if as_json:

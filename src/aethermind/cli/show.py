@@ -17,6 +17,7 @@ from aethermind.domain.errors import NotFoundError
 from aethermind.domain.run import Run
 from aethermind.domain.state import RunStatus
 from aethermind.engine.client import Client
+from aethermind.engine.provenance import IMPORTED_FROM
 from aethermind.infra.sanitize import clean, clean_line
 
 Json = Any
@@ -86,6 +87,7 @@ def _print_head(run: Run, status: RunStatus) -> None:
     facts = {
         "created": text.moment(run.created_at),
         "file": created.source or "",
+        "imported": f"ran elsewhere as {origin}" if (origin := created.tags.get(IMPORTED_FROM)) else "",
         "inputs": "  ".join(f"{k}={text.shorten(text.inline(v), 60)}" for k, v in created.inputs.items()),
         "models": "  ".join(f"{k} → {' | '.join(v)}" for k, v in created.models.items()),
         "cost": cost_line(run) if tally.calls else "",

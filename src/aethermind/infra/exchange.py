@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,9 +44,10 @@ class Exchange:
         return recorded.script(fold(run_id, await self._history(run_id)), redact=redact)
 
     async def take(self, path: Path) -> Imported:
-        """Record the run of a bundle. Raises `NotFoundError`, `InvalidError` (nothing is recorded then), and
-        `BusyError` while an engine owns the database."""
-        found = bundle.read(path)
+        """Record the run of a bundle (`-`: from stdin). Raises `NotFoundError` and `InvalidError` (nothing is
+        recorded then), and `BusyError` while an engine owns the database."""
+        stdin = str(path) == "-"
+        found = bundle.parse(sys.stdin.buffer, "stdin") if stdin else bundle.read(path)
         self._learn(found.history)
         async with self._owned() as store:
             return await bundle.add(store, found, redact=redact)

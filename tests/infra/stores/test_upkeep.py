@@ -26,6 +26,7 @@ from tests.infra.stores.histories import (
     appends,
     call,
     created,
+    error,
     log,
     on,
     refused,
@@ -207,6 +208,28 @@ def test_nothing_is_written_while_an_engine_owns_it(database: Path) -> None:
         assert caught.value.hint == "end it first"
     lease.release()
     upkeep.rebuild()
+
+
+async def test_ten_thousand_runs_are_rebuilt_to_the_same(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "x.db")
+    for part in range(50):
+        drafts: list[e.Draft] = []
+        for number in range(200):
+            cost = None if number % 7 == 0 else number
+            ending = OVER if number % 5 else e.RunFailed(error=error())
+            facts = (
+                created("fw"[number % 2]),
+                started(agent="wc"[number % 2]),
+                call(),
+                answered(cost=cost),
+                ending,
+            )
+            drafts += on(f"r{part}_{number}", *facts, at=T0 + part * DAY)
+        await store.append(drafts, {})
+    await store.close()
+    rebuilt = Upkeep(tmp_path / "x.db").rebuild()
+    assert {table.table for table in rebuilt} >= {"runs", "attempts", "calls", "costs", "agents"}
+    assert not any(table.changed for table in rebuilt)
 
 
 # --- backup ------------------------------------------------------------------------------------
