@@ -23,7 +23,8 @@ from aethermind.infra.sanitize import clean_line
 def command(given: Given, file: Path, as_json: bool) -> int:
     """Take in a run that `aethermind export` wrote; - is stdin. Nothing of it is started.
 
-    Every line is checked, and the run is replayed, before anything is recorded. The same file twice is one run. A run whose id is taken by another one gets a new id.
+    Every line is checked, and the run is replayed, before anything is recorded. The same file twice is one
+    run; a run whose id is taken by another one gets a new id.
     """
     composition = compose(given)
     composition.config.make_home()
