@@ -17,6 +17,8 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,25 @@ from tests.tui.fakes import FakeEngine, FakeSubscription  # noqa: E402 - the sam
 from tests.tui.histories import research  # noqa: E402 - the same
 
 
+class Threaded(FakeSubscription):
+    """Filled by one thread and drained by another without a lock, as the real one is."""
+
+    def __init__(self, run_id: str | None, wake: Callable[[], None] | None) -> None:
+        super().__init__(run_id, wake)
+        self.queue: deque[Any] = deque()
+        self.filled = False
+
+    def offer(self, item: Any) -> None:
+        self.queue.append(item)
+        if not self.filled and self.wake is not None:
+            self.filled = True
+            self.wake()
+
+    def drain(self, limit: int = 5_000) -> list[Any]:
+        self.filled = False
+        return [self.queue.popleft() for _ in range(min(limit, len(self.queue)))]
+
+
 class BusyEngine(FakeEngine):
     """Its events come from a thread of their own, as the real one's do."""
 
@@ -40,26 +61,17 @@ class BusyEngine(FakeEngine):
         super().__init__(self.script)
         self.made = 0
         self.rate = 0
-        self.lock = threading.Lock()
         sys.setswitchinterval(SWITCH_INTERVAL)  # as the real one does
         threading.Thread(target=self._work, daemon=True).start()
 
     def subscribe(self, **given: Any) -> FakeSubscription:
-        with self.lock:
-            subscription = super().subscribe(**given)
-        drain = subscription.drain
-
-        def locked(limit: int = 5_000) -> list[Any]:
-            with self.lock:
-                return drain(limit)
-
-        subscription.drain = locked  # type: ignore[method-assign]  # two threads share it
+        subscription = Threaded(given.get("run_id"), given.get("wake"))
+        self.subscriptions.append(subscription)
         return subscription
 
     def log(self, text: str) -> None:
-        with self.lock:
-            self.play(self.script, lambda s: s.log(102_000, "info", text, step="sections[2]"))
-            self.made += 1
+        self.play(self.script, lambda s: s.log(102_000, "info", text, step="sections[2]"))
+        self.made += 1
 
     def _work(self) -> None:
         while True:
