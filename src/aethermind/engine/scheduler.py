@@ -218,6 +218,9 @@ class Scheduler:
         version = live.run.version
         try:
             self._decider.decide(turn, live.take(), draining=self._draining)
+            # Slots are taken and given back by now. Who waits for one hears of it before this commit, not
+            # after: else runs that wait would be served one commit after the other.
+            self.admission.queue(live, turn.now)
             if not turn.drafts:
                 self._carry_out(live, turn)
                 return
@@ -245,7 +248,6 @@ class Scheduler:
             self._stop(live, path)
         if turn.wake_at is not None:
             self._arm(live, turn.wake_at, turn.now)
-        self.admission.queue(live, turn.now)
         if live.settled and _rests(live):
             waiters, live.settled = live.settled, []
             for waiter in waiters:
