@@ -30,8 +30,8 @@ from aethermind.infra.stores.statements import blocks
 SQL = blocks("upkeep.sql")
 SHOWN = 10
 """Most problems of one kind."""
-WAL_LIMIT = 64 << 20
-"""Bytes: an engine keeps the WAL well below that (see `writer.WAL_BOUND`)."""
+WAL_LIMIT = 256 << 20
+"""Bytes: whatever an engine does, it keeps the WAL well below that (see `writer.WAL_BOUND`)."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
