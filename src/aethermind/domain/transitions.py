@@ -231,9 +231,13 @@ def _attempt_cancelled(run: Run, event: e.AttemptCancelled, at: int) -> None:
 
 
 def _attempt_lost(run: Run, event: e.AttemptLost, at: int) -> None:
+    stopped = event.step in run.stops
     node = _attempt_over(run, event.step, event.attempt, "lost", at)
     node.attempts[-1].billed_twice = event.possibly_billed_twice
     node.tries -= 1
+    if stopped:  # it was to be cancelled, and nobody works at it any more
+        progress.settle(run, node, "cancelled", at)
+        return
     _resolve(run, node, event.resolution, at)
 
 

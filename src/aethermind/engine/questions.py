@@ -51,6 +51,8 @@ def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, 
             return []
         told = "nobody: it expired" if question.expired else f"{question.by}: {question.values}"
         raise DeniedError(f"step {node.path} was already decided by {told}")
+    if node.over:
+        raise InvalidError(f"step {node.path} is {node.status}: it asks nothing any more")
     decision = AskAnswered(step=node.path, values=given, by=by)
     action = node.step.action
     if question.about != "ask" or not isinstance(action, Ask):

@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from aethermind.domain import recovery
-from aethermind.domain.errors import AethermindError
+from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import (
     AnyEvent,
     AskOpened,
-    AttemptLost,
     Draft,
     LogWritten,
     Recorded,
@@ -114,9 +113,8 @@ class Scheduler:
         if (known := self.live.get(run_id)) is not None:  # somebody was faster
             return known
         live = LiveRun(run, env=env, functions=functions)
-        lost = [_lost_events(node) for node in run.nodes.values() if _was_running(node)]
-        if lost:
-            live.inbox.append(Note(tuple(e for events in lost for e in events)))
+        if lost := _lost_events(run):
+            live.inbox.append(Note(lost))
         self._drive(live)
         return live
 
@@ -130,10 +128,14 @@ class Scheduler:
     ) -> LiveRun:
         """Record what `decide` gives about a run that nobody drives, and drive it from there. Attempts that
         were under way when its process died are recorded as lost first."""
-        live = LiveRun(await self._fold(run_id), env=env, functions=functions)
-        await provenance.check(self._store, run_id, live.run.created.tags)
-        if lost := [e for n in live.run.nodes.values() if _was_running(n) for e in _lost_events(n)]:
-            live.inbox.append(Note(tuple(lost)))
+        run = await self._fold(run_id)
+        decide(run)  # what it refuses must not have been driven
+        await provenance.check(self._store, run_id, run.created.tags)
+        if run_id in self.live:
+            raise InvalidError(f"run {run_id} is being driven")
+        live = LiveRun(run, env=env, functions=functions)
+        if lost := _lost_events(run):
+            live.inbox.append(Note(lost))
         await self.act(live, decide, start=True)
         return live
 
@@ -143,18 +145,23 @@ class Scheduler:
         """Record a decision about a run that nobody drives. With `drive` carry out what follows from it, up
         to where it rests (a cancellation ends the run at once, and starts nothing)."""
         run = await self._fold(run_id)
-        live = LiveRun(run, env={}, functions={})
+        if (known := self.live.get(run_id)) is not None:  # somebody began to drive it
+            await self.act(known, decide)
+            return
+        version, events = run.version, decide(run)
         if drive:
-            if lost := [e for n in run.nodes.values() if _was_running(n) for e in _lost_events(n)]:
-                live.inbox.append(Note(tuple(lost)))
+            live = LiveRun(run, env={}, functions={})
+            if lost := _lost_events(run):
+                live.inbox.append(Note(lost))
             await self.act(live, decide, start=True)
             await self.settled(live)
             return
-        events = decide(run)
         if events:
-            now = self._clock.now()
-            drafts = [Draft(live.stream, now, event) for event in events]
-            self._feed.publish(await self._store.append(drafts, {live.stream: run.version}))
+            now, stream = self._clock.now(), run_stream(run_id)
+            for event in events:
+                run.apply(event, now)  # what does not fit must never be recorded
+            drafts = [Draft(stream, now, event) for event in events]
+            self._feed.publish(await self._store.append(drafts, {stream: version}))
 
     async def _fold(self, run_id: str) -> Run:
         run = Run(run_id)
@@ -177,6 +184,8 @@ class Scheduler:
         recording = live.busy and self.live.get(live.run.id) is live  # its state may be ahead of the disk
         if live.run.version and _rests(live) and not recording:
             return live.run
+        if self.live.get(live.run.id) is not live:
+            raise _gone(live)
         waiter: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         live.settled.append(waiter)
         return await waiter
@@ -278,7 +287,11 @@ class Scheduler:
                 return
             live.timer.cancel()
         live.timer_at = at
-        live.timer = asyncio.get_running_loop().call_later(max(at - now, 1) / 1000, live.wake)
+        live.timer = asyncio.get_running_loop().call_later(max(at - now, 1) / 1000, self._ring, live)
+
+    def _ring(self, live: LiveRun) -> None:
+        live.timer = None  # the clock may say that it is too early: then it is armed again
+        live.wake()
 
     # --- endings -------------------------------------------------------------------------------
 
@@ -301,7 +314,8 @@ class Scheduler:
 
     def _leave(self, live: LiveRun) -> None:
         """The run is not driven here any more. It stays `busy`: no turn begins again."""
-        self.live.pop(live.run.id, None)
+        if self.live.get(live.run.id) is live:
+            del self.live[live.run.id]
         if live.timer is not None:
             live.timer.cancel()
         self.admission.leave(live)
@@ -311,7 +325,7 @@ class Scheduler:
 
     def _dismiss(self, live: LiveRun, error: Exception | None = None) -> None:
         """Answer those whose messages will never be taken."""
-        gone = error or AethermindError(f"run {live.run.id} is not driven here any more")
+        gone = error or _gone(live)
         inbox, live.inbox = live.inbox, []
         for message in inbox:
             done = None if isinstance(message, Ended) else message.done
@@ -333,21 +347,26 @@ def _rests(live: LiveRun) -> bool:
     return live.run.status in RESTING and not live.tasks
 
 
-def _was_running(node: Node) -> bool:
-    return node.mode == "leaf" and node.status == "running"
+def _gone(live: LiveRun) -> AethermindError:
+    return AethermindError(f"run {live.run.id} is not driven here any more")
 
 
-def _lost_events(node: Node) -> list[AnyEvent]:
-    event: AttemptLost = recovery.lost(node)
-    if event.resolution != "ask":
-        return [event]
-    return [
-        event,
-        AskOpened(
-            step=node.path,
-            attempt=event.attempt,
-            about="in_doubt",
-            message=f"{node.path} was running when its process died; whether it took effect is unknown.",
-            fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
-        ),
-    ]
+def _lost_events(run: Run) -> tuple[AnyEvent, ...]:
+    """What follows from attempts that were under way when their process died."""
+    found: list[AnyEvent] = []
+    for node in run.nodes.values():
+        if node.mode != "leaf" or node.status != "running":
+            continue
+        event = recovery.lost(node)
+        found.append(event)
+        if event.resolution == "ask" and node.path not in run.stops:
+            found.append(
+                AskOpened(
+                    step=node.path,
+                    attempt=event.attempt,
+                    about="in_doubt",
+                    message=f"{node.path} was running when its process died; whether it took effect is unknown.",
+                    fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
+                )
+            )
+    return tuple(found)

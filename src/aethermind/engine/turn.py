@@ -38,12 +38,14 @@ from aethermind.engine.ports import Chance, Expressions, Schemas
 class Turn:
     """One pass of a run's loop: the events it will commit, and what is to be done after the commit."""
 
-    __slots__ = ("agents", "done", "drafts", "live", "now", "starts", "stops", "wake_at")
+    __slots__ = ("agents", "done", "drafts", "live", "messages", "now", "starts", "stops", "wake_at")
 
     def __init__(self, live: LiveRun, now: int) -> None:
         self.live = live
         self.now = now
         self.drafts: list[Draft] = []
+        self.messages: list[Message] = []
+        """What it answers."""
         self.done: list[asyncio.Future[None]] = []
         self.starts: list[tuple[Node, int]] = []
         """Attempts to start after the commit."""
@@ -60,8 +62,9 @@ class Turn:
             self.live.run.apply(event, self.now)
 
     def refuse(self, error: Exception) -> None:
-        for done in self.done:
-            if not done.done():
+        for message in self.messages:
+            done = None if isinstance(message, Ended) else message.done
+            if done is not None and not done.done():
                 done.set_exception(error)
 
     def answer(self) -> None:
@@ -92,6 +95,7 @@ class Decider:
         """Messages → events applied to the state; then everything that is due, as far as there is room.
         With `draining` nothing new starts."""
         live, run = turn.live, turn.live.run
+        turn.messages = messages
         for message in messages:
             self._take(turn, message)
         again = bool(run.nodes) or run.exhausted
