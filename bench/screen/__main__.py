@@ -1,6 +1,6 @@
 """What the screen costs, measured through a pty: how soon a key shows, bytes a second, CPU.
 
-    python bench/tui.py [--json]
+    python -m bench.screen [--json]
 
 Figures depend on the machine and on what else runs; the ratios between the lines say more. A key counts as
 shown when the line that it changes has been written to the terminal.
@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.tui.terminal import Terminal  # noqa: E402 - the path has to be set first
+from tests.tui.terminal import Terminal
 
 RATES = (0, 100, 2_000, 20_000)
 KEYS = 60
