@@ -18,7 +18,7 @@ from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, O
 from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.usage import Cost, format_usd
+from aethermind.domain.usage import Cost, Usage, format_usd
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
@@ -155,7 +155,7 @@ class Calls:
                 sim=live.run.created.sim,
                 cwd=live.run.created.submitter.cwd,
             )
-            request = _with_context(request, context)
+            request = _with_context(request, context, bounded=live.run.budget_micro_usd is not None)
             await self._commit_start(provider_name, full, request, number)
             opened = self._open = _Open(number, services.clock.monotonic())
             try:
@@ -223,13 +223,14 @@ class Calls:
             shown["output"] = dict(request.output_schema)
         size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
         size += len(request.instructions.encode()) + MESSAGE_OVERHEAD
+        if request.output_schema is not None:
+            size += len(wire.encode_json(request.output_schema)) + MESSAGE_OVERHEAD
         ceiling = request.settings.get("max_tokens", DEFAULT_MAX_TOKENS)
-        worst = services.prices.estimate(
-            provider,
-            request.model,
-            input_bytes=size,
-            max_output_tokens=ceiling if isinstance(ceiling, int) else DEFAULT_MAX_TOKENS,
-        ).high_micro_usd
+        # No tokenizer makes more than one token of a byte; a narrower guess would not be a bound.
+        most = Usage(
+            input_tokens=size, output_tokens=ceiling if isinstance(ceiling, int) else DEFAULT_MAX_TOKENS
+        )
+        worst = services.prices.cost(provider, request.model, most, at=services.clock.now()).micro_usd
         started = CallStarted(
             step=node.path,
             attempt=self._attempt,
@@ -334,12 +335,14 @@ class _Open:
         return "".join(self.thoughts)
 
 
-def _with_context(request: ChatRequest, context: CallContext) -> ChatRequest:
+def _with_context(request: ChatRequest, context: CallContext, *, bounded: bool) -> ChatRequest:
+    """`bounded`: there is a budget, so the answer may not be longer than what is reserved for it."""
+    settings = {"max_tokens": DEFAULT_MAX_TOKENS, **request.settings} if bounded else request.settings
     return ChatRequest(
         model=request.model,
         messages=request.messages,
         instructions=request.instructions,
-        settings=request.settings,
+        settings=settings,
         output_schema=request.output_schema,
         tools=request.tools,
         context=context,
@@ -361,7 +364,8 @@ def _check_budget(run: Run, worst: int | None, full: str) -> None:
                 hint="set its price in config.toml, or budget: {unpriced: allow}",
             )
         )
-    available = budget - (run.tally.cost or 0) - run.tally.reserved
+    # What a call lost in a crash may have cost counts as spent.
+    available = budget - (run.tally.cost or 0) - run.tally.at_most - run.tally.reserved
     if worst > available:
         if terms is not None and terms.on_exceed == "fail":
             raise ProviderError(
