@@ -34,8 +34,10 @@ def ask_until(terminal: Terminal, so: Callable[[dict[str, Any]], bool]) -> dict[
 def stuck(terminal: Terminal) -> dict[str, Any]:
     """Until the terminal has long taken nothing of what waits for it."""
     while True:
+        terminal.type("zz")  # there and back: much to paint
         before = terminal.ask()
-        after = ask_until(terminal, lambda a: a["beats"] > before["beats"] + 100)
+        goal = before["beats"] + 50
+        after = ask_until(terminal, lambda a, goal=goal: a["beats"] > goal)  # type: ignore[misc]  # mypy can't infer it
         if before["busy"] and after["bytes"] == before["bytes"]:
             return after
 
