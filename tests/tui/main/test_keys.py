@@ -213,3 +213,15 @@ async def test_the_footer_knows_the_pane() -> None:
         await press(pilot, "4")
         assert "filter" in lines(app)[-1]
         assert lines(app)[-1].rstrip().endswith("? help  q quit")
+
+
+async def test_a_run_that_is_opened_is_the_one_keys_act_on() -> None:
+    first, second = research(), research(run_id="r_other")
+    app = make(first, second)
+    async with playing(app) as pilot:
+        await press(pilot, "2")
+        assert app.main_screen.selected_run_id == first.run_id
+        app.main_screen.open_run(second.run_id)
+        await settle(pilot)
+        assert app.main_screen.focused_pane == "runs"
+        assert app.main_screen.selected_run_id == second.run_id

@@ -83,6 +83,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._failed_stamp: tuple[str, int, int] = ("", 0, 0)
         self._agents_lines = 0
         self._logs_of_selected = False
+        self._shown_id: str | None = None
 
     @property
     def _app(self) -> AethermindApp:
@@ -298,8 +299,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.logs.open(held)
         self._logs_of_selected = False
         self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
-        if self._active != "runs":
+        if self._active != "runs" or held.run.id != self._shown_id:  # keys act on the run one sees
             self.runs_pane.select(held.run.id)
+        self._shown_id = held.run.id
         self.refresh_all()
 
     def cycle_pane(self, delta: int) -> None:
