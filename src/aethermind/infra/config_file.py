@@ -52,8 +52,8 @@ class _File:
     models: dict[str, str] = field(default_factory=dict)
     providers: dict[str, ProviderConfig] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)
-    defaults: Defaults = Defaults()
-    deadlines: _Deadlines = _Deadlines()
+    defaults: Defaults = field(default_factory=Defaults)
+    deadlines: _Deadlines = field(default_factory=_Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
@@ -90,8 +90,8 @@ class _Parser:
 
     def _toml(self) -> dict[str, Any]:
         # tomllib takes seconds for a key of thousands of parts.
-        for number, line in enumerate(self._text.splitlines(), start=1):
-            if line.partition("=")[0].count(".") > MAX_DEPTH:
+        for number, row in enumerate(self._text.splitlines(), start=1):
+            if row.partition("=")[0].count(".") > MAX_DEPTH:
                 raise InvalidError("nested too deeply", file=self._file, line_no=number)
         try:
             return tomllib.loads(self._text, parse_float=Decimal)
@@ -213,8 +213,8 @@ def line_of(text: str, place: Sequence[str]) -> int | None:
         for length in range(1, len(name) + 1):
             lines.setdefault(name[:length], number)
     for length in range(len(place), 0, -1):
-        if (number := lines.get(tuple(place[:length]))) is not None:
-            return number
+        if (found := lines.get(tuple(place[:length]))) is not None:
+            return found
     return None
 
 
@@ -244,7 +244,7 @@ def _fields_at(place: Place) -> list[str]:
 
 
 def _located(message: str) -> tuple[str, int | None, int | None]:
-    """tomllib's message without its place, and the place."""
+    """The message of tomllib without its place, and the place."""
     found = re.search(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)", message)
     if not found:
         return message, None, None
