@@ -37,11 +37,16 @@ async def test_an_ended_one_cancels_nobody_and_the_next_is_still_on_time() -> No
     assert await first is False
 
 
-async def test_an_extended_one_passes_later_than_those_after_it() -> None:
+async def test_one_that_stands_still_passes_when_it_has_gone_on() -> None:
     deadlines, began = Deadlines(), asyncio.Queue[Deadline]()
     first = asyncio.create_task(_work(deadlines, 5, began))
-    (await began.get()).extend(0.05)
+    held = await began.get()
+    held.suspend()
+    held.suspend()
     second = asyncio.create_task(_work(deadlines, 5, began))
     assert await asyncio.wait_for(second, 5)
+    held.go_on()
+    assert await asyncio.wait_for(asyncio.create_task(_work(deadlines, 5, began)), 5)
     assert not first.done()
+    held.go_on()
     assert await asyncio.wait_for(first, 5)

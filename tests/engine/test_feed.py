@@ -99,3 +99,31 @@ async def test_batches_of_one_turn_are_ordered_by_seq() -> None:
     feed.publish(two)
     feed.publish(one)
     assert [r.seq for r in await asyncio.wait_for(reading, 5)] == [1, 2, 3, 4]
+
+
+async def test_what_overflows_while_it_catches_up_is_not_lost() -> None:
+    class Slow(InMemoryStore):
+        """While the last page is read, more is committed than a buffer holds."""
+
+        reads = 0
+
+        async def read_all(self, *args: Any, **where: Any) -> list[Recorded]:
+            found = await super().read_all(*args, **where)
+            self.reads += 1
+            if self.reads == 2:
+                for _ in range(3):
+                    await write(self, feed, feeds.BUFFER // 2)
+                    await asyncio.sleep(0)
+            return found
+
+    store = Slow()
+    feed = Feed(store)
+    await write(store, feed, 3)
+    wanted = 3 + 3 * (feeds.BUFFER // 2)
+    reading = asyncio.create_task(take(feed, wanted + 1, after=0))
+    await listening(feed)
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    await write(store, feed, 1)
+    found = await asyncio.wait_for(reading, 10)
+    assert [r.seq for r in found] == list(range(1, wanted + 2))

@@ -204,3 +204,25 @@ async def test_wrong_use_is_told(runtime: AgentRuntime) -> None:
     agent = runtime.create_agent(name="scorer", logic=score)
     with pytest.raises(InvalidError, match="agent:strated"):
         agent.on("agent:strated", print)  # type: ignore[arg-type]  # that is the point
+
+
+async def test_a_held_attempt_leaves_its_agent_idle(runtime: AgentRuntime) -> None:
+    agent = runtime.create_agent(name="writer", model="smart")
+    definition = agent.workflow()
+    held = await runtime.execute_workflow(definition, {"prompt": "x"}, sim=True, budget_usd=0.000001)
+    assert held.status == "waiting_budget"
+    status = agent.get_status()
+    assert (status.status, status.running) == ("idle", 0)
+
+
+async def test_handlers_hear_in_a_runtime_that_is_opened_again() -> None:
+    class Kept(InMemoryStore):
+        async def close(self) -> None:
+            return None
+
+    runtime, heard = AgentRuntime(store=Kept()), list[AgentEvent]()
+    runtime.create_agent(name="scorer", logic=score).on("agent:completed", heard.append)
+    for count in (1, 2):
+        async with runtime:
+            await runtime.execute_agent("scorer", {"text": "four"})
+        assert len(heard) == count

@@ -30,6 +30,10 @@ AgentEventName = Literal["agent:started", "agent:status", "agent:completed", "ag
 NAMES: frozenset[str] = frozenset(get_args(AgentEventName))
 
 
+ENDS = (e.AttemptSucceeded, e.AttemptFailed, e.AttemptCancelled, e.AttemptLost, e.BudgetHeld)
+"""Events with which an attempt ends."""
+
+
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a handler gets."""
 
@@ -139,6 +143,9 @@ class Agent:
                 self._running -= 1
                 error = "cancelled" if isinstance(event, e.AttemptCancelled) else "lost"
                 names = ("agent:failed",)
+            case e.BudgetHeld():  # it waits; the next attempt is told like any other
+                self._running -= 1
+                names = ()
             case _:
                 return
         before = self._status
@@ -201,7 +208,7 @@ class Lifecycle:
                 return
             self._owners[recorded.stream, event.step, event.attempt] = event.agent
             await self.agents[event.agent].hear(recorded)
-        elif isinstance(event, (e.AttemptSucceeded, e.AttemptFailed, e.AttemptCancelled, e.AttemptLost)):
+        elif isinstance(event, ENDS):
             owner = self._owners.pop((recorded.stream, event.step, event.attempt), None)
             if owner is not None:
                 await self.agents[owner].hear(recorded)
@@ -227,6 +234,7 @@ class Lifecycle:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+            self._task = None  # the runtime may be opened again
 
 
 def create_agent(

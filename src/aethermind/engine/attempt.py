@@ -87,6 +87,9 @@ class Attempts:
             outcome = _exception_info(error)
         if deadline is not None:
             deadline.end()
+        calls.close()
+        if isinstance(outcome, ErrorInfo):
+            outcome = self._scrubbed(outcome)
         if not live.dropped:
             live.end(Ended(node.path, attempt, tuple(calls.facts), outcome))
 
@@ -136,7 +139,7 @@ class Attempts:
         if inspect.isawaitable(value):
             value = await value
         try:
-            wire.encode_json(value)
+            value = wire.decode_json(wire.encode_json(value))  # what a replay will see, and nobody else's
         except (TypeError, ValueError) as error:
             raise StepFailure(
                 ErrorInfo(kind="output", message=f"{action.name} returned what is not JSON: {error}")
@@ -241,6 +244,11 @@ class Attempts:
             live.post(Note((event,)))
 
         return write
+
+    def _scrubbed(self, error: ErrorInfo) -> ErrorInfo:
+        scrub = self._services.scrub
+        detail = None if error.detail is None else scrub(error.detail)
+        return msgspec.structs.replace(error, message=scrub(error.message), detail=detail)
 
     async def _save(self, live: LiveRun, node: Node, template: str, success: Success) -> Success:
         path = self._expressions.text(template, Scope(live.run, node))

@@ -13,6 +13,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from aethermind import wire
 from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, OutputError, ProviderError
 from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
@@ -22,7 +24,7 @@ from aethermind.domain.usage import Cost, Usage, format_usd
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
-from aethermind.engine.live import Act, LiveRun
+from aethermind.engine.live import Act, LiveRun, Note
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
@@ -51,14 +53,13 @@ class HeldByBudget(AethermindError):
 class Calls:
     """The calls of one attempt."""
 
-    __slots__ = ("_attempt", "_live", "_node", "_number", "_open", "_services", "deadline", "facts")
+    __slots__ = ("_attempt", "_live", "_node", "_open", "_services", "deadline", "facts")
 
     def __init__(self, services: Services, live: LiveRun, node: Node, attempt: int) -> None:
         self._services = services
         self._live = live
         self._node = node
         self._attempt = attempt
-        self._number = 0
         self._open: _Open | None = None
         self.facts: list[AnyEvent] = []
         """Events to be committed with the attempt's end."""
@@ -140,23 +141,19 @@ class Calls:
         full = f"{provider_name}:{request.model}"
         provider = services.models.provider(provider_name)
         await services.warm(provider_name)
-        async with services.governor.admit(full) as waited_ms:
-            if waited_ms and self.deadline is not None:
-                self.deadline.extend(waited_ms / 1000)
-            self._number += 1
-            number = self._number
+        async with services.governor.admit(full, self.deadline):
             context = CallContext(
                 run_id=live.run.id,
                 workflow=live.run.definition.name,
                 step=node.path,
                 agent=node.agent or "",
                 attempt=node.tries,
-                call=number,
                 sim=live.run.created.sim,
                 cwd=live.run.created.submitter.cwd,
             )
             request = _with_context(request, context, bounded=live.run.budget_micro_usd is not None)
-            await self._commit_start(provider_name, full, request, number)
+            number = await self._commit_start(provider_name, full, request)
+            request = replace(request, context=replace(context, call=number))
             opened = self._open = _Open(number, services.clock.monotonic())
             try:
                 finished = await self._stream(provider, request, opened)
@@ -212,7 +209,8 @@ class Calls:
             metadata={"call": opened.number},
         )
 
-    async def _commit_start(self, provider: str, full: str, request: ChatRequest, number: int) -> None:
+    async def _commit_start(self, provider: str, full: str, request: ChatRequest) -> int:
+        """Record the intent; gives the call's number. Raises `ProviderError`, `HeldByBudget`."""
         services, live, node = self._services, self._live, self._node
         shown = {
             "system": request.instructions,
@@ -231,28 +229,37 @@ class Calls:
             input_tokens=size, output_tokens=ceiling if isinstance(ceiling, int) else DEFAULT_MAX_TOKENS
         )
         worst = services.prices.cost(provider, request.model, most, at=services.clock.now()).micro_usd
-        started = CallStarted(
-            step=node.path,
-            attempt=self._attempt,
-            call=number,
-            key=wire.digest([live.run.id, node.path, number]),
-            provider=provider,
-            model=request.model,
-            request=shown,
-            agent=node.agent,
-            reserved_micro_usd=worst,
-        )
-        facts = (*self.facts, started)
+        number = 0
 
         def decide(run: Run) -> list[AnyEvent]:
-            # In the run's own mailbox, where no other call can slip in between check and reservation.
+            # In the run's own mailbox, where no other call can slip in between check and reservation, nor
+            # between a call's number and its place among those of the attempt.
+            nonlocal number
+            attempt = run.node(node.path).attempts[self._attempt - 1]
+            if attempt.status != "running":
+                raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
             _check_budget(run, worst, full)
-            return list(facts)
+            number = len(attempt.calls) + 1
+            started = CallStarted(
+                step=node.path,
+                attempt=self._attempt,
+                call=number,
+                key=wire.digest([run.id, node.path, number]),
+                provider=provider,
+                model=request.model,
+                request=shown,
+                agent=node.agent,
+                reserved_micro_usd=worst,
+            )
+            return [started]
 
+        if self.facts:  # first what the calls before it cost, then whether there is money for this one
+            facts, self.facts = self.facts, []
+            live.post(Note(tuple(facts)))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         live.post(Act(decide, done))
         await done
-        self.facts = self.facts[len(facts) - 1 :]
+        return number
 
     async def _stream(self, provider: Provider, request: ChatRequest, opened: _Open) -> Finished:
         services, live, node = self._services, self._live, self._node
@@ -298,10 +305,17 @@ class Calls:
                 attempt=self._attempt,
                 call=opened.number,
                 error=info,
-                cost=Cost() if opened.text or info.kind in {"truncated", "timeout"} else None,
+                cost=Cost()
+                if opened.size or opened.thought or info.kind in {"truncated", "timeout"}
+                else None,
                 text=opened.text,
             )
         )
+
+    def close(self) -> None:
+        """The attempt is over: nothing of a call that it left open is to be shown as under way."""
+        if self._open is not None:
+            self._services.partials.forget(self._live.run.id, self._node.path, self._open.number)
 
     def abandon(self) -> None:
         """The attempt's deadline passed in the middle of a call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from aethermind import wire
 from aethermind.domain.events import LogLevel, LogWritten
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
@@ -139,16 +140,33 @@ class StepContext:
         )
 
     def log(self, message: str, *, level: LogLevel = "info", **metadata: Any) -> None:
-        """Write a log record of this step; `metadata` must be JSON values."""
+        """Write a log record of this step; of `metadata`, what is not JSON is recorded as text."""
         event = LogWritten(
             level=level,
             message=self._calls.scrub(message),
             step=self._node.path,
             attempt=self.attempt,
             agent=self._node.agent,
-            metadata=metadata,
+            metadata={name: self._shown(value) for name, value in metadata.items()},
         )
         self._live.post(Note((event,)))
+
+    def _shown(self, value: Any) -> Any:
+        try:
+            return self._scrubbed(wire.decode_json(wire.encode_json(value)))
+        except (TypeError, ValueError, OverflowError):
+            return self._calls.scrub(repr(value))
+
+    def _scrubbed(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self._calls.scrub(value)
+            case list():
+                return [self._scrubbed(part) for part in value]
+            case dict():
+                return {name: self._scrubbed(part) for name, part in value.items()}
+            case _:
+                return value
 
 
 def _message(raw: Mapping[str, str]) -> Message:

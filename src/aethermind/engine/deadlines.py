@@ -15,27 +15,40 @@ TICK_S = 0.001
 class Deadline:
     """When it passes, the task that began it is cancelled and `passed` is true."""
 
-    __slots__ = ("_own", "_peers", "_task", "at", "passed")
+    __slots__ = ("_held", "_own", "_peers", "_since", "_task", "at", "passed")
 
     def __init__(self, task: asyncio.Task[None], at: float, peers: dict[Deadline, None]) -> None:
         self._task = task
         self._peers = peers
         self._own: asyncio.TimerHandle | None = None
+        self._held = 0
+        """How many want it to stand still."""
+        self._since = 0.0
         self.at = at
         """In the loop's time."""
         self.passed = False
 
-    def extend(self, seconds: float) -> None:
-        """Give it more time. It is out of order then and gets a timer of its own."""
-        self.end()
-        self.at += seconds
-        self._own = asyncio.get_running_loop().call_at(self.at, self.expire)
+    def suspend(self) -> None:
+        """It does not pass before as many `go_on` as there were `suspend`."""
+        self._held += 1
+        if self._held == 1:
+            self.end()
+            self._since = asyncio.get_running_loop().time()
+
+    def go_on(self) -> None:
+        """With the time that was left. It is out of order then and gets a timer of its own."""
+        self._held -= 1
+        if not self._held and not self.passed:
+            loop = asyncio.get_running_loop()
+            self.at += loop.time() - self._since
+            self._own = loop.call_at(self.at, self.expire)
 
     def end(self) -> None:
         """The work is over."""
         self._peers.pop(self, None)
         if self._own is not None:
             self._own.cancel()
+            self._own = None
 
     def expire(self) -> None:
         self.passed = True

@@ -127,9 +127,7 @@ class Engine:
     async def resume(self, run_id: str, *, by: str, env: Mapping[str, str] | None = None) -> LiveRun | None:
         """Go on with a paused or interrupted run; None if it is finished. What an earlier engine's children
         still do is ended first, so that nothing is tried twice at the same time."""
-        if not self._settled:
-            self._settled = True
-            await self._children.settle()
+        await self._settle_children()
         return await self.scheduler.resume(run_id, by=by, env=env or {}, functions=self.functions)
 
     async def adopt(self, run: Run, definition: WorkflowDef, *, by: str, env: Mapping[str, str]) -> LiveRun:
@@ -143,7 +141,13 @@ class Engine:
             kept=adoption.kept(run.definition, definition),
             by=by,
         )
+        await self._settle_children()
         return await self.scheduler.reopen(run.id, lambda _run: [event], env=env, functions=self.functions)
+
+    async def _settle_children(self) -> None:
+        if not self._settled:
+            self._settled = True
+            await self._children.settle()
 
     def _facts(self, definition: WorkflowDef) -> tuple[str, tuple[str, ...]]:
         """Its hash and the model names in it; remembered for definitions that are run again and again."""

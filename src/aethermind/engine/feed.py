@@ -119,7 +119,7 @@ class Reader:
                 self.behind = False
                 self._buffer.clear()
                 missed = await self._missed(found[-1].seq if found else self.position)
-                self.behind = len(missed) >= CATCH_UP
+                self.behind |= len(missed) >= CATCH_UP  # or the buffer was full again meanwhile
                 found += missed
             if found:
                 self.position = found[-1].seq

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aethermind.domain.retry import RETRY_AFTER_CAP_MS
+from aethermind.engine.deadlines import Deadline
 from aethermind.engine.ports import Clock
 
 
@@ -37,14 +38,30 @@ class Governor:
         return lane
 
     @asynccontextmanager
-    async def admit(self, model: str) -> AsyncIterator[int]:
-        """Hold a place for one call of `provider:model`; gives the milliseconds it had to wait."""
+    async def admit(self, model: str, deadline: Deadline | None = None) -> AsyncIterator[None]:
+        """Hold a place for one call of `provider:model`; the deadline stands still while it has to wait."""
         lane = self._lane(model)
-        began = self._clock.now()
-        async with lane.gate:
+        if deadline is None or not (lane.gate.locked() or lane.open_at > self._clock.now()):
+            await self._enter(lane)
+        else:
+            deadline.suspend()
+            try:
+                await self._enter(lane)
+            finally:
+                deadline.go_on()
+        try:
+            yield
+        finally:
+            lane.gate.release()
+
+    async def _enter(self, lane: _Lane) -> None:
+        await lane.gate.acquire()
+        try:
             while (wait := lane.open_at - self._clock.now()) > 0:  # noqa: ASYNC110 - it may be moved meanwhile
                 await asyncio.sleep(wait / 1000)
-            yield self._clock.now() - began
+        except BaseException:
+            lane.gate.release()
+            raise
 
     def hold(self, model: str, retry_after_ms: int) -> None:
         """A provider said when to come back: nobody calls this model before."""

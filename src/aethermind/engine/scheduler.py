@@ -365,7 +365,8 @@ def _lost_events(run: Run) -> tuple[AnyEvent, ...]:
                     step=node.path,
                     attempt=event.attempt,
                     about="in_doubt",
-                    message=f"{node.path} was running when its process died; whether it took effect is unknown.",
+                    message=f"{node.path} was running when its process died; "
+                    "whether it took effect is unknown.",
                     fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
                 )
             )
