@@ -55,3 +55,16 @@ def test_keys_are_those_of_the_file() -> None:
 def test_records_are_read() -> None:
     found = read(RetrySurface, node("{max_attempts: 2, backoff: 1s}"), "`retry`")
     assert found == RetrySurface(max_attempts=2, backoff="1s")
+
+
+@pytest.mark.parametrize(
+    "command,hint",
+    [
+        ("wc -l notes.txt", "[wc, -l, notes.txt]"),
+        ("wc -l {{ inputs.file }}", '[wc, -l, "{{ inputs.file }}"]'),
+        ("ls && date", '[sh, -c, "…"]'),
+    ],
+)
+def test_a_command_line_is_shown_as_the_list_it_should_be(command: str, hint: str) -> None:
+    text = f"name: x\nsteps:\n  - {{id: a, run: '{command}'}}"
+    assert refusal(text).line().endswith(f"(an argv list, never a shell string: {hint})")

@@ -220,10 +220,18 @@ def _wrong_type(node: Node, options: list[inspect.Type], label: str) -> InvalidE
     elif isinstance(node, Scalar) and isinstance(node.value, str):
         hint = _without_quotes(node, options)
         if label == "run":
-            hint = f"an argv list, never a shell string: [{show(', '.join(node.text.split()[:6]))}]"
+            hint = f"an argv list, never a shell string: {_argv(node.text)}"
     elif isinstance(node, Map) and any(isinstance(o, inspect.StrType) for o in options) and _braces(node):
         hint = 'write "{{ … }}" in quotes'
     return error(node, f"{name} should be {_wanted(options)}, not {describe(node)}", hint=hint)
+
+
+def _argv(command: str) -> str:
+    """How a command line is written as a list: `[wc, -l, "{{ file }}"]`, or with a shell if it needs one."""
+    if set(command) & set("&|;<>$`*'\""):
+        return '[sh, -c, "…"]'
+    words = re.findall(r"(?:\{\{.*?\}\}|\S)+", command)[:6]
+    return "[" + show(", ".join(f'"{word}"' if "{" in word else word for word in words)) + "]"
 
 
 def _without_quotes(node: Scalar, options: list[inspect.Type]) -> str | None:
