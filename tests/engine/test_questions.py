@@ -70,7 +70,7 @@ async def test_it_is_decided_once() -> None:
         )
         assert both[0] is None
         assert isinstance(both[1], DeniedError)
-        assert "decided by ada" in both[1].message
+        assert "decided by ada: choice=yes" in both[1].message
         run = await asyncio.wait_for(h.client.wait(run_id), 5)
         assert run.outputs["ask"]["choice"] == "yes"
         assert types(await h.history(run_id)).count("AskAnswered") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from aethermind.cli import streams, text
 from aethermind.domain import views
 from aethermind.domain.run import Run
@@ -67,6 +69,10 @@ def _outputs(run: Run) -> str:
     return told if told.endswith("\n") else told + "\n"
 
 
+_ASKED = 160
+"""Characters of a question beside its command; the trace and `show --step` have all of it."""
+
+
 def _waits(run: Run, status: RunStatus) -> list[str]:
     if status == "paused":
         return [f"paused; to go on: aethermind resume {run.id}"]
@@ -76,6 +82,7 @@ def _waits(run: Run, status: RunStatus) -> list[str]:
 def waiting_line(run: Run, node: Node) -> str:
     """What a step waits for, and the command that decides it."""
     asked = views.question_object(node)
+    message = shorten(asked["message"] or "", _ASKED, placeholder="…")
     answer = f"aethermind answer {run.id} {quoted(node.path)}"
     match asked["about"]:
         case "in_doubt":
@@ -88,10 +95,10 @@ def waiting_line(run: Run, node: Node) -> str:
             return f"{node.path} would exceed the budget of {has}: aethermind budget {run.id} USD"
         case _ if list(asked["fields"]) == ["approved"]:
             approve = f"aethermind approve {run.id} {quoted(node.path)}"
-            return f"{node.path} asks: {asked['message']}: {approve} (or reject)"
+            return f"{node.path} asks: {message}: {approve} (or reject)"
         case _:
             fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
-            return f"{node.path} asks: {asked['message']}: {answer} {fields}"
+            return f"{node.path} asks: {message}: {answer} {fields}"
 
 
 def quoted(path: str) -> str:

@@ -39,6 +39,13 @@ def opened(run: Run, node: Node, action: Ask, expressions: Expressions, now: int
     )
 
 
+def _shown(values: Mapping[str, Json]) -> str:
+    """`choice=yes, score=5`"""
+    return ", ".join(
+        f"{k}={v if isinstance(v, str) else wire.canonical(v).decode()}" for k, v in values.items()
+    )
+
+
 def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, now: int) -> list[AnyEvent]:
     """The decision and what follows from it. The same decision again is nothing new. Raises `InvalidError`
     for an answer that does not fit, `DeniedError` for another decision, naming who decided."""
@@ -49,7 +56,7 @@ def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, 
     if question.values is not None:
         if question.values == given and not question.expired:
             return []
-        told = "nobody: it expired" if question.expired else f"{question.by}: {question.values}"
+        told = "nobody: it expired" if question.expired else f"{question.by}: {_shown(question.values)}"
         raise DeniedError(f"step {node.path} was already decided by {told}")
     if node.over:
         raise InvalidError(f"step {node.path} is {node.status}: it asks nothing any more")
