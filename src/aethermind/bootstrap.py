@@ -164,7 +164,7 @@ async def open_client(
     """
     composition.config.make_home()
     database = composition.database
-    if look and database.exists():
+    if look and database.exists() and database.stat().st_size:  # an empty file has no tables yet
         async with _looking(composition, database) as engine:
             yield LocalClient(engine, owner=engine_owner(composition))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_without_any_run_every_listing_says_so_kindly(said: Said) -> None:
         assert items(said, name) == []
     code, _, err = said("show", "last")
     assert (code, err) == (3, "there is no run yet (aethermind run research-brief --sim)\n")
+
+
+def test_an_empty_file_is_an_empty_database(said: Said) -> None:
+    home = Path(os.environ["AETHERMIND_HOME"])
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "aethermind.db").touch(mode=0o600)
+    assert items(said, "runs") == []
 
 
 def test_runs_by_page_status_and_workflow(ran: str, said: Said) -> None:

@@ -226,3 +226,9 @@ async def test_handlers_hear_in_a_runtime_that_is_opened_again() -> None:
         async with runtime:
             await runtime.execute_agent("scorer", {"text": "four"})
         assert len(heard) == count
+
+
+async def test_what_is_no_workflow_is_refused(runtime: AgentRuntime) -> None:
+    wrong: Any = 3
+    with pytest.raises(InvalidError, match="a workflow is a name, a file or a Workflow, not int"):
+        await runtime.execute_workflow(wrong, sim=True)

@@ -200,6 +200,8 @@ class Runtime:
         if isinstance(target, str) and target in self._workflows:
             target = self._workflows[target]
         if not isinstance(target, (str, Path, WorkflowDef)):
+            if not hasattr(target, "functions"):
+                raise InvalidError(f"a workflow is a name, a file or a Workflow, not {type(target).__name__}")
             for name, function in target.functions.items():
                 self.engine.register(name, function)
             target = self._with_defaults(target.definition)
