@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -22,6 +23,7 @@ from tests.e2e.flood import Flood, Progress
 from tests.e2e.terminal import Terminal, terminal
 from tests.e2e.waiting import PATIENCE, until
 
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and sets a pipe's size")
 SLOWER = 3.0
 """Times that the engine may be slower in one stretch than in the other, on a machine that is busy with other
 things. It would stand still, or crawl, if it waited for the terminal."""
@@ -107,6 +109,7 @@ def is_full(pipe: int) -> bool:
     return waiting_in(pipe) >= 4_096 - 256
 
 
+@only_linux
 def test_a_pipe_that_nobody_reads(flood: Flood) -> None:
     with unread("run", "flood.yaml", "--trust", cwd=flood.directory) as (process, pipe):
         until(lambda: process.poll() is not None or (flood.flows() and is_full(pipe)))
@@ -135,6 +138,7 @@ def test_a_pipe_that_nobody_reads(flood: Flood) -> None:
     assert sum("of the noise" in line for line in lines) < third.noise / 2
 
 
+@only_linux
 def test_ctrl_c_works_while_nobody_reads(flood: Flood) -> None:
     with unread("run", "flood.yaml", "--trust", cwd=flood.directory) as (process, pipe):
         until(lambda: process.poll() is not None or (flood.flows() and is_full(pipe)))
