@@ -54,6 +54,17 @@ def decode_event(type_name: str, v: int, data: bytes | str) -> AnyEvent:
     return msgspec.convert(raw, cls)
 
 
+def recordable(text: str) -> str:
+    """The text as UTF-8 can hold it: two halves of a character are joined, one alone becomes U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def iso(at: int) -> str:
     """Epoch milliseconds → `2026-01-02T03:04:05.678Z`."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

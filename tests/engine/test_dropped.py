@@ -1,17 +1,20 @@
-"""Whatever goes wrong with a run, nobody is left waiting, and nothing is recorded that can't be read again."""
+"""Whatever goes wrong with a run, nobody is left waiting, and what is recorded can be read again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aethermind.domain.errors import AethermindError, InvalidError, StoreError
-from aethermind.domain.events import Draft, Recorded
-from aethermind.domain.workflow import Ask, Command, Function, Retry, StepDef, Value
+from aethermind.domain.events import Draft, Recorded, Submitter
+from aethermind.domain.workflow import Ask, Command, Function, Prompt, Retry, StepDef, Value
+from aethermind.engine.client import RunRequest
 from aethermind.engine.context import StepContext
+from aethermind.engine.ports import Finished, TextDelta
 from aethermind.infra.stores.memory import InMemoryStore
 from tests.engine.harness import Harness, types, workflow
 
@@ -112,7 +115,7 @@ async def test_retrying_a_run_that_is_not_finished_starts_nothing() -> None:
     async with Harness(store=store) as h:
         h.engine.register("f", hang)
         before = types(await h.history(run_id))
-        with pytest.raises(InvalidError, match="interrupted|running"):
+        with pytest.raises(InvalidError, match=r"interrupted|running"):
             await h.client.retry(run_id)
         assert run_id not in h.engine.scheduler.live
         assert types(await h.history(run_id)) == before
@@ -208,3 +211,64 @@ async def test_a_clock_that_is_set_back_does_not_stop_a_timer() -> None:
         clock.now = slow  # type: ignore[method-assign]  # set back after the timer was armed
         run = await asyncio.wait_for(h.client.wait(run_id), 5)
         assert run.status == "succeeded"
+
+
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize("value", ["{{ '\\ud83d' }}", "x {{ '\\ud83d' }}", {"a": ["{{ '\\ud83d' }}"]}])
+async def test_a_value_that_cannot_be_recorded_fails_its_step(value: object) -> None:
+    async with Harness() as h:
+        run = await asyncio.wait_for(h.run(workflow(StepDef(id="a", action=Value(value=value)))), 5)
+        assert run.status == "failed"
+        assert run.error is not None
+        assert run.error.kind == "expression"
+
+
+async def test_all_steps_can_be_a_value() -> None:
+    async with Harness() as h:
+        steps = [StepDef(id="a", action=Value(value=7))]
+        steps.append(StepDef(id="b", action=Value(value="{{ steps }}"), depends_on=("a",)))
+        run = await asyncio.wait_for(h.run(workflow(*steps)), 5)
+        assert run.nodes["b"].output["a"]["output"] == 7
+
+
+async def test_half_characters_in_errors_and_logs_do_not_harm_the_run() -> None:
+    async def step(ctx: StepContext) -> None:
+        odd: dict[str, Any] = {f"k{HALF}": HALF}
+        ctx.log(f"odd {HALF}", **odd)
+        raise ValueError(f"odd {HALF}")
+
+    async with Harness() as h:
+        h.engine.register("f", step)
+        action = StepDef(id="a", action=Function(name="f"), retry=Retry(max_attempts=1))
+        run = await asyncio.wait_for(h.run(workflow(action)), 5)
+        assert run.error is not None
+        assert run.error.message == "ValueError: odd \N{REPLACEMENT CHARACTER}"
+
+
+async def test_a_character_that_a_provider_cuts_in_two_is_whole_again() -> None:
+    class Cut:
+        """Streams an emoji as two halves, as a server that escapes JSON piece by piece does."""
+
+        simulated = False
+
+        async def stream(self, _request: object) -> AsyncIterator[object]:
+            yield TextDelta(text="a\ud83d")
+            yield TextDelta(text="\ude00b\ud83d")
+            yield Finished(reason="stop", usage=None)
+
+        async def close(self) -> None:
+            return None
+
+    async with Harness() as h:
+        h.engine.models.register("cut", Cut())  # type: ignore[attr-defined]  # of the configured models
+        chat = StepDef(id="a", action=Prompt(template="x", models=("cut:m",)), retry=Retry(max_attempts=1))
+        definition = workflow(chat)
+        run_id = await h.client.start_run(
+            RunRequest(
+                definition=definition, inputs={}, submitter=Submitter(user="t", cwd=".", interpreter="")
+            )
+        )
+        run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        assert run.outputs == {"a": "a\N{GRINNING FACE}b\N{REPLACEMENT CHARACTER}"}

@@ -48,7 +48,12 @@ class _Paths:
         self.is_expression = whole is not None
 
     def value(self, scope: Mapping[str, Json]) -> Json:
-        return self.text(scope) if self._whole is None else lookup.follow(self._whole, scope)
+        if self._whole is None:
+            return self.text(scope)
+        found = lookup.follow(self._whole, scope)
+        if isinstance(found, Mapping) and not isinstance(found, dict):
+            return dict(found)  # `steps` is looked up, not made; a value is JSON
+        return found
 
     def text(self, scope: Mapping[str, Json]) -> str:
         return "".join(
@@ -106,7 +111,7 @@ class _Jinja:
             size += len(piece)
             self._sandbox.meter.size(size)
             pieces.append(weigh(piece))
-        return "".join(pieces)
+        return self._sandbox.whole("".join(pieces))
 
 
 _Compiled = _Literal | _Paths | _Jinja

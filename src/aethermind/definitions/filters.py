@@ -141,6 +141,16 @@ def finalize(value: Any) -> str:
     return lookup.render(plain(value))
 
 
+def whole(text: str) -> str:
+    """Itself. Raises `TypeError` for a text that UTF-8, and so JSON, has no bytes for."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise TypeError("the text has half a surrogate pair in it") from None
+    return text
+
+
 def plain(value: Any) -> Any:
     """What an expression gave → a JSON value. Raises `TypeError` for what is none."""
     match value:
@@ -151,7 +161,7 @@ def plain(value: Any) -> Any:
                 raise TypeError("the result is larger than 64 bits")
             return value
         case str():
-            return value if type(value) is str else str.__str__(value)
+            return whole(value if type(value) is str else str.__str__(value))
         case float():
             if math.isnan(value) or value in {float("inf"), float("-inf")}:
                 raise TypeError("the result is no number that JSON knows")
@@ -162,7 +172,7 @@ def plain(value: Any) -> Any:
         case Mapping():
             if not all(isinstance(k, str) for k in value):
                 raise TypeError("a mapping's keys must be text")
-            return {str.__str__(k): plain(v) for k, v in value.items()}
+            return {whole(str.__str__(k)): plain(v) for k, v in value.items()}
         case list() | tuple() | range():
             return [plain(v) for v in value]
         case _ if isinstance(value, Iterator) or type(value).__name__ in {

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from aethermind.definitions import lookup
-from aethermind.definitions.filters import DROPPED, OWN, counted, finalize, join_texts, measured, plain
+from aethermind.definitions.filters import DROPPED, OWN, counted, finalize, join_texts, measured, plain, whole
 from aethermind.definitions.metering import OPERATORS, check_format, check_method, check_numbers, meter
 
 
@@ -158,4 +158,4 @@ def single_expression(tree: nodes.Template) -> nodes.Expr | None:
             return None
 
 
-__all__ = ["Sandbox", "instrument", "meter", "parse", "plain", "single_expression"]
+__all__ = ["Sandbox", "instrument", "meter", "parse", "plain", "single_expression", "whole"]

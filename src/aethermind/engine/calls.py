@@ -70,8 +70,8 @@ class Calls:
         return self._services.states
 
     def scrub(self, text: str) -> str:
-        """Without secrets."""
-        return self._services.scrub(text)
+        """As it may be recorded: without secrets, nor half characters."""
+        return self._services.scrub(wire.recordable(text))
 
     async def answer(
         self,
@@ -342,11 +342,11 @@ class _Open:
 
     @property
     def text(self) -> str:
-        return "".join(self.parts)
+        return wire.recordable("".join(self.parts))
 
     @property
     def reasoning(self) -> str:
-        return "".join(self.thoughts)
+        return wire.recordable("".join(self.thoughts))
 
 
 def _with_context(request: ChatRequest, context: CallContext, *, bounded: bool) -> ChatRequest:

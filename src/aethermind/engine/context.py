@@ -147,7 +147,7 @@ class StepContext:
             step=self._node.path,
             attempt=self.attempt,
             agent=self._node.agent,
-            metadata={name: self._shown(value) for name, value in metadata.items()},
+            metadata={wire.recordable(name): self._shown(value) for name, value in metadata.items()},
         )
         self._live.post(Note((event,)))
 
