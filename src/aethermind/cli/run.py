@@ -99,8 +99,11 @@ def command(
         return explain(composition, loaded, request, as_json=as_json)
     with engine_of(composition, functions=target.functions) as engine:
         consent.check_trust(engine, composition, loaded, trust=trust)
-        if not yes and not sim and streams.can_ask():
-            meant = meanings(composition, request)
+        meant = {} if sim else meanings(composition, request)
+        if meant and all(name.startswith("sim:") for chain in meant.values() for name in chain):
+            # A key that got lost must not pass unnoticed, least of all where only the outputs are read.
+            streams.note("simulated: every model named here is a simulated one (aethermind doctor says why)")
+        elif meant and not yes and streams.can_ask():
             consent.check_cost(engine, request, _named(meant), price(composition, request, meant))
         if tui:
             from aethermind.cli.screen import show_run
