@@ -9,6 +9,7 @@ from aethermind.domain.workflow import Budget, Prompt, StepDef
 from tests.engine.harness import Harness, types, workflow
 
 CALL = Prompt(template="Say a word", models=("smart",), settings={"max_tokens": 100})
+LONG_CALL = Prompt(template="Say a word", models=("smart",), settings={"max_tokens": 1_000})
 SMALL_CALL = Prompt(template="x", models=("smart",), settings={"max_tokens": 1})
 
 
@@ -61,3 +62,19 @@ async def test_what_was_reserved_and_spent_never_exceeds_the_budget() -> None:
                 del open_calls[event.step, event.attempt, event.call]
                 spent += event.cost.micro_usd or 0
             assert spent + sum(open_calls.values()) <= 20_000
+
+
+async def test_what_a_call_did_not_need_lets_those_go_on_that_were_held_for_it() -> None:
+    async with Harness() as h:
+        alone = await h.run(workflow(StepDef(id="a", action=LONG_CALL)))
+        started = [r.event for r in await h.history(alone.id) if isinstance(r.event, CallStarted)]
+        reserved, cost = started[0].reserved_micro_usd or 0, alone.tally.cost or 0
+        run_id = await h.start(
+            workflow(StepDef(id="a", action=LONG_CALL, for_each=[1, 2, 3, 4])),
+            budget_micro_usd=2 * reserved + 4 * cost,
+        )
+        run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        assert "BudgetHeld" in types(await h.history(run_id))
+        assert run.status == "succeeded"
+        assert (run.tally.cost or 0) <= 2 * reserved + 4 * cost
+        await h.verify(run_id)

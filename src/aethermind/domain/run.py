@@ -74,6 +74,8 @@ class Run:
         self.tally = Tally()
         self.agents: dict[str, AgentState] = {}
         self.budget_micro_usd: int | None = None
+        self.held: dict[str, int] = {}
+        """Path → micro-USD that must be free before it goes on, of steps that wait for the budget."""
         self.cancel_reason = ""
 
     # --- questions -----------------------------------------------------------------------------

@@ -299,11 +299,14 @@ def _budget_held(run: Run, event: e.BudgetHeld, at: int) -> None:
     node.tries -= 1
     node.reason = f"would exceed the budget of the {event.scope}"
     progress.set_status(run, node, "waiting_budget")
+    if event.scope == "run":
+        run.held[event.step] = event.needed_micro_usd
     progress.check(run, node.parent or run.root, at)
 
 
 def _budget_raised(run: Run, event: e.BudgetRaised, at: int) -> None:
     run.budget_micro_usd = event.micro_usd
+    run.held.clear()
     for node in run.nodes.values():
         if node.status == "waiting_budget":
             node.reason = None
