@@ -307,7 +307,9 @@ def exchange(composition: Composition) -> Exchange:
 
 def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:
     """Values of these variables, for the steps that take them. Held in memory, never recorded."""
-    return environment_of(names, composition.config.environ)
+    from aethermind.infra.secrets import remember_variables
+
+    return remember_variables(environment_of(names, composition.config.environ))
 
 
 def submitter(

@@ -216,3 +216,10 @@ def test_redaction_is_quick_on_long_lines() -> None:
     start = time.perf_counter()
     redact(line)
     assert time.perf_counter() - start < 1
+
+
+def test_variables_that_a_run_takes_are_scrubbed_if_their_name_says_so() -> None:
+    given = {"DEPLOY_TOKEN": "tk-4711-deploy-me", "REGION": "north-by-northwest"}
+    assert secrets.remember_variables(given) == given
+    assert secrets.redact("tk-4711-deploy-me to north-by-northwest").endswith("to north-by-northwest")
+    assert "4711-deploy" not in secrets.redact("token tk-4711-deploy-me")

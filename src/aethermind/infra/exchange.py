@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -15,11 +14,9 @@ from aethermind.domain.run import fold
 from aethermind.engine.ports import EventStore
 from aethermind.infra import bundle, recorded
 from aethermind.infra.bundle import Header, Imported
-from aethermind.infra.secrets import Secrets, redact, remember
+from aethermind.infra.secrets import SECRET_VARIABLE, Secrets, redact, remember
 from aethermind.infra.stores.lease import Lease
 from aethermind.infra.stores.sqlite import open_store
-
-SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
 class Exchange:

@@ -91,6 +91,18 @@ def remember(value: str) -> None:
     _registry.add(value)
 
 
+SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
+"""Names of variables whose values are secrets."""
+
+
+def remember_variables(values: dict[str, str]) -> dict[str, str]:
+    """Register the values of those variables whose names say that they are secrets; gives back all."""
+    for name, value in values.items():
+        if SECRET_VARIABLE.search(name):
+            remember(value)
+    return values
+
+
 def redact(text: str) -> str:
     """`text` without any registered secret or anything that looks like a well-known key."""
     return _registry.redact(text)
