@@ -66,6 +66,13 @@ async def no_sleep(_seconds: float) -> None:
     return None
 
 
+class Kept(InMemoryStore):
+    """Outlives its engine."""
+
+    async def close(self) -> None:
+        return None
+
+
 class Harness:
     def __init__(
         self,

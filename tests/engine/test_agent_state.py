@@ -9,19 +9,11 @@ from aethermind.domain.events import StateChanged
 from aethermind.domain.ids import agent_stream
 from aethermind.domain.workflow import Function, StepDef
 from aethermind.engine.context import StepContext
-from aethermind.infra.stores.memory import InMemoryStore
-from tests.engine.harness import Harness, workflow
+from tests.engine.harness import Harness, Kept, workflow
 
 
 def step(name: str, **fields: Any) -> StepDef:
     return StepDef(id=name, action=Function(name=name, agent="memo"), **fields)
-
-
-class Kept(InMemoryStore):
-    """Outlives its engine."""
-
-    async def close(self) -> None:
-        return None
 
 
 async def add(ctx: StepContext) -> int:

@@ -16,17 +16,10 @@ from aethermind.engine.client import RunRequest
 from aethermind.engine.context import StepContext
 from aethermind.engine.ports import Finished, TextDelta
 from aethermind.infra.stores.memory import InMemoryStore
-from tests.engine.harness import Harness, types, workflow
+from tests.engine.harness import Harness, Kept, types, workflow
 
 ASK = StepDef(id="ask", action=Ask(message="Go on?", approval=True))
 OTHER = StepDef(id="other", action=Ask(message="And here?", approval=True))
-
-
-class Kept(InMemoryStore):
-    """Outlives its engine."""
-
-    async def close(self) -> None:
-        return None
 
 
 class Broken(InMemoryStore):

@@ -8,17 +8,9 @@ import pytest
 
 from aethermind.domain.errors import DeniedError, InvalidError
 from aethermind.domain.workflow import Ask, StepDef, Value
-from aethermind.infra.stores.memory import InMemoryStore
-from tests.engine.harness import Harness, types, workflow
+from tests.engine.harness import Harness, Kept, types, workflow
 
 FIELDS = {"choice": {"type": "string", "enum": ["yes", "no"]}, "note": {"type": ["string", "null"]}}
-
-
-class Kept(InMemoryStore):
-    """Outlives its engine."""
-
-    async def close(self) -> None:
-        return None
 
 
 def asking(**ask: object) -> StepDef:

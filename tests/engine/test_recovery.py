@@ -11,8 +11,7 @@ from aethermind.domain.errors import DeniedError, InvalidError
 from aethermind.domain.workflow import Command, Function, Prompt, StepDef, WorkflowDef
 from aethermind.engine.context import StepContext
 from aethermind.engine.queries import RunFilter
-from aethermind.infra.stores.memory import InMemoryStore
-from tests.engine.harness import Harness, types, workflow
+from tests.engine.harness import Harness, Kept, types, workflow
 
 
 class Crashing(Harness):
@@ -22,13 +21,6 @@ class Crashing(Harness):
         for live in self.engine.scheduler.live.values():
             live.dropped = True
         await super().__aexit__(*error)
-
-
-class Kept(InMemoryStore):
-    """Outlives its engine."""
-
-    async def close(self) -> None:
-        return None
 
 
 async def crash_in(store: Kept, definition: WorkflowDef, started: asyncio.Event, **functions: Any) -> str:
