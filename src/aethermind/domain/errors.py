@@ -12,6 +12,8 @@
     └── StepFailure                 1   an attempt failed; carries the recorded ErrorInfo
         ├── ProviderError               a model call failed
         ├── CommandError                a child process failed
+        ├── ToolError                   a tool can't be had (no program, no function, a silent server)
+        ├── ToolRefused                 a tool call that must not or can't be made
         └── OutputError                 an answer did not fit its schema
 
 `ErrorInfo` is what is recorded in events: data, never an exception object.
@@ -154,6 +156,14 @@ class ProviderError(StepFailure):
 
 class CommandError(StepFailure):
     """A child process failed (exit code, signal, could not start)."""
+
+
+class ToolError(StepFailure):
+    """A tool of an agent can't be had: its program or server is missing, silent or broken."""
+
+
+class ToolRefused(StepFailure):
+    """A tool call that is not allowed or can't be right: the model is told why and may go on."""
 
 
 class OutputError(StepFailure):
