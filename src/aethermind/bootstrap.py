@@ -363,6 +363,8 @@ def submission(
     origin: str = "cli",
 ) -> RunRequest:
     """A run of this file, here: in this directory, with its interpreter and the environment it names."""
+    if model is not None and (problem := composition.model_problem(model)):
+        raise InvalidError(problem)  # simulated, any name would do
     return RunRequest(
         definition=loaded.definition,
         inputs=dict(inputs),

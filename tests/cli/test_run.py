@@ -234,6 +234,13 @@ def test_the_first_run_on_priced_models_is_asked_about(
     assert json.loads(said("runs", "--json")[1])["items"] == []
 
 
+def test_a_model_that_does_not_exist_is_refused_in_simulation_too(here: Path, said: Said) -> None:
+    (here / "paid.yaml").write_text(PAID)
+    code, out, err = said("run", "paid.yaml", "--sim", "--model", "bogus")
+    assert (code, out) == (2, "")
+    assert "bogus" in err
+
+
 def test_a_missing_key_names_its_repair(here: Path, said: Said) -> None:
     (here / "paid.yaml").write_text(PAID)
     assert said("validate", "paid.yaml")[0] == 0

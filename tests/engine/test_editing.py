@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aethermind.domain.errors import InvalidError, NotFoundError
-from aethermind.domain.workflow import Function, StepDef, Value, WorkflowDef
+from aethermind.domain.workflow import Function, Prompt, StepDef, Value, WorkflowDef
 from aethermind.engine.context import StepContext
 from tests.engine.harness import Harness, types, workflow
 
@@ -90,6 +90,21 @@ async def test_what_follows_a_step_that_is_mended_runs_with_it() -> None:
         run = await settled(h, run.id)
         assert run.outputs == {"b": "good!", "d": "d", "e": 2}
         assert counting.ran == ["d", "d"]
+
+
+async def test_what_an_edited_definition_brings_is_recorded() -> None:
+    async with Harness() as h:
+        await opened(h)
+        run = await h.run(workflow(step("bad", name="broken")))
+        asked = StepDef(id="bad", action=Prompt(template="Hi", models=("smart",)))
+        await h.client.resume_edited(
+            run.id, workflow(asked), source_hash="new", env_names=("TOKEN",), env={"TOKEN": "t"}
+        )
+        run = await settled(h, run.id)
+        assert run.status == "succeeded"
+        call = run.nodes["bad"].attempts[-1].calls[0]
+        assert run.models["smart"] == (f"{call.provider}:{call.model}",)
+        assert (run.source_hash, run.env_names) == ("new", ("TOKEN",))
 
 
 async def test_an_edited_run_may_drop_steps() -> None:

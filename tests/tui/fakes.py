@@ -226,6 +226,8 @@ class FakeClient:
         *,
         by: str = "",
         env: Mapping[str, str] | None = None,
+        source_hash: str | None = None,
+        env_names: Sequence[str] = (),
     ) -> None:
         self._note("resume_edited", run_id)
 

@@ -53,7 +53,14 @@ def adopting(
     env = environment(composition, run, loaded)
 
     async def adopt(client: Client) -> None:
-        await client.resume_edited(run.id, loaded.definition, by=user(), env=env)
+        await client.resume_edited(
+            run.id,
+            loaded.definition,
+            by=user(),
+            env=env,
+            source_hash=loaded.content_hash or None,
+            env_names=loaded.env_names,
+        )
 
     return adopt
 
@@ -87,7 +94,7 @@ def named(steps: Sequence[str]) -> str:
 
 def environment(composition: bootstrap.Composition, run: Run, loaded: LoadedWorkflow) -> dict[str, str]:
     """What the run takes from the environment, and what the edited file takes besides."""
-    names = dict.fromkeys((*run.created.submitter.env_names, *loaded.env_names))
+    names = dict.fromkeys((*run.env_names, *loaded.env_names))
     return bootstrap.environment(composition, tuple(names))
 
 

@@ -91,7 +91,7 @@ def command(
         outputs = outputs_of(definition, given_outputs)
         inputs = sources.inputs_for(found, definition, from_pairs(pairs))
         if loaded is None:
-            env = bootstrap.environment(composition, found.created.submitter.env_names)
+            env = bootstrap.environment(composition, found.env_names)
             run_id = engine.call(
                 lambda client: client.fork(
                     found.id,

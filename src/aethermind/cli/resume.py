@@ -50,7 +50,7 @@ def go_on(
     async def begin(client: Client) -> None:
         if first is not None:
             await first(client)
-        env = bootstrap.environment(composition, run.created.submitter.env_names)
+        env = bootstrap.environment(composition, run.env_names)
         await client.resume(run.id, by=user(), env=env)
 
     completed = True

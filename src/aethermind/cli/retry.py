@@ -35,7 +35,7 @@ def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: 
             raise InvalidError(f"run {found.id} succeeded: nothing failed", hint="name a step with --from")
 
         async def reopen(client: Client) -> None:
-            env = bootstrap.environment(composition, found.created.submitter.env_names)
+            env = bootstrap.environment(composition, found.env_names)
             await client.retry(found.id, steps=steps, by=user(), env=env)
 
         return go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=reopen)

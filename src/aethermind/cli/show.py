@@ -89,7 +89,7 @@ def _print_head(run: Run, status: RunStatus) -> None:
         "file": created.source or "",
         "imported": f"ran elsewhere as {origin}" if (origin := created.tags.get(IMPORTED_FROM)) else "",
         "inputs": "  ".join(f"{k}={text.shorten(text.inline(v), 60)}" for k, v in created.inputs.items()),
-        "models": "  ".join(f"{k} → {' | '.join(v)}" for k, v in created.models.items()),
+        "models": "  ".join(f"{k} → {' | '.join(v)}" for k, v in run.models.items()),
         "cost": cost_line(run) if tally.calls else "",
         "tokens": usage_line(run) if tally.calls else "",
         "error": run.error.message if run.error is not None else "",

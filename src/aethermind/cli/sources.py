@@ -60,8 +60,7 @@ def unchanged(run: Run, loaded: LoadedWorkflow, overrides: Mapping[str, str] | N
     """Whether there is nothing in the file, and what it was loaded with, that the run does not do already.
     `--set` of the original run is no change of the file.
     """
-    as_made = not overrides and run.definition is run.created.definition
-    if as_made and run.created.source_hash == loaded.content_hash:
+    if not overrides and run.source_hash is not None and run.source_hash == loaded.content_hash:
         return True
     return same(run.definition, loaded.definition)
 
@@ -72,8 +71,7 @@ def has_changed(composition: bootstrap.Composition, run: Run) -> bool:
     if source is None:
         return False
     try:
-        as_made = run.definition is run.created.definition
-        if as_made and hashlib.sha256(Path(source).read_bytes()).hexdigest() == run.created.source_hash:
+        if hashlib.sha256(Path(source).read_bytes()).hexdigest() == run.source_hash:
             return False
         return not unchanged(run, reload(composition, run, {}))
     except InvalidError:

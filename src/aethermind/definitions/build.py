@@ -93,6 +93,7 @@ def _defaults(node: Node | None, surface: WorkflowSurface, context: Context) -> 
         body = node.entries["retry"]
         assert isinstance(body, Map)
         settled.retry = context.retry(body, surface.defaults.retry, settled.retry)
+    settled.cache = context.cache(node)
     settled.settings = settings_of(surface.defaults.settings, node.entries.get("settings"))
     return settled
 
@@ -132,6 +133,7 @@ def _agents(node: Map | None, context: Context) -> tuple[dict[str, AgentDef], li
             max_concurrent=surface.max_concurrent,
             retry=retry,
             timeout_ms=context.timeout(body),
+            cache=context.cache(body),
         )
     return out, templates
 

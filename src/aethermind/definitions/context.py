@@ -14,7 +14,7 @@ from aethermind.definitions.reading import duration
 from aethermind.definitions.shorthand import Shorthand
 from aethermind.definitions.surface import RetrySurface
 from aethermind.domain.errors import InvalidError
-from aethermind.domain.workflow import Retry
+from aethermind.domain.workflow import CachePolicy, Retry
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Json = Any
 
 NOT_YET: dict[str, str] = {
-    "cache": "`cache` is not in this version yet",
     "tools": "`tools` are not in this version yet",
 }
 """What is read and checked in full, and then refused. A version that can do it deletes its line."""
@@ -61,6 +60,8 @@ class Settled:
     group_retries: tuple[tuple[Map, RetrySurface], ...] = ()
     """What the groups around say, the outermost first: it goes before what an agent says."""
     on_in_doubt: Any = None
+    cache: CachePolicy = None
+    group_cache: CachePolicy = None
 
 
 @dataclass(slots=True)
@@ -120,6 +121,19 @@ class Context:
         ms = duration(child)
         if ms == 0:
             raise error(child, f"`{key}` cannot be 0", hint="leave it out, or write 10m")
+        return ms
+
+    def cache(self, node: Map) -> CachePolicy:
+        """The value of `cache:`; None if nothing is said."""
+        child = node.entries.get("cache")
+        if child is None:
+            return None
+        assert isinstance(child, Scalar)
+        if isinstance(child.value, bool):
+            return child.value
+        ms = duration(child)
+        if ms == 0:
+            raise error(child, "`cache` cannot be 0", hint="cache: false switches it off")
         return ms
 
     def env(self, node: Node | None) -> dict[str, str]:

@@ -62,6 +62,10 @@ class StepReader:
             assert isinstance(steps, Seq)
             draft.children = self._read_level(steps, draft, inner)
             draft.shape = {child.id: _shape(child) for child in draft.children}
+            if "cache" in node.entries and not _calls_models(draft):
+                raise node.key_error(
+                    "cache", "`cache` is for model calls, and no step in here makes any", hint="remove it"
+                )
         else:
             fill_action(context, draft, self._agents)
         return draft
@@ -101,13 +105,6 @@ class StepReader:
                 "always", "`always` is only for steps of the workflow itself, not of a group"
             )
         fields.update(on_error=surface.on_error, always=surface.always, save=check_save(draft))
-        if "cache" in entries:
-            body = entries["cache"]
-            fields["cache"] = (
-                {"ttl_ms": duration(body.entries["ttl"])} if isinstance(body, Map) else surface.cache
-            )
-            if fields["cache"] is not False:
-                context.refuse_for_now("cache", draft.node, "cache")
         return self._inherit(draft, settled)
 
     def _inherit(self, draft: StepDraft, settled: Settled) -> Settled:
@@ -122,6 +119,11 @@ class StepReader:
             retry = context.retry(body, says, retry)
         timeout = context.timeout(draft.node) or settled.group_timeout_ms or timeout
         in_doubt = surface.on_in_doubt or settled.on_in_doubt
+        own_cache = context.cache(draft.node)
+        group_cache = settled.group_cache if own_cache is None else own_cache
+        if draft.kind == "prompt":
+            inherited = settled.cache if agent is None or agent.cache is None else agent.cache
+            draft.fields["cache"] = inherited if group_cache is None else group_cache
         own = entries.get("retry")
         overlay: tuple[tuple[Map, RetrySurface], ...] = ()
         if isinstance(own, Map) and surface.retry is not None:
@@ -139,6 +141,7 @@ class StepReader:
             group_timeout_ms=context.timeout(draft.node) or settled.group_timeout_ms,
             group_retries=(*settled.group_retries, *overlay),
             on_in_doubt=in_doubt,
+            group_cache=group_cache,
         )
 
     def _fan_out(self, draft: StepDraft) -> None:
@@ -185,6 +188,10 @@ class StepReader:
         until = draft.condition(node.entries["until"], "until") if "until" in node.entries else None
         every = duration(node.entries["every"]) if "every" in node.entries else 0
         draft.fields["repeat"] = Repeat(until=until, max=surface.max, every_ms=every)
+
+
+def _calls_models(draft: StepDraft) -> bool:
+    return draft.kind == "prompt" or any(map(_calls_models, draft.children))
 
 
 def _shape(draft: StepDraft) -> Any:

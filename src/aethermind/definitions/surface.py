@@ -45,6 +45,10 @@ Model = Annotated[
     Words | Annotated[list[Words], Meta(min_length=1)],
     Meta(description="provider:model or an alias; a list is a fallback chain"),
 ]
+Cache = Annotated[
+    bool | Duration,
+    Meta(description="Whether a call that was answered before is answered from the record; for how long: 7d"),
+]
 Policy = Literal["always", "ask", "never"]
 EnvNames = Annotated[
     dict[str, str],
@@ -95,6 +99,7 @@ class DefaultsSurface(Surface, kw_only=True):
     model: Model | None = None
     timeout: Duration | None = None
     retry: RetrySurface | None = None
+    cache: Cache | None = None
     settings: SettingsSurface | None = None
 
 
@@ -139,6 +144,7 @@ class AgentSurface(Surface, kw_only=True):
     max_concurrent: Positive | None = None
     retry: RetrySurface | None = None
     timeout: Duration | None = None
+    cache: Cache | None = None
 
 
 class StepSurface(Surface, kw_only=True):
@@ -156,13 +162,8 @@ class StepSurface(Surface, kw_only=True):
     timeout: Duration | None = None
     on_error: Literal["fail", "continue", "skip_dependents"] = "fail"
     on_in_doubt: Literal["ask", "retry", "fail", "skip"] | None = None
-    cache: bool | CacheSurface | None = None
     save: Annotated[str, Meta(min_length=1, description="A path below the working directory")] | None = None
     always: Annotated[bool, Meta(description="Run at the end whatever happened")] = False
-
-
-class CacheSurface(Surface, kw_only=True):
-    ttl: Duration
 
 
 class PromptStep(StepSurface, kw_only=True):
@@ -173,6 +174,7 @@ class PromptStep(StepSurface, kw_only=True):
     settings: SettingsSurface | None = None
     tools: Tools | None = None
     output: Schema = None
+    cache: Cache | None = None
 
 
 class RunStep(StepSurface, kw_only=True):
@@ -232,6 +234,7 @@ class GroupStep(StepSurface, kw_only=True):
     steps: Annotated[
         list[Json], Meta(min_length=1, extra_json_schema={"items": _ref("Step")}, description="A group")
     ]
+    cache: Cache | None = None
 
 
 STEP_KINDS: dict[str, type[StepSurface]] = {

@@ -84,6 +84,11 @@ class DefinitionAdopted(Event, frozen=True, kw_only=True):
     definition_hash: str
     kept: tuple[str, ...]
     by: str = ""
+    source_hash: str | None = None
+    env_names: tuple[str, ...] = ()
+    """Variables that the edited definition takes besides those of before."""
+    models: dict[str, tuple[str, ...]] = {}
+    """What its new model names resolved to."""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):

@@ -35,6 +35,12 @@ class Run:
         self.id = run_id
         self.created: e.RunCreated = None  # type: ignore[assignment]  # set by the first event
         self.definition: WorkflowDef = None  # type: ignore[assignment]  # set by the first event
+        self.source_hash: str | None = None
+        """Of the file that the definition came from, as it was read last."""
+        self.models: dict[str, tuple[str, ...]] = {}
+        """What every model name resolved to, those of an edited definition included."""
+        self.env_names: tuple[str, ...] = ()
+        """Environment variables that its steps take."""
         self.created_at = 0
         self.started_at: int | None = None
         self.finished_at: int | None = None

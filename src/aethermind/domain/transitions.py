@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 def _created(run: Run, event: e.RunCreated, at: int) -> None:
     run.created = event
     run.definition = event.definition
+    run.source_hash, run.models = event.source_hash, event.models
+    run.env_names = event.submitter.env_names
     run.created_at = at
     run.budget_micro_usd = event.budget_micro_usd
     run.limited = frozenset(n for n, a in event.definition.agents.items() if a.max_concurrent)
@@ -74,6 +76,8 @@ def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
         raise StateError("an edited definition can't be adopted while steps are running")
     run.generation += 1
     _go_on_after_the_end(run)
+    run.source_hash, run.models = event.source_hash, {**run.models, **event.models}
+    run.env_names = tuple(dict.fromkeys((*run.env_names, *event.env_names)))
     adopt(run, event.definition, set(event.kept), at)
     recount(run, at)
 

@@ -63,7 +63,7 @@ def run_object(run: Run, *, status: RunStatus | None = None) -> dict[str, Json]:
             "simulated": run.created.simulated,
             "budget_micro_usd": run.budget_micro_usd,
             "generation": run.generation,
-            "models": {name: list(found) for name, found in run.created.models.items()},
+            "models": {name: list(found) for name, found in run.models.items()},
             "source": run.created.source,
             "cwd": run.created.submitter.cwd,
             "waiting_for": [question_object(node) for node in open_questions(run)],

@@ -14,6 +14,9 @@ import msgspec
 Json = Any
 OnError = Literal["fail", "continue", "skip_dependents"]
 OnInDoubt = Literal["ask", "retry", "fail", "skip"]
+CachePolicy = bool | int | None
+"""Whether calls may be answered from the record: True always, a number if the answer is not older than so
+many milliseconds, False never; None: nothing is said, so never."""
 StepKind = Literal["prompt", "run", "python", "function", "value", "fail", "ask", "workflow", "steps"]
 
 
@@ -149,7 +152,8 @@ class StepDef(_Record, frozen=True, kw_only=True):
     on_error: OnError = "fail"
     on_in_doubt: OnInDoubt | None = None
     """None: the default of its kind (`domain.recovery`)."""
-    cache: Json = None
+    cache: CachePolicy = None
+    """Of a prompt; what its agent and the defaults say is merged in."""
     save: str | None = None
     """A path below the cwd (a template); written when the step succeeds."""
     always: bool = False
@@ -183,6 +187,8 @@ class AgentDef(_Record, frozen=True, kw_only=True):
     max_concurrent: int | None = None
     retry: Retry | None = None
     timeout_ms: int | None = None
+    cache: CachePolicy = None
+    """Of `ctx.chat` in its functions; prompt steps have their own."""
 
 
 class InputDef(_Record, frozen=True, kw_only=True):

@@ -128,11 +128,11 @@ class Calls:
 
     def _resolve(self, name: str) -> tuple[str, ...]:
         """What was recorded for the name; a name that only code knows is resolved now."""
-        created = self._live.run.created
-        if (known := created.models.get(name)) is not None:
+        run = self._live.run
+        if (known := run.models.get(name)) is not None:
             return known
         try:
-            return (self._services.models.resolve(name, sim=created.simulated),)
+            return (self._services.models.resolve(name, sim=run.created.simulated),)
         except InvalidError as error:
             raise ProviderError(ErrorInfo(kind="not_found", message=error.message, hint=error.hint)) from None
 

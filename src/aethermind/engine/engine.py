@@ -130,16 +130,26 @@ class Engine:
         await self._settle_children()
         return await self.scheduler.resume(run_id, by=by, env=env or {}, functions=self.functions)
 
-    async def adopt(self, run: Run, definition: WorkflowDef, *, by: str, env: Mapping[str, str]) -> LiveRun:
+    async def adopt(
+        self,
+        run: Run,
+        definition: WorkflowDef,
+        *,
+        by: str,
+        env: Mapping[str, str],
+        source_hash: str | None = None,
+        env_names: Sequence[str] = (),
+    ) -> LiveRun:
         """Put an edited definition under a run that nobody drives, and go on with it."""
-        for name in self._facts(definition)[1]:
-            if name not in run.created.models:
-                self.models.resolve(name, sim=run.created.simulated)
+        fresh = [name for name in self._facts(definition)[1] if name not in run.models]
         event = DefinitionAdopted(
             definition=definition,
             definition_hash=wire.digest(definition),
             kept=adoption.kept(run.definition, definition),
             by=by,
+            source_hash=source_hash,
+            env_names=tuple(env_names),
+            models={name: (self.models.resolve(name, sim=run.created.simulated),) for name in fresh},
         )
         await self._settle_children()
         return await self.scheduler.reopen(run.id, lambda _run: [event], env=env, functions=self.functions)

@@ -134,12 +134,16 @@ class LocalClient:
         *,
         by: str = "",
         env: Mapping[str, str] | None = None,
+        source_hash: str | None = None,
+        env_names: Sequence[str] = (),
     ) -> None:
         engine = self._own()
         run = await self.run(run_id)
         if run_id in engine.scheduler.live:
             raise InvalidError(f"run {run_id} is being driven", hint="cancel it or let it end first")
-        await engine.adopt(run, definition, by=by, env=env or {})
+        await engine.adopt(
+            run, definition, by=by, env=env or {}, source_hash=source_hash, env_names=env_names
+        )
 
     async def fork(
         self,
@@ -168,7 +172,7 @@ class LocalClient:
             budget_micro_usd=budget_micro_usd,
             limit=created.limit,
             source=created.source,
-            source_hash=created.source_hash,
+            source_hash=run.source_hash if definition is None else None,
             sim=created.sim,
             tags=created.tags,
             forked_from=run_id,

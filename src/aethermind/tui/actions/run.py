@@ -140,7 +140,7 @@ async def _env(context: Context, run_id: str) -> Mapping[str, str]:
     run = context.run(run_id)
     if run is None:
         run = await context.engine.ask(lambda c: c.run(run_id))
-    return bootstrap.environment(context.composition, run.created.submitter.env_names)
+    return bootstrap.environment(context.composition, run.env_names)
 
 
 def _can_pause(context: Context) -> str | None:

@@ -64,7 +64,7 @@ def _item(run: Run, name: str, streaming: Callable[[str], int]) -> AgentItem:
 
 
 def _resolved(run: Run, model: str) -> str:
-    found = run.created.models.get(model)
+    found = run.models.get(model)
     return found[0] if found else model
 
 
