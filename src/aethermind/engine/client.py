@@ -132,7 +132,8 @@ class Client(Protocol):
         env_names: Sequence[str] = (),
     ) -> None:
         """Adopt an edited definition and go on: what has not changed and was done stays done; the rest and
-        what is downstream of it runs. `source_hash`, `env_names`: of the edited file. Raises `InvalidError` for a run that is being driven."""
+        what is downstream of it runs. `source_hash`, `env_names`: of the edited file. Raises `InvalidError`
+        for a run that is being driven."""
         ...
 
     async def fork(
