@@ -11,8 +11,6 @@ from tests.definitions.helpers import refused, workflow
 @pytest.mark.parametrize(
     "line,what",
     [
-        ("  - {id: a, prompt: hi, cache: true}\n", "cache"),
-        ("  - {id: a, prompt: hi, cache: {ttl: 7d}}\n", "cache"),
         ("  - {id: a, prompt: hi, tools: [files]}\n", "tools"),
     ],
 )
@@ -23,15 +21,12 @@ def test_not_yet(line: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_not_there_yet_is_said_last() -> None:
-    lines = '  - {id: a, prompt: hi, cache: true}\n  - {id: b, value: "{{ nope }}"}\n'
+    lines = '  - {id: a, prompt: hi, tools: [files]}\n  - {id: b, value: "{{ nope }}"}\n'
     assert "unknown name `nope`" in refused(lines)
 
 
-@pytest.mark.parametrize(
-    "line", ["  - {id: a, prompt: hi, tools: []}\n", "  - {id: a, prompt: hi, cache: false}\n"]
-)
-def test_empty_forms_of_it_are_fine(line: str) -> None:
-    workflow(line)
+def test_empty_forms_of_it_are_fine() -> None:
+    workflow("  - {id: a, prompt: hi, tools: []}\n")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +47,6 @@ def test_empty_forms_of_it_are_fine(line: str) -> None:
             "belongs to an MCP server with `url`",
         ),
         ("{prompt: x, tools: [{mcp: {url: x}}]}", "is no address"),
-        ("{prompt: x, cache: {ttl: 5}}", "has no unit"),
     ],
 )
 def test_it_is_checked_all_the_same(line: str, fragment: str) -> None:
