@@ -15,7 +15,7 @@ from typing import assert_never
 
 import msgspec
 
-from aethermind import wire
+from aethermind import failpoints, wire
 from aethermind.domain.errors import ErrorInfo, StepFailure
 from aethermind.domain.events import LogWritten
 from aethermind.domain.scope import Scope
@@ -90,6 +90,8 @@ class Attempts:
         calls.close()
         if isinstance(outcome, ErrorInfo):
             outcome = self._scrubbed(outcome)
+        if failpoints.armed:
+            failpoints.reached("attempt.result")
         if not live.dropped:
             live.end(Ended(node.path, attempt, tuple(calls.facts), outcome))
 
@@ -257,6 +259,8 @@ class Attempts:
         if text and not text.endswith("\n"):
             text += "\n"
         saved = await self._files.save(live.run.created.submitter.cwd, path, text)
+        if failpoints.armed:
+            failpoints.reached("file.saved")
         return msgspec.structs.replace(success, saved=saved)
 
 

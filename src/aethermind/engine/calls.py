@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aethermind import wire
+from aethermind import failpoints, wire
 from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, OutputError, ProviderError
 from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
 from aethermind.domain.run import Run
@@ -153,6 +153,8 @@ class Calls:
             )
             request = _with_context(request, context, bounded=live.run.budget_micro_usd is not None)
             number = await self._commit_start(provider_name, full, request)
+            if failpoints.armed:
+                failpoints.reached("call.intent")
             request = replace(request, context=replace(context, call=number))
             opened = self._open = _Open(number, services.clock.monotonic())
             try:
@@ -162,6 +164,8 @@ class Calls:
                     services.governor.hold(full, error.info.retry_after_ms)
                 self._failed(opened, error.info)
                 raise
+            if failpoints.armed:
+                failpoints.reached("call.result")
             usage = finished.usage
             cost = finished.cost
             if cost is None:
@@ -265,6 +269,8 @@ class Calls:
         services, live, node = self._services, self._live, self._node
         run_id, feed = live.run.id, services.feed
         async for event in provider.stream(request):
+            if failpoints.armed:
+                failpoints.reached("call.event")
             match event:
                 case TextDelta(text=text):
                     if opened.first_token_ms is None:

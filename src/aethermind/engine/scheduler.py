@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from aethermind import failpoints
 from aethermind.domain import recovery
 from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import (
@@ -161,7 +162,10 @@ class Scheduler:
             for event in events:
                 run.apply(event, now)  # what does not fit must never be recorded
             drafts = [Draft(stream, now, event) for event in events]
-            self._feed.publish(await self._store.append(drafts, {stream: version}))
+            recorded = await self._store.append(drafts, {stream: version})
+            if failpoints.armed:
+                failpoints.recorded(events)
+            self._feed.publish(recorded)
 
     async def _fold(self, run_id: str) -> Run:
         run = Run(run_id)
@@ -196,6 +200,8 @@ class Scheduler:
     async def drain(self, seconds: float) -> None:
         """Start nothing new, give attempts this long to end, then let go: unfinished runs stay resumable."""
         self._draining = True
+        if failpoints.armed:
+            failpoints.reached("drain")
         deadline = self._clock.monotonic() + seconds
         while tasks := [t for live in self.live.values() for t in live.tasks.values()]:
             left = deadline - self._clock.monotonic()
@@ -233,6 +239,8 @@ class Scheduler:
             if not turn.drafts:
                 self._carry_out(live, turn)
                 return
+            if failpoints.armed:
+                failpoints.reached("append.before")
             append = self._store.append(turn.drafts, {live.stream: version})
         except Exception as error:  # noqa: BLE001 - the run is dropped, everybody who waits hears why
             self._fail(live, turn, error)
@@ -241,8 +249,14 @@ class Scheduler:
 
     def _committed(self, live: LiveRun, turn: Turn, append: asyncio.Future[list[Recorded]]) -> None:
         try:
-            self._feed.publish(append.result())
+            recorded = append.result()
+            if failpoints.armed:
+                failpoints.reached("turn.answered")
+                failpoints.recorded(item.event for item in recorded)
+            self._feed.publish(recorded)
             self._carry_out(live, turn)
+            if failpoints.armed:
+                failpoints.reached("turn.acted")
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
             self._fail(live, turn, error)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
+from aethermind import failpoints
 from aethermind.domain import retry as retrying
 from aethermind.domain.commands import Expand, Expire, Finish, Skip, Start, Stop, Wake
 from aethermind.domain.errors import AethermindError, ErrorInfo, StepFailure
@@ -224,6 +225,8 @@ class Decider:
             event = self._states.decide(agent, writes)
         except Exception as error:  # noqa: BLE001 - user code may raise anything
             return ErrorInfo(kind="exception", message=f"state: {type(error).__name__}: {error}"[:500])
+        if failpoints.armed:
+            failpoints.reached("state.written")
         turn.agents.append(agent)
         turn.drafts.append(Draft(agent_stream(agent), turn.now, event))
         return None

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from aethermind import wire
+from aethermind import failpoints, wire
 from aethermind.domain import invariants
 from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError, StateError
 from aethermind.domain.events import AnyEvent, Draft, LogWritten, Recorded, RunCreated
@@ -322,6 +322,8 @@ async def add(store: EventStore, bundle: Bundle, *, redact: Redact = str) -> Imp
             drafts = [
                 Draft(run_stream(run_id), item.at, _marked(item.event, bundle)) for item in bundle.history
             ]
+            if failpoints.armed:
+                failpoints.reached("import")
             await store.append(drafts, {run_stream(run_id): 0})
             return _imported(bundle, run_id, known=False)
     raise InvalidError(f"run {own} is here already, and so is {run_id}, with other events")

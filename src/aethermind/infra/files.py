@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Self
 from unicodedata import category
 
+from aethermind import failpoints
 from aethermind.domain.errors import ErrorInfo, StepFailure
 from aethermind.infra.sanitize import clean_line
 
@@ -161,6 +162,8 @@ def _replace(directory: int, path: str, name: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if failpoints.armed:
+            failpoints.reached("file.draft")
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     os.fsync(directory)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import IO, Any, Literal
 
+from aethermind import failpoints
 from aethermind.domain.errors import CommandError, ErrorInfo
 from aethermind.engine.ports import ChildOutput, CommandResult, Output
 from aethermind.infra.children import python, watchdog
@@ -183,6 +184,8 @@ class LocalChildren:
                 if answers is not None:
                     answers.close()
                 self._guard.unregister(child.pid)
+            if failpoints.armed:
+                failpoints.reached("child.ended")
             if self._closing:
                 raise _closed()
             return ended
@@ -203,6 +206,8 @@ class LocalChildren:
             process, answers = spawn(argv, cwd=cwd, env=env, stdin=stdin, answer=answer)
         except (OSError, ValueError, IndexError) as error:
             raise could_not_start(error, argv, cwd) from error
+        if failpoints.armed:
+            failpoints.reached("child.spawned")
         self._guard.register(process.pid, watchdog.start_of(process.pid))
         return process, answers
 

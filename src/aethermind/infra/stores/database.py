@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from aethermind import failpoints
 from aethermind.domain.errors import AethermindError, ConflictError, InvalidError, StoreError
 from aethermind.infra.stores.place import check_place
 
@@ -118,6 +119,8 @@ def migrate(db: sqlite3.Connection) -> None:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number}")
+            if failpoints.armed:
+                failpoints.reached("migration")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from aethermind import failpoints
 from aethermind.domain.ids import run_id_of
 from aethermind.infra.stores.database import transaction
 from aethermind.infra.stores.hashing import hash_rows
@@ -144,6 +145,8 @@ def project(db: sqlite3.Connection, *, page: int = 2_000) -> None:
                 raise ValueError(f"event {seq} of {name} can't be read: {error}") from error
             projector.fold(stream, seq, at, event)
         after = rows[-1][0]
+        if failpoints.armed:
+            failpoints.reached("rebuild")
         changes = projector.take()
         # What was streaming is no projection: only calls that are over lose theirs.
         for sql, parameters in projections(changes):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from aethermind import failpoints
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError, StoreError
 from aethermind.infra.stores import flush
 from aethermind.infra.stores.database import connect, connect_reader, explain, transaction
@@ -125,6 +126,8 @@ class Upkeep:
             with transaction(db):
                 for name in ("keep_costs", "drop_partials", "drop_events", "drop_logs", "drop_streams"):
                     db.execute(SQL[name])
+                if failpoints.armed:
+                    failpoints.reached("prune")
                 flush.project(db)
             note = _shrink(db)
             return msgspec.structs.replace(chosen, freed_bytes=max(0, size - self._size()), note=note)

@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from aethermind import failpoints
 from aethermind.domain.errors import AethermindError, ConflictError, StoreError
 from aethermind.domain.events import Draft
 from aethermind.engine.queries import Partial
@@ -109,6 +110,8 @@ class Writer:
         if self._dead:
             raise StoreError("the writer stopped")
         self._queue.put(job)
+        if failpoints.armed and isinstance(job, Append):
+            failpoints.reached("append.after")
 
     def join(self) -> None:
         self._thread.join()
@@ -242,11 +245,15 @@ class Writer:
 
     def _finish(self, db: sqlite3.Connection, batch: list[Job], answers: list[Any]) -> None:
         if db.in_transaction:
+            if failpoints.armed:
+                failpoints.reached("commit.before")
             try:
                 self._execute("COMMIT")
             except sqlite3.Error as error:
                 self._fail(batch, error)
                 return
+        if failpoints.armed:
+            failpoints.reached("commit.after")
         self.committed = self._sequencer.last_seq
         self._wal += COMMIT_BYTES
         first = batch[0].loop
@@ -307,6 +314,8 @@ class Writer:
             return
         try:
             _, frames, done = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if failpoints.armed:
+                failpoints.reached("checkpoint")
         except sqlite3.Error:
             frames, done = 0, 0  # nothing is lost by not moving it; a real fault shows at the next commit
         self._wal = max(0, frames - done) * FRAME_BYTES
