@@ -333,9 +333,15 @@ def submitter(
 
 
 def load_workflow(
-    composition: Composition, target: str | Path, *, overrides: Mapping[str, str] | None = None
+    composition: Composition,
+    target: str | Path,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
 ) -> LoadedWorkflow:
-    """Read a file, or the workflow that a NAME means here. Raises `NotFoundError`, `InvalidError`."""
+    """Read a file, or the workflow that a NAME means here. `cwd`: as if it were run there (None: here).
+    Raises `NotFoundError`, `InvalidError`.
+    """
     from aethermind.definitions.loader import Defaults, load_file
     from aethermind.definitions.templates import find_workflow
 
@@ -344,6 +350,7 @@ def load_workflow(
     return load_file(
         path,
         overrides=overrides,
+        cwd=Path(cwd) if cwd is not None else None,
         defaults=Defaults(retries=settings.retries, timeout_ms=settings.timeout_ms),
         known_models=composition.model_problem,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from aethermind import bootstrap
 from aethermind.cli import consent, sources, streams
 from aethermind.cli.session import user
+from aethermind.definitions.edited import done
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
@@ -63,18 +64,6 @@ def adopting(
         )
 
     return adopt
-
-
-def done(run: Run, kept: Collection[str]) -> list[str]:
-    """Of the steps that may stay, those that are done and wait for no other: they do not run again."""
-    nodes = {name: run.root.by_id[name] for name in kept}
-    found = {n for n, node in nodes.items() if not node.always and node.status in {"succeeded", "skipped"}}
-    shrinks = True
-    while shrinks:
-        fewer = {name for name in found if found.issuperset(nodes[name].step.needs)}
-        shrinks = fewer != found
-        found = fewer
-    return [name for name in kept if name in found]
 
 
 def tell(definition: WorkflowDef, stays: Collection[str], *, fork_of: str | None = None) -> None:
