@@ -91,7 +91,7 @@ def test_the_nearest_word_counts() -> None:
 def test_steps_that_call_no_model_have_none(line: str) -> None:
     column = len("  - {id: a, ") + line.rindex("cache") + 1
     assert refused(f"  - {{id: a, {line}}}\n") == (
-        f"f.yaml:3:{column}: a `{line.split(':')[0]}` step has no `cache` "
+        f"f.yaml:3:{column}: a `{line.partition(':')[0]}` step has no `cache` "
         "(it belongs to `prompt`, `steps` steps)"
     )
 

@@ -90,7 +90,7 @@ class StepReader:
 
     def _common(self, draft: StepDraft, settled: Settled) -> Settled:
         """Check and keep the keys that any step may have; gives what its inner steps inherit."""
-        context, surface, entries = self._context, draft.surface, draft.node.entries
+        surface, entries = draft.surface, draft.node.entries
         fields = draft.fields
         if surface.depends_on is not None and surface.depends_on_camel is not None:
             raise draft.node.key_error(
