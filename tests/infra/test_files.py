@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aethermind.domain.errors import StepFailure
 from aethermind.infra import files
 from aethermind.infra.files import LocalFiles, save
+from aethermind.infra.rooted import Guarded
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_the_root_itself_may_be_a_link(root: Path) -> None:
 async def test_a_cancelled_save_is_over_when_it_returns(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started, go = threading.Event(), threading.Event()
 
-    def slow(cwd: str, path: str, text: str) -> str:
+    def slow(cwd: str, path: str, text: str, guarded: object) -> str:
         started.set()
         assert go.wait(10)
         return save(cwd, path, text)
@@ -258,3 +259,30 @@ def test_any_path_lands_below_or_is_refused(
     else:
         assert (base / "root" / saved).read_bytes().decode() == text
         assert {p.parts[0] for p in map(Path, tree(base))} == {"root"}
+
+
+@pytest.mark.parametrize("path", ["home/x", "home/deep/x", "HOME/x", "link/x", "link/deep/../x.db"])
+def test_guarded_directories_are_not_written_to(root: Path, path: str) -> None:
+    (root / "home" / "deep").mkdir(parents=True)
+    (root / "link").symlink_to("home")
+    guarded = Guarded([str(root / "home")])
+    with pytest.raises(StepFailure):
+        save(str(root), path, "x", guarded)
+    assert not [p for p in root.rglob("x*") if p.is_file()]
+    with pytest.raises(StepFailure, match="own"):
+        save(str(root / "home"), "x", "x", guarded)
+    with pytest.raises(StepFailure, match="own"):
+        save(str(root / "home" / "deep"), "x", "x", guarded)
+    assert save(str(root), "homework/x", "x", guarded) == "homework/x"
+
+
+def test_a_guarded_directory_that_does_not_exist_yet_is_not_made(root: Path) -> None:
+    with pytest.raises(StepFailure, match="own"):
+        save(str(root), "conf/aethermind/config.toml", "x", Guarded([str(root / "conf" / "aethermind")]))
+    assert not (root / "conf" / "aethermind").exists()
+    assert save(str(root), "conf/other", "x", Guarded([str(root / "conf" / "aethermind")])) == "conf/other"
+
+
+async def test_the_adapter_guards(root: Path) -> None:
+    with pytest.raises(StepFailure, match="own"):
+        await LocalFiles(guarded=[str(root)]).save(str(root), "f", "x")

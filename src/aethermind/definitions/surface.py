@@ -110,25 +110,64 @@ class BudgetSurface(Surface, kw_only=True):
 
 
 class FilesTool(Surface, kw_only=True):
+    """Reading, searching and changing files below the working directory, or below `root` in it."""
+
     read: Policy = "always"
     write: Policy = "ask"
+    root: Words | None = None
+
+
+class ShellTool(Surface, kw_only=True):
+    """Starting programs, by argv."""
+
+    approve: Policy = "ask"
+    timeout: Duration | None = None
+    max_output: (
+        Annotated[int, Meta(ge=1_000, le=1_000_000, description="Bytes of output that the model gets")] | None
+    ) = None
+    allowed: (
+        Annotated[
+            list[Annotated[list[Words], Meta(min_length=1)]],
+            Meta(min_length=1, description="How argv has to begin: [[pytest], [git, diff]]"),
+        ]
+        | None
+    ) = None
+
+
+class PythonTool(Surface, kw_only=True):
+    call: Annotated[str, Meta(description="module:function")]
+    approve: Policy = "always"
+    effect: Annotated[
+        Literal["pure", "read", "write", "command", "network"],
+        Meta(
+            description="What it may do: decides whether it is done again after a crash (pure, read) or not"
+        ),
+    ] = "command"
+    timeout: Duration | None = None
 
 
 class McpTool(Surface, kw_only=True):
     command: Annotated[list[Words], Meta(min_length=1)] | None = None
     env: EnvNames | None = None
+    cwd: Words | None = None
     url: Words | None = None
     headers: EnvNames | None = None
-    allowed: list[Words] | None = None
+    allowed: (
+        Annotated[
+            list[Words], Meta(min_length=1, description="Which of its tools the model gets; all, if not said")
+        ]
+        | None
+    ) = None
     approve: Policy = "ask"
+    timeout: Duration | None = None
 
 
 class ToolSurface(Surface, kw_only=True):
     """One tool: exactly one of the keys."""
 
     files: FilesTool | None = None
-    shell: Policy | None = None
-    python: Annotated[str, Meta(description="module:function")] | None = None
+    shell: Policy | ShellTool | None = None
+    python: Annotated[str | PythonTool, Meta(description="module:function")] | None = None
     mcp: McpTool | None = None
 
 
