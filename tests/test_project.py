@@ -20,6 +20,11 @@ RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
+def test_the_reference_of_events_says_what_the_code_says() -> None:
+    """Mended by `python docs/reference.py`."""
+    subprocess.run([sys.executable, ROOT / "docs" / "reference.py", "--check"], check=True, cwd=ROOT)
+
+
 # ------------------------------------------------------------------------------ locks
 
 
