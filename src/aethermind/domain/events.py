@@ -55,6 +55,8 @@ class RunCreated(Event, frozen=True, kw_only=True):
     budget_micro_usd: int | None = None
     limit: int | None = None
     """Cap on the items of each fan-out (`--limit`)."""
+    fresh: bool = False
+    """Every call is sent, whatever `cache` says; the answers are kept for later runs."""
     source: str | None = None
     source_hash: str | None = None
     sim: dict[str, Json] = {}
@@ -203,6 +205,13 @@ class CallStarted(Event, frozen=True, kw_only=True):
     reserved_micro_usd: int | None = None
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that an answer was taken from: the seq of its `CallFinished`."""
+
+    run: str
+    seq: int
+
+
 class CallFinished(Event, frozen=True, kw_only=True):
     step: str
     attempt: int
@@ -216,6 +225,10 @@ class CallFinished(Event, frozen=True, kw_only=True):
     response_id: str | None = None
     response_model: str | None = None
     first_token_ms: int | None = None
+    content_key: str | None = None
+    """Under this digest of what was sent the answer may be used again (`cache`)."""
+    cached_from: Origin | None = None
+    """Nothing was sent: this is that call's answer, at no cost."""
 
 
 class CallFailed(Event, frozen=True, kw_only=True):

@@ -106,6 +106,10 @@ class EventStore(Protocol):
 
     async def workflows(self) -> list[WorkflowRow]: ...
 
+    async def answer(self, content_key: str) -> Recorded | None:
+        """The newest `CallFinished` that was recorded under this key and may be used again."""
+        ...
+
     async def trusted(self, path: str, sha256: str | None) -> bool:
         """Whether exactly this was granted and not revoked."""
         ...

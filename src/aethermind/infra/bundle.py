@@ -28,7 +28,7 @@ import msgspec
 from aethermind import failpoints, wire
 from aethermind.domain import invariants
 from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError, StateError
-from aethermind.domain.events import AnyEvent, Draft, LogWritten, Recorded, RunCreated
+from aethermind.domain.events import AnyEvent, CallFinished, Draft, LogWritten, Recorded, RunCreated
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.state import FINISHED_RUN
@@ -339,6 +339,8 @@ def _is_same(there: Sequence[Recorded], wanted: str, redact: Redact) -> bool:
 
 
 def _marked(event: AnyEvent, bundle: Bundle) -> AnyEvent:
+    if isinstance(event, CallFinished) and event.content_key is not None:
+        return msgspec.structs.replace(event, content_key=None)  # nobody's word makes an answer of ours
     if not isinstance(event, RunCreated):
         return event
     tags = {**event.tags, IMPORTED: bundle.digest, IMPORTED_FROM: bundle.header.run}

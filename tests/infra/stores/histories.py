@@ -87,10 +87,18 @@ def answered(
     *,
     cost: int | None = 100,
     usage: Usage | None = TOKENS,
+    content_key: str | None = None,
 ) -> e.CallFinished:
     price = Cost() if cost is None else Cost(micro_usd=cost, source="config")
     return e.CallFinished(
-        step=step, attempt=attempt, call=n, usage=usage, cost=price, text="hello", finish="stop"
+        step=step,
+        attempt=attempt,
+        call=n,
+        usage=usage,
+        cost=price,
+        text="hello",
+        finish="stop",
+        content_key=content_key,
     )
 
 
@@ -116,6 +124,7 @@ _agents = st.sampled_from([None, "writer", "critic"])
 _money = st.sampled_from([None, 0, 7, 500])
 _usages = st.sampled_from([None, Usage(), Usage(input_tokens=3, output_tokens=2, cached_input_tokens=1)])
 _costs = st.sampled_from([Cost(), Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")])
+_keys = st.sampled_from([None, "0a", "0b"])
 _models = st.sampled_from(["openai:big", "sim:x"])
 _outputs = st.one_of(st.none(), st.text(max_size=5), st.lists(st.integers(-9, 9)))
 
@@ -142,7 +151,7 @@ facts: st.SearchStrategy[e.AnyEvent] = st.one_of(
     _at_step(e.AttemptLost, resolution=st.just("ask")),
     _at_step(call, n=_numbers, model=_models, agent=_agents, reserved=_money),
     _at_step(call, n=_numbers, agent=_agents, reserved=_money),
-    _at_step(answered, n=_numbers, usage=_usages, cost=_money),
+    _at_step(answered, n=_numbers, usage=_usages, cost=_money, content_key=_keys),
     _at_step(refused, n=_numbers, cost=st.one_of(st.none(), _costs), usage=_usages),
     _at_step(e.AskOpened, about=st.sampled_from(["ask", "in_doubt", "tool"]), message=st.just("?")),
     st.builds(e.AskAnswered, step=_steps, values=st.just({"choice": "retry"}), by=st.just("me")),

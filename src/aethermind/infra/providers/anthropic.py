@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta
+from aethermind.infra.providers.accounts import account
 from aethermind.infra.providers.conversation import Stream, converse, text_or_none, usage_of
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.failures import Peer, bad_request, missing_key
@@ -85,6 +86,11 @@ class AnthropicProvider:
             key=self._key,
             variable="ANTHROPIC_BASE_URL" if own else None,
         )
+
+    @property
+    def account(self) -> str:
+        """Tells accounts apart without a word of the key (see `engine.answers`)."""
+        return account("anthropic", self.base_url, self._structured, key=self._key, headers=self._headers)
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         return converse(lambda: self._open(request), MessagesReader(), self._peer, self._deadlines)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.domain.usage import Usage
 from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta
+from aethermind.infra.providers.accounts import account
 from aethermind.infra.providers.conversation import Stream, converse, text_or_none, usage_of
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.failures import Peer, WireError, failure, from_status
@@ -68,6 +69,11 @@ class OllamaProvider:
             key=api_key,
             variable="OLLAMA_HOST" if own else None,
         )
+
+    @property
+    def account(self) -> str:
+        """Tells accounts apart without a word of the key (see `engine.answers`)."""
+        return account("ollama", self.base_url, self.num_ctx, key=None, headers=self._headers)
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         reader = NdjsonReader()

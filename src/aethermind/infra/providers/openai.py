@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aethermind.engine.ports import ChatEvent, ChatRequest
+from aethermind.infra.providers.accounts import account
 from aethermind.infra.providers.conversation import Reader, Stream, converse
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.failures import Peer, missing_key
@@ -71,6 +72,13 @@ class OpenAIProvider:
             url=self.base_url,
             key=self._key,
             variable="OPENAI_BASE_URL" if own else None,
+        )
+
+    @property
+    def account(self) -> str:
+        """Tells accounts apart without a word of the key (see `engine.answers`)."""
+        return account(
+            "openai", self.base_url, self.api, self._structured, key=self._key, headers=self._headers
         )
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:

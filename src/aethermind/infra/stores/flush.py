@@ -25,6 +25,7 @@ SUCCEEDED = ManyRows(SQL["end_attempts"], 1)
 CALLS = ManyRows(SQL["put_calls"], 21)
 COSTS = ManyRows(SQL["add_costs"], 16)
 AGENTS = ManyRows(SQL["add_agents"], 7)
+ANSWERS = ManyRows(SQL["put_answers"], 2)
 
 PROJECTIONS = {
     "runs": "seq",
@@ -32,6 +33,7 @@ PROJECTIONS = {
     "calls": "seq",
     "costs": "day, model, agent, workflow, simulated",
     "agents": "name",
+    "answers": "content_key",
     "workflows": "name",
     "trust": "path, sha256",
 }
@@ -88,6 +90,8 @@ def projections(changes: Changes) -> Work:
         todo += COSTS.chunks([(*key, *sums) for key, sums in changes.costs.items()])
     if changes.agents:
         todo += AGENTS.chunks([(name, *sums) for name, sums in changes.agents.items()])
+    if changes.answers:
+        todo += ANSWERS.chunks(list(changes.answers.items()))
     if changes.ops:
         todo += [(SQL[name], parameters) for name, parameters in changes.ops]
     return todo

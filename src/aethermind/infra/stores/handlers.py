@@ -248,7 +248,12 @@ def _call_started(p: Projector, stream: Stream, seq: int, at: int, event: e.Call
 
 
 def _call_finished(p: Projector, stream: Stream, seq: int, at: int, event: e.CallFinished) -> None:
+    run = p.run(stream)
+    if run is None or (event.step, event.attempt, event.call) not in run.calls:
+        return
     _settle(p, stream, at, event, "succeeded", event.usage, event.cost, None)
+    if event.content_key is not None and event.cached_from is None:
+        p.changes.answers[event.content_key] = seq
 
 
 def _call_failed(p: Projector, stream: Stream, seq: int, at: int, event: e.CallFailed) -> None:

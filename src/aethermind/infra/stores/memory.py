@@ -8,7 +8,7 @@ decoded as on disk: nobody shares objects with the one who wrote.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -181,6 +181,11 @@ class InMemoryStore:
             WorkflowRow(name=r[0], description=r[1], definition_hash=r[2], updated_at=r[3], source=r[4])
             for _, r in sorted(self._tables.workflows.items())
         ]
+
+    async def answer(self, content_key: str) -> Recorded | None:
+        self._open()
+        seq = self._tables.answers.get(content_key)
+        return None if seq is None else decode(self._all[bisect_left(self._all, seq, key=_seq)])
 
     async def trusted(self, path: str, sha256: str | None) -> bool:
         self._open()

@@ -45,7 +45,7 @@ Op = tuple[
 class Changes:
     """What one batch does to the projections. Sums are added to what is there, rows replace it."""
 
-    __slots__ = ("agents", "attempts", "calls", "costs", "ops", "runs")
+    __slots__ = ("agents", "answers", "attempts", "calls", "costs", "ops", "runs")
 
     def __init__(self) -> None:
         self.runs: dict[int, RunState] = {}
@@ -53,6 +53,8 @@ class Changes:
         self.calls: dict[int, CallRecord] = {}
         self.costs: dict[CostKey, CostSum] = {}
         self.agents: dict[str, AgentSum] = {}
+        self.answers: dict[str, int] = {}
+        """Content key → seq of the newest answer."""
         self.ops: list[Op] = []
 
     def add_cost(self, run: RunState, call: CallRecord, change: CostSum) -> None:

@@ -179,6 +179,10 @@ class SqliteStore:
             for r in rows
         ]
 
+    async def answer(self, content_key: str) -> Recorded | None:
+        rows = await self._reader.rows(SQL["answer"], (content_key,))
+        return (await events(rows))[0] if rows else None
+
     async def trusted(self, path: str, sha256: str | None) -> bool:
         return bool(await self._reader.rows(SQL["trusted"], (path, sha256 or "")))
 

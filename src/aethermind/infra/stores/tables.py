@@ -34,6 +34,7 @@ class Tables:
         self.calls: dict[int, CallRecord] = {}
         self.costs: dict[CostKey, CostSum] = {}
         self.agents: dict[str, AgentSum] = {}
+        self.answers: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.trust: dict[tuple[str, str], int] = {}
         self._run_seqs: dict[str, int] = {}
@@ -56,6 +57,7 @@ class Tables:
             self.costs[key] = self.costs.get(key, CostSum()).plus(change)
         for name, agent in changes.agents.items():
             self.agents[name] = self.agents.get(name, AgentSum()).plus(agent)
+        self.answers |= changes.answers
         for op in changes.ops:
             self._carry_out(op)
 
@@ -80,6 +82,7 @@ class Tables:
             "calls": list(self.calls.values()),
             "costs": [(*key, *sums) for key, sums in sorted(self.costs.items())],
             "agents": [(name, *row) for name, row in sorted(self.agents.items())],
+            "answers": sorted(self.answers.items()),
             "workflows": [row for _, row in sorted(self.workflows.items())],
             "trust": [(*key, at) for key, at in sorted(self.trust.items())],
         }

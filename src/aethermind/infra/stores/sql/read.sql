@@ -129,6 +129,12 @@ WHERE registered = 1 OR last_seen_at IS NOT NULL ORDER BY name
 -- name: workflows
 SELECT name, description, definition_hash, updated_at, source FROM workflows ORDER BY name
 
+-- name: answer
+-- The recorded event of the newest answer to this.
+SELECT events.seq, name, version, at, type, v, data
+FROM answers CROSS JOIN events ON events.seq = answers.seq CROSS JOIN streams ON streams.id = events.stream
+WHERE content_key = ?
+
 -- name: trusted
 SELECT 1 FROM trust WHERE path = ? AND sha256 = ?
 

@@ -107,6 +107,11 @@ ON CONFLICT (name) DO UPDATE SET
   failed = failed + excluded.failed,
   last_seen_at = max(coalesce(last_seen_at, excluded.last_seen_at), coalesce(excluded.last_seen_at, last_seen_at))
 
+-- name: put_answers
+-- The newest answer to the same is the one that is used.
+INSERT INTO answers {rows}
+ON CONFLICT (content_key) DO UPDATE SET seq = excluded.seq
+
 -- name: put_workflow
 INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?, ?)
 
