@@ -11,6 +11,7 @@ import inspect
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from aethermind.domain import errors, events, usage
 
@@ -33,7 +34,7 @@ What a run's log holds, as `run --json` prints it: one object per event,
 
 This page is made from `domain/events.py` by `python docs/reference.py`.
 """
-GROUPS = (
+GROUPS: tuple[tuple[str, Any], ...] = (
     ("Of runs (`run/ID`)", events.RunEvent),
     ("Of the system and of agents (`system`, `agent/NAME`)", events.SystemEvent),
     ("Logs", events.LogWritten),
@@ -80,7 +81,7 @@ def section(kind: type) -> list[str]:
 def page() -> str:
     lines = [HEAD]
     for title, union in GROUPS:
-        kinds = union if isinstance(union, tuple) else getattr(union, "__args__", (union,))
+        kinds: tuple[Any, ...] = union if isinstance(union, tuple) else getattr(union, "__args__", (union,))
         lines += [f"## {title}", ""]
         for kind in kinds:
             lines += section(kind)
