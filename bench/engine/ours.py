@@ -1,14 +1,21 @@
-"""W1–W4 on this engine: the same DAGs as `limit`, through the public SDK, every guarantee on."""
+"""W1–W4 on this engine: the same DAGs as `limit`, through the public SDK, every guarantee on.
+
+    python -m bench.engine.ours           answers orders on stdin, see `bench.engine.contender`
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import os
 from typing import Any
 
 from aethermind import AgentRuntime, StepContext
 from aethermind.domain.workflow import Function, Retry, StepDef, WorkflowDef
 from bench.engine.limit import ANSWER, SLEEP_S, WORKLOADS, Dag
+from bench.engine.serve import Watch, serve
+
+PLACES = int(os.environ.get("BENCH_PLACES", "1000"))
+"""Attempts at once: more than any workload has ready, so that nothing queues, as with the other contenders."""
 
 
 async def noop(ctx: StepContext) -> Any:
@@ -21,6 +28,7 @@ async def sleepy(ctx: StepContext) -> Any:
 
 
 def definition(name: str, dag: Dag) -> WorkflowDef:
+    """The DAG with what an SDK step has: four attempts and a timeout."""
     steps = tuple(
         StepDef(
             id=step,
@@ -34,20 +42,22 @@ def definition(name: str, dag: Dag) -> WorkflowDef:
     return WorkflowDef(name=name, steps=steps)
 
 
-async def run(workload: str, db_path: str, full: bool) -> float:
-    """Seconds for one workload on a fresh database."""
+async def run(workload: str, db_path: str, full: bool) -> Watch:
+    """One workload on a fresh database."""
     dag, runs, sleep = WORKLOADS[workload]
     flow = definition(workload, dag)
     durability = "power" if full else "process"
-    concurrency = 200 if sleep else 1_000
     async with AgentRuntime(
-        db_path, max_concurrent_executions=concurrency, durability=durability, default_retries=3
+        db_path, max_concurrent_executions=PLACES, durability=durability, default_retries=3
     ) as runtime:
         runtime.engine.register("bench", sleepy if sleep else noop)
-        began = time.perf_counter()
-        results = await asyncio.gather(*(runtime.execute_workflow(flow) for _ in range(runs)))
-        took = time.perf_counter() - began
+        with Watch() as watch:
+            results = await asyncio.gather(*(runtime.execute_workflow(flow) for _ in range(runs)))
     wrong = [r.status for r in results if not r.succeeded]
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {runs} runs did not succeed: {wrong[:3]}")
-    return took
+    return watch
+
+
+if __name__ == "__main__":
+    serve(run)
