@@ -65,6 +65,7 @@ RECORDED = (
     "AskAnswered",
     "AskExpired",
     "BudgetHeld",
+    "BudgetFreed",
     "BudgetRaised",
     "StateChanged",
 )

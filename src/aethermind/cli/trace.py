@@ -165,11 +165,14 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             return "running", f"{step}  answered by {by}"
         case e.AskExpired(step=step, policy=policy):
             return "waiting_answer", f"{step}  was not answered in time: {policy}"
-        case e.BudgetHeld(step=step, needed_micro_usd=needed, available_micro_usd=left):
-            return (
-                "waiting_budget",
-                f"{step}  needs {text.money(needed)}, the budget has {text.money(left)} left",
-            )
+        case e.BudgetHeld(step=step, scope="guard"):
+            return "waiting_budget", f"{step}  is held back until the run is resumed"
+        case e.BudgetHeld(step=step, scope=scope, needed_micro_usd=needed, available_micro_usd=left):
+            whose = "the day's budget" if scope == "day" else "the budget"
+            money = text.money(max(left, 0))
+            return "waiting_budget", f"{step}  needs {text.money(needed)}, {whose} has {money} left"
+        case e.BudgetFreed(step=step, scope=scope):
+            return "running", f"{step}  goes on: the budget of the {scope} has room again"
         case e.BudgetRaised(micro_usd=amount):
             return "running", f"the budget is {text.money(amount)} now"
         case e.LogWritten(level=level, message=message, step=step):

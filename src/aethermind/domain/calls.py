@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aethermind.domain import events as e
-from aethermind.domain import progress
+from aethermind.domain import holding
 from aethermind.domain.errors import StateError
 from aethermind.domain.state import CallState, CallStatus, Node, Tally, ToolState
 from aethermind.domain.usage import Cost, Usage
@@ -60,22 +60,7 @@ def _settle_call(
     for tally in tallies(run, node, call.agent):
         tally.settle(call.reserved, usage, cost)
     if run.held:
-        _go_on_with_held(run)
-
-
-def _go_on_with_held(run: Run) -> None:
-    """What a call did not need of its reservation lets those go on that were held for it, in their order."""
-    tally = run.tally
-    left = (run.budget_micro_usd or 0) - (tally.cost or 0) - tally.at_most - tally.reserved
-    for path, needed in list(run.held.items()):
-        node = run.nodes.get(path)
-        if node is None or node.status != "waiting_budget":
-            del run.held[path]
-        elif needed <= left:
-            left -= needed
-            del run.held[path]
-            node.reason = None
-            progress.make_ready(run, node)
+        holding.room_again(run)
 
 
 def call_finished(run: Run, event: e.CallFinished, at: int) -> None:

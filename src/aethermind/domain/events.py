@@ -75,6 +75,8 @@ class RunReopened(Event, frozen=True, kw_only=True):
 
 class RunPaused(Event, frozen=True, kw_only=True):
     by: str = ""
+    """A person, or `guard`."""
+    reason: str = ""
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
@@ -299,7 +301,11 @@ class AskExpired(Event, frozen=True, kw_only=True):
 
 
 class BudgetHeld(Event, frozen=True, kw_only=True):
-    """A call was refused because it could overshoot; its attempt ends and the step waits."""
+    """A call was refused because it could overshoot; its attempt ends and the step waits.
+
+    `scope`: `run` until the run's budget is raised or has room again · `day` likewise, or until the next UTC
+    day · `guard` until the run, which the guard paused for repeating itself, is resumed (no amounts).
+    """
 
     step: str
     attempt: int
@@ -308,7 +314,17 @@ class BudgetHeld(Event, frozen=True, kw_only=True):
     available_micro_usd: int
 
 
+class BudgetFreed(Event, frozen=True, kw_only=True):
+    """A step that the budget of `scope` held goes on: there is room for it now."""
+
+    step: str
+    scope: str
+
+
 class BudgetRaised(Event, frozen=True, kw_only=True):
+    """A budget was set. In a run's stream its own (`run`); in the stream `system` that of all real or all
+    simulated runs on one UTC day (`day/2026-11-22`, `day:sim/2026-11-22`), instead of the configured one."""
+
     scope: str
     micro_usd: int
     by: str = ""
@@ -400,6 +416,7 @@ RunEvent = (
     | AskAnswered
     | AskExpired
     | BudgetHeld
+    | BudgetFreed
     | BudgetRaised
 )
 SystemEvent = (
@@ -414,12 +431,23 @@ SystemEvent = (
 AnyEvent = RunEvent | SystemEvent | LogWritten
 
 
+class Reserve(msgspec.Struct, frozen=True):
+    """A condition on a draft: it is recorded only if so much more fits into the ledger `scope` (`day` or
+    `day:sim`) of the UTC day of its `at`: spent + at most + reserved + `micro_usd` ≤ the day's cap, which is
+    `cap` unless another one was set for that day."""
+
+    scope: str
+    micro_usd: int
+    cap: int
+
+
 class Draft(msgspec.Struct, frozen=True):
     """An event about to be appended. Events of `LogWritten` carry no stream version."""
 
     stream: str
     at: int
     event: AnyEvent
+    reserve: Reserve | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from aethermind.domain import events as e
 from aethermind.domain import progress
 from aethermind.domain.commands import Command
 from aethermind.domain.errors import ErrorInfo, StateError
-from aethermind.domain.state import AgentState, AttemptState, Node, RunStatus, Tally
+from aethermind.domain.state import AgentState, AttemptState, Holding, Node, RunStatus, Tally
 from aethermind.domain.transitions import HANDLERS
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow, WorkflowDef
 
@@ -80,8 +80,13 @@ class Run:
         self.tally = Tally()
         self.agents: dict[str, AgentState] = {}
         self.budget_micro_usd: int | None = None
-        self.held: dict[str, int] = {}
-        """Path → micro-USD that must be free before it goes on, of steps that wait for the budget."""
+        self.held: dict[str, Holding] = {}
+        """Path → what it waits for, of steps that a budget (or the guard) holds back. An entry whose node is
+        not `waiting_budget` any more means nothing."""
+        self.pause: e.RunPaused | None = None
+        """Who paused it and why, while it is paused."""
+        self.guarded = 0
+        """How often the guard paused it."""
         self.cancel_reason = ""
 
     # --- questions -----------------------------------------------------------------------------

@@ -81,7 +81,8 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 class Tally:
     """Tokens and money of a node, an agent or a run, its sub-tree included.
 
-    `cost` is the sum of priced calls in micro-USD, None while there is none.
+    `cost` is the sum of priced calls in micro-USD, None while there is none. `at_most` is what calls may have
+    cost on top whose end nobody saw, or whose amount nobody knows: their reservations.
     """
 
     __slots__ = ("at_most", "calls", "cost", "in_flight", "reserved", "saved", "unpriced", "usage")
@@ -109,7 +110,9 @@ class Tally:
             self.usage = self.usage + usage
         if cost is None:
             return
-        if cost.micro_usd is None:
+        if cost.bounded:
+            self.at_most += reserved or 0
+        elif cost.micro_usd is None:
             self.unpriced += 1
         else:
             self.cost = (self.cost or 0) + cost.micro_usd
@@ -120,6 +123,14 @@ class Tally:
         self.in_flight -= 1
         self.reserved -= reserved or 0
         self.at_most += reserved or 0
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a step that waits for a budget waits for: `needed` micro-USD in `scope`, since (epoch ms)."""
+
+    scope: str
+    needed: int
+    since: int
 
 
 class CallState:

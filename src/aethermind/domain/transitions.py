@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
-from aethermind.domain import calls, progress
+from aethermind.domain import calls, holding, progress
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo, StateError
 from aethermind.domain.reopen import adopt, recount, reopen
@@ -54,6 +54,7 @@ def _go_on_after_the_end(run: Run) -> None:
     run.finished = run.settled = run.error = run.error_step = run.finished_at = None
     run.outputs = None
     run.closing = run.cancelling = run.paused = False
+    run.pause = None
 
 
 def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
@@ -61,14 +62,6 @@ def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
     _go_on_after_the_end(run)
     reopen(run, [run.node(p) for p in event.steps])
     recount(run, at)
-
-
-def _paused(run: Run, event: e.RunPaused, at: int) -> None:
-    run.paused = True
-
-
-def _resumed(run: Run, event: e.RunResumed, at: int) -> None:
-    run.paused = False
 
 
 def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
@@ -299,29 +292,14 @@ def _ask_expired(run: Run, event: e.AskExpired, at: int) -> None:
 
 
 def _budget_held(run: Run, event: e.BudgetHeld, at: int) -> None:
-    node = _attempt_over(run, event.step, event.attempt, "cancelled", at)
-    node.tries -= 1
-    node.reason = f"would exceed the budget of the {event.scope}"
-    progress.set_status(run, node, "waiting_budget")
-    if event.scope == "run":
-        run.held[event.step] = event.needed_micro_usd
-    progress.check(run, node.parent or run.root, at)
-
-
-def _budget_raised(run: Run, event: e.BudgetRaised, at: int) -> None:
-    run.budget_micro_usd = event.micro_usd
-    run.held.clear()
-    for node in run.nodes.values():
-        if node.status == "waiting_budget":
-            node.reason = None
-            progress.make_ready(run, node)
+    holding.held(run, _attempt_over(run, event.step, event.attempt, "cancelled", at), event, at)
 
 
 HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.RunCreated: _created,
     e.RunReopened: _reopened,
-    e.RunPaused: _paused,
-    e.RunResumed: _resumed,
+    e.RunPaused: holding.paused,
+    e.RunResumed: holding.resumed,
     e.DefinitionAdopted: _adopted,
     e.CancelRequested: _cancel_requested,
     e.RunSucceeded: _succeeded,
@@ -344,5 +322,6 @@ HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.AskAnswered: _ask_answered,
     e.AskExpired: _ask_expired,
     e.BudgetHeld: _budget_held,
-    e.BudgetRaised: _budget_raised,
+    e.BudgetFreed: holding.freed,
+    e.BudgetRaised: holding.raised,
 }

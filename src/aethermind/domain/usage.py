@@ -45,9 +45,20 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     micro_usd: int | None = None
     source: str = "unpriced"
-    """Where the price came from: `genai-prices 0.2.3`, `config`, `sim`, `local`, `reported`, `unpriced`."""
+    """Where the price came from: `genai-prices 0.2.3`, `config`, `sim`, `local`, `reported`, `unpriced`; or
+    `reserved`: nobody knows the amount, but it is not above what was reserved for the call."""
     saved_micro_usd: int = 0
     """What vendor prompt caching saved against the full input rate (0 when unknown)."""
+
+    @property
+    def bounded(self) -> bool:
+        """Unknown, but at most the call's reservation."""
+        return self.micro_usd is None and self.source == RESERVED
+
+
+RESERVED = "reserved"
+"""See `Cost.source`."""
+AT_MOST_RESERVED = Cost(source=RESERVED)
 
 
 def micro_usd(dollars: Decimal) -> int:

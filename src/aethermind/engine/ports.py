@@ -18,6 +18,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -71,6 +72,9 @@ class EventStore(Protocol):
     def append(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> Awaitable[list[Recorded]]:
         """`expected`: stream → version before this append, for each stream that is guarded (a new run:
         0). Streams that are not named take any version. Logs never count.
+
+        A draft whose `reserve` does not fit into its day's ledger is left out of what is recorded, and of
+        the answer; reservations are decided one after the other, in the order of the appends.
         """
         ...
 
@@ -101,6 +105,10 @@ class EventStore(Protocol):
         ...
 
     async def costs(self, where: CostFilter) -> list[CostRow]: ...
+
+    async def ledger(self, scope: str, day: int) -> LedgerRow:
+        """A UTC day's money; nothing was spent on a day without a row."""
+        ...
 
     async def agents(self) -> list[AgentRow]: ...
 

@@ -136,6 +136,28 @@ class CostRow(_Row, frozen=True, kw_only=True):
     unpriced_calls: int
     in_flight_calls: int = 0
     reserved_micro_usd: int = 0
+    at_most_micro_usd: int = 0
+    """What calls may have cost on top whose amount nobody knows."""
+
+
+class LedgerRow(msgspec.Struct, frozen=True):
+    """The money of one UTC day (days since the epoch), in micro-USD. `scope`: `day` is real money, `day:sim`
+    that of simulated runs."""
+
+    scope: str
+    day: int
+    spent: int = 0
+    at_most: int = 0
+    """What calls may have cost on top whose amount nobody knows."""
+    reserved: int = 0
+    """By calls in flight."""
+    cap: int | None = None
+    """Set for this day alone. The store gives None otherwise, a client what is configured."""
+
+    @property
+    def left(self) -> int | None:
+        """What may still be reserved (negative: more was billed than asked for); None without a cap."""
+        return None if self.cap is None else self.cap - self.spent - self.at_most - self.reserved
 
 
 class WorkflowRow(_Row, frozen=True, kw_only=True):

@@ -34,17 +34,7 @@ def connect(path: Path, durability: Durability) -> sqlite3.Connection:
     try:
         _create(path)
         db = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, cached_statements=STATEMENTS)
-        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        check_owner(db, path)
-        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
-        mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise InvalidError(f"{path} can't be opened in WAL mode: its directory does not allow it")
-        db.execute("PRAGMA wal_autocheckpoint = 0")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA trusted_schema = OFF")
-        db.execute("PRAGMA mmap_size = 0")
-        migrate(db)
+        prepare(db, path, durability)
     except AethermindError:
         _close(db)
         raise
@@ -52,6 +42,21 @@ def connect(path: Path, durability: Durability) -> sqlite3.Connection:
         _close(db)
         raise explain(error, path) from error
     return db
+
+
+def prepare(db: sqlite3.Connection, path: Path, durability: Durability) -> None:
+    """Make an open connection the one that writes. Raises as `connect`, and what SQLite raises."""
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    check_owner(db, path)
+    db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
+    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise InvalidError(f"{path} can't be opened in WAL mode: its directory does not allow it")
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA mmap_size = 0")
+    migrate(db)
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -100,6 +105,21 @@ def check_owner(db: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer aethermind (schema {version}; this one knows {newest})",
             hint="install the newer version",
         )
+
+
+def claim(db: sqlite3.Connection) -> int:
+    """Raise the database's epoch: whoever wrote before is refused from its next commit on. Gives the new one."""
+    with transaction(db):
+        db.execute(
+            "INSERT INTO meta VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
+        )
+        return epoch_of(db)
+
+
+def epoch_of(db: sqlite3.Connection) -> int:
+    """How many have opened this database for writing; 0 before the first."""
+    found = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+    return found[0] if found is not None else 0
 
 
 def migrations() -> list[tuple[int, Path]]:

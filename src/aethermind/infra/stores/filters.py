@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aethermind.domain.days import DAY_MS
 from aethermind.domain.ids import run_stream
 from aethermind.engine.queries import AttemptFilter, CostFilter, LogFilter, RunFilter
 from aethermind.infra.stores.pages import LAST, ascii_lower, first_whole_day
 from aethermind.infra.stores.sequencer import LEVEL_NUMBER
-from aethermind.infra.stores.state import DAY_MS
 
 Parameters = dict[str, Any]
 

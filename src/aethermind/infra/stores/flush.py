@@ -11,7 +11,7 @@ from aethermind.infra.stores.database import transaction
 from aethermind.infra.stores.hashing import hash_rows
 from aethermind.infra.stores.projector import Changes, Projector
 from aethermind.infra.stores.sequencer import Batch, Source
-from aethermind.infra.stores.state import Row, RunState, Stream
+from aethermind.infra.stores.state import LedgerSum, Row, RunState, Stream
 from aethermind.infra.stores.statements import ManyRows, blocks
 from aethermind.wire import decode_event
 
@@ -23,7 +23,8 @@ RUNS = ManyRows(SQL["put_runs"], 22)
 ATTEMPTS = ManyRows(SQL["put_attempts"], 10)
 SUCCEEDED = ManyRows(SQL["end_attempts"], 1)
 CALLS = ManyRows(SQL["put_calls"], 21)
-COSTS = ManyRows(SQL["add_costs"], 16)
+COSTS = ManyRows(SQL["add_costs"], 17)
+LEDGER = ManyRows(SQL["add_ledger"], 6)
 AGENTS = ManyRows(SQL["add_agents"], 7)
 ANSWERS = ManyRows(SQL["put_answers"], 2)
 
@@ -32,6 +33,7 @@ PROJECTIONS = {
     "attempts": "seq",
     "calls": "seq",
     "costs": "day, model, agent, workflow, simulated",
+    "ledger": "scope, day",
     "agents": "name",
     "answers": "content_key",
     "workflows": "name",
@@ -39,7 +41,7 @@ PROJECTIONS = {
 }
 """Table → its order. All of it follows from `events`."""
 
-PROJECTION = 2
+PROJECTION = 3
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
 FEW = 8
@@ -88,6 +90,8 @@ def projections(changes: Changes) -> Work:
         todo += CALLS.chunks(list(changes.calls.values()))
     if changes.costs:
         todo += COSTS.chunks([(*key, *sums) for key, sums in changes.costs.items()])
+    if changes.ledger:
+        todo += LEDGER.chunks([(*key, *sums) for key, sums in changes.ledger.items()])
     if changes.agents:
         todo += AGENTS.chunks([(name, *sums) for name, sums in changes.agents.items()])
     if changes.answers:
@@ -115,7 +119,11 @@ def source(db: sqlite3.Connection) -> Source:
         calls = db.execute(SQL["open_calls"], (row[0],)).fetchall()
         return RunState.restore(row, attempts, calls)
 
-    return Source(stream=stream, log_count=log_count, run=run)
+    def ledger(scope: str, day: int) -> LedgerSum | None:
+        row = db.execute(SQL["ledger"], (scope, day)).fetchone()
+        return None if row is None else LedgerSum(*row)
+
+    return Source(stream=stream, log_count=log_count, run=run, ledger=ledger)
 
 
 def last_seq(db: sqlite3.Connection) -> int:
@@ -134,6 +142,7 @@ def project(db: sqlite3.Connection, *, page: int = 2_000) -> None:
     for table in PROJECTIONS:
         db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant name
     db.execute(SQL["costs_of_pruned"])
+    db.execute(SQL["ledger_of_pruned"])
     projector = Projector(source(db).run)
     after = 0
     streams: dict[int, Stream] = {}

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aethermind.domain import events as e
+from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import run_id_of
 from aethermind.domain.usage import Cost, Usage
+from aethermind.infra.stores import waits
 from aethermind.infra.stores.state import TOKENS, AgentSum, CallRecord, CostSum, RunState, Stream, tokens
 
 if TYPE_CHECKING:
@@ -46,13 +48,6 @@ def _reopened(
     p.touch(run)
 
 
-def _paused(p: Projector, stream: Stream, seq: int, at: int, event: e.RunPaused | e.RunResumed) -> None:
-    if (run := p.run(stream)) is not None:
-        run.paused = isinstance(event, e.RunPaused)
-        run.refresh()
-        p.touch(run)
-
-
 def _cancel_requested(p: Projector, stream: Stream, seq: int, at: int, event: e.CancelRequested) -> None:
     if (run := p.run(stream)) is None:
         return
@@ -60,7 +55,7 @@ def _cancel_requested(p: Projector, stream: Stream, seq: int, at: int, event: e.
         run.stopping = True
     else:
         for waiting in (run.asks, run.held):
-            for step in [s for s in waiting if is_within(s, event.step)]:
+            for step in [s for s in waiting if waits.is_within(s, event.step)]:
                 del waiting[step]
     run.refresh()
     p.touch(run)
@@ -90,52 +85,17 @@ def _ended(
         p.changes.ops.append(("drop_partials_of_run", (run.id,)))
 
 
-def _budget_raised(p: Projector, stream: Stream, seq: int, at: int, event: e.BudgetRaised) -> None:
-    if (run := p.run(stream)) is not None:
-        run.budget = event.micro_usd
-        run.held.clear()
-        run.refresh()
-        p.touch(run)
-
-
 # --- what a run waits for ----------------------------------------------------------------------
-
-
-def _ask_opened(p: Projector, stream: Stream, seq: int, at: int, event: e.AskOpened) -> None:
-    if (run := p.run(stream)) is not None:
-        run.asks[event.step] = event.about
-        run.refresh()
-        p.touch(run)
 
 
 def _held(p: Projector, stream: Stream, seq: int, at: int, event: e.BudgetHeld) -> None:
     """The attempt ends with it; its step waits."""
-    _attempt_over(p, stream, at, event, "cancelled", f"would exceed the budget of the {event.scope}")
+    why = (
+        f"would exceed the budget of the {event.scope}" if event.scope != GUARD else "held back by the guard"
+    )
+    _attempt_over(p, stream, at, event, "cancelled", why)
     if (run := p.run(stream)) is not None:
-        run.held[event.step] = None
-        run.refresh()
-        p.touch(run)
-
-
-def _decided(
-    p: Projector, stream: Stream, seq: int, at: int, event: e.AskAnswered | e.AskExpired | e.StepSkipped
-) -> None:
-    if (run := p.run(stream)) is not None and (run.asks or run.held):
-        _no_longer_waits(p, run, event.step)
-
-
-def _no_longer_waits(p: Projector, run: RunState, step: str) -> None:
-    if step in run.asks or step in run.held:
-        run.asks.pop(step, None)
-        run.held.pop(step, None)
-        run.refresh()
-        p.touch(run)
-
-
-def _goes_on(p: Projector, run: RunState, step: str) -> None:
-    """Something of this step starts, so no budget holds it back any more."""
-    if step in run.held:
-        del run.held[step]
+        run.held[event.step] = event.scope
         run.refresh()
         p.touch(run)
 
@@ -168,7 +128,7 @@ def _attempt_started(p: Projector, stream: Stream, seq: int, at: int, event: e.A
         run.refresh()
         p.touch(run)
     if run.held:
-        _goes_on(p, run, event.step)
+        waits.goes_on(p, run, event.step)
 
 
 def _attempt_over(p: Projector, stream: Stream, at: int, event: Any, status: str, error: str | None) -> None:
@@ -186,7 +146,7 @@ def _attempt_over(p: Projector, stream: Stream, at: int, event: Any, status: str
                 _lose(p, run, key, call, at)
     # An attempt that is lost may be what a question is about; any other end leaves nothing to ask.
     if (run.asks or run.held) and status != "lost":
-        _no_longer_waits(p, run, event.step)
+        waits.no_longer(p, run, event.step)
 
 
 def _attempt_succeeded(p: Projector, stream: Stream, seq: int, at: int, event: e.AttemptSucceeded) -> None:
@@ -244,7 +204,7 @@ def _call_started(p: Projector, stream: Stream, seq: int, at: int, event: e.Call
         model = f"{event.provider}:{event.model}"
         p.changes.add_agent(event.agent, AgentSum(seen_model=model, last_seen_at=at))
     if run.held:
-        _goes_on(p, run, event.step)
+        waits.goes_on(p, run, event.step)
 
 
 def _call_finished(p: Projector, stream: Stream, seq: int, at: int, event: e.CallFinished) -> None:
@@ -272,7 +232,8 @@ def _settle(
 ) -> None:
     """The call's end is known. It may have been given up as lost before: then that is taken back.
 
-    `cost` None: not billed. A cost without an amount: billed, nobody knows how much.
+    `cost` None: not billed. A cost without an amount: billed, nobody knows how much (if `bounded`, at most
+    what was reserved).
     """
     if (run := p.run(stream)) is None:
         return
@@ -288,8 +249,10 @@ def _settle(
     counts = (0,) * 5 if usage is None else tokens(usage)
     micro = None if cost is None else cost.micro_usd
     priced = int(micro is not None)
-    unpriced = int(cost is not None and micro is None)
+    at_most = reserved if cost is not None and cost.bounded else 0
+    unpriced = int(cost is not None and micro is None and not cost.bounded)
     run.unpriced += unpriced
+    run.at_most += at_most
     if micro is not None:
         run.cost = (run.cost or 0) + micro
     call = call._replace(
@@ -305,7 +268,8 @@ def _settle(
         call = call._replace(**by_name)
     p.changes.calls[call.seq] = call
     gone = 0 if was_lost else -1
-    change = CostSum(0, gone, gone * reserved, unpriced, priced, micro or 0, *counts)
+    at_most -= reserved if was_lost else 0
+    change = CostSum(0, gone, gone * reserved, unpriced, priced, micro or 0, *counts, at_most)
     p.changes.add_cost(run, call, change)
     p.touch(run)
     p.changes.ops.append(("drop_partial", (run.id, call.step, call.attempt, call.call)))
@@ -319,7 +283,7 @@ def _lose(p: Projector, run: RunState, key: tuple[str, int, int], call: CallReco
     run.settled += 1
     run.at_most += reserved
     p.changes.calls[call.seq] = call
-    p.changes.add_cost(run, call, CostSum(in_flight=-1, reserved=-reserved))
+    p.changes.add_cost(run, call, CostSum(in_flight=-1, reserved=-reserved, at_most=reserved))
     p.touch(run)
     p.changes.ops.append(("drop_partial", (run.id, *key)))
 
@@ -355,22 +319,17 @@ def _trust_revoked(p: Projector, stream: Stream, seq: int, at: int, event: e.Tru
     p.changes.ops.append(("drop_trust", (event.path,)))
 
 
-def is_within(path: str, step: str) -> bool:
-    """Whether `path` is this step, an instance of it, or something inside it."""
-    return path.startswith(step) and (len(path) == len(step) or path[len(step)] in "[#/")
-
-
 HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.RunCreated: _created,
     e.RunReopened: _reopened,
-    e.RunPaused: _paused,
-    e.RunResumed: _paused,
+    e.RunPaused: waits.paused,
+    e.RunResumed: waits.paused,
     e.DefinitionAdopted: _reopened,
     e.CancelRequested: _cancel_requested,
     e.RunSucceeded: _ended,
     e.RunFailed: _ended,
     e.RunCancelled: _ended,
-    e.StepSkipped: _decided,
+    e.StepSkipped: waits.decided,
     e.AttemptStarted: _attempt_started,
     e.AttemptSucceeded: _attempt_succeeded,
     e.AttemptFailed: _attempt_failed,
@@ -379,11 +338,12 @@ HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.CallStarted: _call_started,
     e.CallFinished: _call_finished,
     e.CallFailed: _call_failed,
-    e.AskOpened: _ask_opened,
-    e.AskAnswered: _decided,
-    e.AskExpired: _decided,
+    e.AskOpened: waits.ask_opened,
+    e.AskAnswered: waits.decided,
+    e.AskExpired: waits.decided,
     e.BudgetHeld: _held,
-    e.BudgetRaised: _budget_raised,
+    e.BudgetFreed: waits.budget_freed,
+    e.BudgetRaised: waits.budget_raised,
     e.WorkflowRegistered: _workflow_registered,
     e.WorkflowRemoved: _workflow_removed,
     e.AgentRegistered: _agent_registered,

@@ -21,6 +21,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -30,13 +31,13 @@ from aethermind.engine.queries import (
     WorkflowRow,
 )
 from aethermind.infra.stores import pages
-from aethermind.infra.stores.handlers import is_within
 from aethermind.infra.stores.hashing import hash_rows
 from aethermind.infra.stores.projector import Projector
 from aethermind.infra.stores.reader import decode
 from aethermind.infra.stores.sequencer import LEVEL_NUMBER, LOGS_PER_RUN, Sequencer, Source, encode
-from aethermind.infra.stores.state import Row, Stream
+from aethermind.infra.stores.state import LedgerSum, Row, Stream
 from aethermind.infra.stores.tables import Tables
+from aethermind.infra.stores.waits import is_within
 
 T = TypeVar("T")
 
@@ -166,6 +167,10 @@ class InMemoryStore:
         self._open()
         return pages.cost_rows(where, self._tables.sums(where))
 
+    async def ledger(self, scope: str, day: int) -> LedgerRow:
+        self._open()
+        return LedgerRow(scope, day, *(self._ledger(scope, day) or ()))
+
     async def agents(self) -> list[AgentRow]:
         self._open()
         money = self._tables.money_by_agent()
@@ -236,6 +241,9 @@ class InMemoryStore:
         if self._closed:
             raise StoreError("the store is closed")
 
+    def _ledger(self, scope: str, day: int) -> LedgerSum | None:
+        return self._tables.ledger.get((scope, day))
+
     def _source(self) -> Source:
         def stream(name: str) -> tuple[int, int] | None:
             id_ = self._ids.get(name)
@@ -244,7 +252,7 @@ class InMemoryStore:
         def log_count(stream: Stream) -> int:
             return len(self._streams.get(stream.name, ())) - len(self._events.get(stream.name, ()))
 
-        return Source(stream=stream, log_count=log_count, run=self._tables.run_state)
+        return Source(stream=stream, log_count=log_count, run=self._tables.run_state, ledger=self._ledger)
 
     def _page(
         self,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from aethermind.domain.days import DAY_MS, iso_day
 from aethermind.domain.errors import InvalidError
 from aethermind.engine.queries import AgentRow, AttemptRow, CallRow, CostFilter, CostRow, LogRow, Page, RunRow
 from aethermind.infra.stores.sequencer import LEVELS
-from aethermind.infra.stores.state import DAY_MS, CostSum, Row, usage_of
+from aethermind.infra.stores.state import CostSum, Row, usage_of
 from aethermind.wire import decode_json
 
 T = TypeVar("T")
@@ -151,9 +151,7 @@ def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[Co
     """Rows by key: days newest first, anything else dearest first."""
     by_key: dict[str, CostSum] = {}
     for raw, one in sums:
-        key = (
-            datetime.fromtimestamp(raw * DAY_MS / 1000, UTC).date().isoformat() if where.by == "day" else raw
-        )
+        key = iso_day(raw) if where.by == "day" else raw
         key = key or NO_AGENT
         by_key[key] = by_key[key].plus(one) if key in by_key else one
     rows = [
@@ -165,6 +163,7 @@ def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[Co
             unpriced_calls=total.unpriced,
             in_flight_calls=total.in_flight,
             reserved_micro_usd=total.reserved,
+            at_most_micro_usd=total.at_most,
         )
         for key, total in by_key.items()
         if total.calls

@@ -6,6 +6,7 @@ Rules
   expected to be new is believed to be, without looking (`trusting`): the guard would notice.
 - An append that conflicts is refused before anything of it is gathered.
 - Logs of a run are capped: after the cap one marker is recorded, then nothing.
+- A draft with a `reserve` that does not fit into its day's ledger is left out; the rest of its append stands.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from aethermind.domain.ids import run_stream
 from aethermind.engine.queries import Partial
 from aethermind.infra.stores.handlers import HANDLERS
 from aethermind.infra.stores.projector import Changes, Projector
-from aethermind.infra.stores.state import Row, RunState, Stream
+from aethermind.infra.stores.state import LedgerSum, Row, RunState, Stream
 from aethermind.wire import EVENT_TYPES, encode_event, encode_json
 
 LOGS_PER_RUN = 200_000
@@ -61,7 +62,7 @@ class Batch:
 class Source:
     """Where the sequencer looks up what is not in memory."""
 
-    __slots__ = ("log_count", "run", "stream")
+    __slots__ = ("ledger", "log_count", "run", "stream")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Source:
         stream: Callable[[str], tuple[int, int] | None],
         log_count: Callable[[Stream], int],
         run: Callable[[Stream], RunState | None],
+        ledger: Callable[[str, int], LedgerSum | None],
     ) -> None:
         self.stream = stream
         """Name → id and last version; None for a new one."""
@@ -76,13 +78,15 @@ class Source:
         """How many log rows it has."""
         self.run = run
         """The state of its run."""
+        self.ledger = ledger
+        """A day's row of the ledger."""
 
 
 class Sequencer:
     def __init__(self, source: Source, *, last_seq: int, logs_per_run: int = LOGS_PER_RUN) -> None:
         self._source = source
         self._cap = logs_per_run
-        self.projector = Projector(source.run)
+        self.projector = Projector(source.run, source.ledger)
         self.last_seq = last_seq
         self.trusting = True
         self._young: dict[str, Stream] = {}
@@ -97,8 +101,8 @@ class Sequencer:
     def add(
         self, drafts: Sequence[Draft], data: Sequence[str], expected: Mapping[str, int]
     ) -> list[Recorded]:
-        """Number one append. Raises `ConflictError` with nothing changed. Logs beyond the cap are left out
-        of what is returned, as they are left out of the store."""
+        """Number one append. Raises `ConflictError` with nothing changed. Logs beyond the cap, and what no
+        budget had room for, are left out of what is returned, as they are left out of the store."""
         streams = self._young
         for name, wanted in expected.items():
             stream = streams.get(name)
@@ -113,6 +117,8 @@ class Sequencer:
         seq = self.last_seq
         for draft, text in zip(drafts, data, strict=True):
             event, name, at = draft.event, draft.stream, draft.at
+            if draft.reserve is not None and not projector.fits(draft.reserve, at):
+                continue
             stream = streams.get(name)
             if stream is None:
                 stream = self._find(name)

@@ -23,6 +23,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -168,6 +169,10 @@ class SqliteStore:
         if len(rows) < MANY_SUMS:
             return pages.cost_rows(where, sums)
         return await asyncio.to_thread(pages.cost_rows, where, sums)
+
+    async def ledger(self, scope: str, day: int) -> LedgerRow:
+        rows = await self._reader.rows(SQL["ledger"], (scope, day))
+        return LedgerRow(scope, day, *(rows[0] if rows else ()))
 
     async def agents(self) -> list[AgentRow]:
         return [pages.agent_row(row, row[7]) for row in await self._reader.rows(SQL["agents"])]

@@ -14,7 +14,6 @@ from aethermind.wire import decode_json, encode_json
 Row = tuple[Any, ...]
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
-DAY_MS = 86_400_000
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -111,8 +110,8 @@ class RunState:
         self.stopping = False
         self.asks: dict[str, str] = {}
         """Step → what its open question is about."""
-        self.held: dict[str, None] = {}
-        """Steps that a budget holds back."""
+        self.held: dict[str, str] = {}
+        """Steps that a budget holds back, and its scope."""
         self.attempts: dict[tuple[str, int], Row] = {}
         """(step, attempt) → its row, while it runs."""
         self.calls: dict[tuple[str, int, int], CallRecord] = {}
@@ -166,7 +165,7 @@ class RunState:
         if self.asks:
             waits["asks"] = self.asks
         if self.held:
-            waits["held"] = list(self.held)
+            waits["held"] = self.held
         return encode_json(waits).decode() if waits else None
 
     @classmethod
@@ -183,7 +182,7 @@ class RunState:
             run.paused = waits.get("paused", False)
             run.stopping = waits.get("stopping", False)
             run.asks = waits.get("asks", {})
-            run.held = dict.fromkeys(waits.get("held", ()))
+            run.held = waits.get("held", {})
         run.attempts = {(a[2], a[3]): a for a in attempts}
         run.calls = {(c[2], c[3], c[4]): CallRecord(*c) for c in calls}
         return run
@@ -230,9 +229,36 @@ class CostSum(NamedTuple):
     cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    at_most: int = 0
 
     def plus(self, other: CostSum) -> CostSum:
         return CostSum(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+LedgerKey = tuple[str, int]
+"""Scope (`day`, `day:sim`) and day."""
+
+
+class LedgerSum(NamedTuple):
+    """A row of `ledger` without its key, or a change of it. `cap` None: no word about that."""
+
+    spent: int = 0
+    at_most: int = 0
+    reserved: int = 0
+    cap: int | None = None
+
+    def plus(self, other: LedgerSum) -> LedgerSum:
+        return LedgerSum(
+            self.spent + other.spent,
+            self.at_most + other.at_most,
+            self.reserved + other.reserved,
+            self.cap if other.cap is None else other.cap,
+        )
+
+    def fits(self, micro_usd: int, cap: int) -> bool:
+        """Whether so much more may be reserved; `cap` holds unless the day has its own."""
+        allowed = cap if self.cap is None else self.cap
+        return self.spent + self.at_most + self.reserved + micro_usd <= allowed
 
 
 class AgentSum(NamedTuple):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, assert_never
 
+from aethermind.domain.days import day_of
 from aethermind.domain.ids import run_id_of
+from aethermind.domain.usage import RESERVED
 from aethermind.engine.queries import CostFilter
 from aethermind.infra.stores.projector import Changes, Op
 from aethermind.infra.stores.state import (
-    DAY_MS,
     AgentSum,
     CallRecord,
     CostKey,
     CostSum,
+    LedgerKey,
+    LedgerSum,
     Row,
     RunState,
     Stream,
@@ -33,6 +36,7 @@ class Tables:
         self.attempts: dict[int, Row] = {}
         self.calls: dict[int, CallRecord] = {}
         self.costs: dict[CostKey, CostSum] = {}
+        self.ledger: dict[LedgerKey, LedgerSum] = {}
         self.agents: dict[str, AgentSum] = {}
         self.answers: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
@@ -55,6 +59,8 @@ class Tables:
             self.calls[seq] = call
         for key, change in changes.costs.items():
             self.costs[key] = self.costs.get(key, CostSum()).plus(change)
+        for day, money in changes.ledger.items():
+            self.ledger[day] = self.ledger.get(day, LedgerSum()).plus(money)
         for name, agent in changes.agents.items():
             self.agents[name] = self.agents.get(name, AgentSum()).plus(agent)
         self.answers |= changes.answers
@@ -81,6 +87,7 @@ class Tables:
             "attempts": list(self.attempts.values()),
             "calls": list(self.calls.values()),
             "costs": [(*key, *sums) for key, sums in sorted(self.costs.items())],
+            "ledger": [(*key, *sums) for key, sums in sorted(self.ledger.items())],
             "agents": [(name, *row) for name, row in sorted(self.agents.items())],
             "answers": sorted(self.answers.items()),
             "workflows": [row for _, row in sorted(self.workflows.items())],
@@ -111,7 +118,7 @@ class Tables:
             case "workflow":
                 return run[2]
             case "day":
-                return call.started_at // DAY_MS
+                return day_of(call.started_at)
             case "run":
                 return run[1]
             case _:
@@ -142,12 +149,13 @@ def _sum_of(call: CallRecord) -> CostSum:
     flying = call.status == "running"
     ended = call.status in {"succeeded", "failed"}
     priced = call.cost_micro_usd is not None
+    bounded = call.status == "lost" or call.price_source == RESERVED
     return CostSum(
         1,
         int(flying),
         (call.reserved_micro_usd or 0) if flying else 0,
-        int(ended and not priced and call.price_source is not None),
+        int(ended and not priced and call.price_source not in {None, RESERVED}),
         int(priced),
         call.cost_micro_usd or 0,
         *(count or 0 for count in call[12:17]),
-    )
+    )._replace(at_most=(call.reserved_micro_usd or 0) if bounded else 0)

@@ -4,8 +4,11 @@ Rules
 - Takes one job, then all that wait (up to `MOST`): no timer, batches come from the time of a commit.
 - A batch is one transaction and one wake-up of each event loop that asked for something in it.
 - If a batch fails it is replayed with a savepoint for each append, so that one bad append fails alone.
-- After an error of COMMIT nothing is believed: all of the batch fails, the database is opened anew and
-  what was remembered is read again.
+- After an error of COMMIT nothing is believed: the database is opened anew and read, and each append is
+  answered by what is there (`verdict`).
+- A full disk and a foreign lock are nobody's fault: the batch is tried again, with the room of the ballast
+  or once the lock is gone, and whoever watches is told (`distress`).
+- Each opening raises the epoch. Who finds a higher one than his own, at a commit, never writes again.
 - Checkpoints are passive, run here, when idle or when the WAL has grown past a bound. The WAL is then
   used again from its start; growing it beforehand cost 20 ms at opening and gained nothing measurable.
 """
@@ -16,18 +19,17 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from aethermind import failpoints
 from aethermind.domain.errors import AethermindError, ConflictError, StoreError
-from aethermind.domain.events import Draft
-from aethermind.engine.queries import Partial
-from aethermind.engine.receipt import Receipt
-from aethermind.infra.stores import flush
+from aethermind.infra.stores import database, flush, verdict
+from aethermind.infra.stores.ballast import Ballast
 from aethermind.infra.stores.database import explain
+from aethermind.infra.stores.distress import Distress
+from aethermind.infra.stores.jobs import Append, Job, Save, Task, answer, answer_all
 from aethermind.infra.stores.sequencer import Sequencer
 
 MOST = 4096
@@ -38,53 +40,19 @@ WAL_BOUND = 32 * 1024 * 1024
 COMMIT_BYTES = 20_000
 """What a commit writes besides its data: the pages that it touches."""
 FRAME_BYTES = 4_120
-
-Loop = asyncio.AbstractEventLoop
-
-
-class Append:
-    __slots__ = ("data", "drafts", "expected", "future", "loop")
-
-    def __init__(
-        self, drafts: Sequence[Draft], data: list[str], expected: Mapping[str, int], loop: Loop
-    ) -> None:
-        self.drafts = drafts
-        self.data = data
-        self.expected = expected
-        self.loop = loop
-        self.future = Receipt(loop=loop)
-
-
-class Save:
-    """Display texts of calls in flight."""
-
-    __slots__ = ("future", "loop", "partials")
-
-    def __init__(self, partials: Sequence[Partial], loop: Loop) -> None:
-        self.partials = partials
-        self.loop = loop
-        self.future: asyncio.Future[None] = loop.create_future()
-
-
-class Task:
-    """Anything else that needs the connection, alone and outside of a transaction."""
-
-    __slots__ = ("future", "loop", "run", "stop")
-
-    def __init__(self, run: Callable[[sqlite3.Connection], Any], loop: Loop, *, stop: bool = False) -> None:
-        self.run = run
-        self.loop = loop
-        self.stop = stop
-        self.future: asyncio.Future[Any] = loop.create_future()
-
-
-Job = Append | Save
-Answer = tuple[asyncio.Future[Any], Any]
-"""A future and its result or exception."""
+PAUSE_S = 0.1
+"""Between two tries for a foreign lock, besides what SQLite waits itself."""
 
 
 class Writer:
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection], *, logs_per_run: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        logs_per_run: int,
+        ballast: Ballast | None = None,
+    ) -> None:
         self._path = path
         self._connect = connect
         self._logs_per_run = logs_per_run
@@ -93,9 +61,20 @@ class Writer:
         self._db: sqlite3.Connection | None = None
         self._sequencer: Sequencer
         self._dead = False
+        self._closing = threading.Event()
+        self._hand: list[Job] = []
+        """What is being committed."""
+        self._epoch = 0
+        self._lost: ConflictError | None = None
+        """Another one owns the database now."""
+        self._seen = 0
+        """SQLite's count of what other connections wrote."""
         self._wal = 0
         """Bytes in the WAL that are not in the database file, estimated."""
         self._bound = WAL_BOUND
+        self._rested = True
+        """The WAL was put away since the last commit, as far as that was possible."""
+        self.distress = Distress(path, ballast)
         self.committed = 0
         """The last seq that is durable."""
 
@@ -109,9 +88,9 @@ class Writer:
     def put(self, job: Job | Task) -> None:
         if self._dead:
             raise StoreError("the writer stopped")
+        if isinstance(job, Task) and job.stop:
+            self._closing.set()  # nobody waits for room or a lock any more
         self._queue.put(job)
-        if failpoints.armed and isinstance(job, Append):
-            failpoints.reached("append.after")
 
     def join(self) -> None:
         self._thread.join()
@@ -124,81 +103,98 @@ class Writer:
         try:
             self._open()
         except AethermindError as error:
-            _answer(opening.loop, [(opening.future, error)])
+            answer(opening.loop, [(opening.future, error)])
             return
-        _answer(opening.loop, [(opening.future, None)])
+        self.distress.prepare()
+        answer(opening.loop, [(opening.future, None)])
         try:
             self._serve()
         except Exception as error:  # a defect of ours must not leave anybody waiting
             self._dead = True
-            self._refuse_queued(f"the writer stopped: {error!r}")
+            why = f"the writer stopped: {error!r}"
+            for job in self._hand:
+                answer(job.loop, [(job.future, StoreError(why))])
+            self._refuse_queued(why)
             raise
 
     def _serve(self) -> None:
         while True:
             job = self._next()
-            batch: list[Job] = []
+            batch = self._hand = []
             while not isinstance(job, Task):
                 batch.append(job)
                 if len(batch) >= MOST or not self._queue.qsize():
                     break
                 job = self._queue.get()
             if batch:
-                self._commit(batch)
+                while not self._commit(batch):
+                    pass
+                self._hand = []
+                self.distress.look()
             if isinstance(job, Task) and not self._do(job):
                 return
             if self._wal > self._bound:
                 self._checkpoint()
 
     def _next(self) -> Job | Task:
-        if self._wal:
+        while True:
+            idle = IDLE_S if self._wal and not self._rested else None
             try:
-                return self._queue.get(timeout=IDLE_S)
+                return self._queue.get(timeout=self.distress.patience(idle))
             except Empty:
-                self._checkpoint()
-        return self._queue.get()
+                if not self._rested:
+                    self._checkpoint()
+                self._rested = True
+                self.distress.look()
 
     def _do(self, task: Task) -> bool:
         """Run a task; False if it was the last thing to do."""
-        answer: Any
+        result: Any
         try:
-            answer = task.run(self._database())
+            db = self._database()
+            self._check_epoch(db)
+            result = task.run(db)
         except sqlite3.Error as error:
-            answer = explain(error, self._path)
+            result = explain(error, self._path)
         except Exception as error:  # noqa: BLE001  # whoever asked gets it
-            answer = error
+            result = error
         if task.stop:
             self._close()
             self._refuse_queued("the store is closed")  # put while it was being closed
+            result = None  # it is closed, whatever could still be done
         elif self._db is not None:
             self._sequencer.forget(flush.last_seq(self._db))
-        _answer(task.loop, [(task.future, answer)])
+        answer(task.loop, [(task.future, result)])
         return not task.stop
 
     def _refuse_queued(self, why: str) -> None:
         while self._queue.qsize():
             late = self._queue.get()
-            _answer(late.loop, [(late.future, StoreError(why))])
+            answer(late.loop, [(late.future, StoreError(why))])
 
     # --- commits -------------------------------------------------------------------------------
 
-    def _commit(self, batch: list[Job]) -> None:
+    def _commit(self, batch: list[Job]) -> bool:
+        """Write a batch and answer it; False if it is worth another try."""
+        answers: list[Any] = []
         try:
             db = self._database()
-            answers = [self._gather(job) for job in batch]
+            answers += [self._gather(job) for job in batch]
             work = flush.work(self._sequencer.take())
-            execute = self._execute
-            if len(work) > 1:
+            if work:
+                execute = self._execute
                 execute("BEGIN IMMEDIATE")
-            for sql, parameters in work:
-                execute(sql, parameters)
+                if execute("PRAGMA data_version").fetchone()[0] != self._seen:
+                    return self._replay(batch)
+                for sql, parameters in work:
+                    execute(sql, parameters)
+                execute("COMMIT")
         except sqlite3.OperationalError as error:  # disk, lock: no append's own fault
-            self._fail(batch, error)
-            return
+            return self._broken(batch, answers, error)
         except Exception:  # noqa: BLE001  # whatever it is, the replay finds out whose it is
-            self._replay(batch)
-            return
-        self._finish(db, batch, answers)
+            return self._replay(batch)
+        self._finish(batch, answers)
+        return True
 
     def _gather(self, job: Job) -> Any:
         """Number and fold one job; its answer, if the batch commits."""
@@ -212,26 +208,32 @@ class Writer:
             self._sequencer.save_partial(partial)
         return None
 
-    def _replay(self, batch: list[Job]) -> None:
+    def _replay(self, batch: list[Job]) -> bool:
         """The batch again, each append in a savepoint of its own, nothing believed without looking."""
+        answers: list[Any] = []
         try:
             db = self._database()
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            db.execute("BEGIN IMMEDIATE")
+            self._check_epoch(db)
             self._sequencer.forget(flush.last_seq(db))
             self._sequencer.trusting = False
-            db.execute("BEGIN IMMEDIATE")
-            answers = [self._attempt(db, job) for job in batch]
+            for job in batch:
+                answers.append(self._attempt(db, job))  # noqa: PERF401  # those before a failure count
+            db.execute("COMMIT")
         except (sqlite3.Error, AethermindError) as error:
-            self._fail(batch, error)
-            return
-        self._sequencer.trusting = True
-        self._finish(db, batch, answers)
+            return self._broken(batch, answers, error)
+        finally:
+            if self._db is not None:
+                self._sequencer.trusting = True
+        self._finish(batch, answers)
+        return True
 
     def _attempt(self, db: sqlite3.Connection, job: Job) -> Any:
         db.execute("SAVEPOINT one")
         try:
-            answer = self._gather(job)
+            result = self._gather(job)
             for sql, parameters in flush.work(self._sequencer.take()):
                 db.execute(sql, parameters)
         except sqlite3.OperationalError:
@@ -239,49 +241,76 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # this append is the bad one; the others go on
             db.execute("ROLLBACK TO one")
             self._sequencer.forget(flush.last_seq(db))
-            answer = error if isinstance(error, AethermindError) else explain(error, self._path)
+            result = error if isinstance(error, AethermindError) else explain(error, self._path)
         db.execute("RELEASE one")
-        return answer
+        return result
 
-    def _finish(self, db: sqlite3.Connection, batch: list[Job], answers: list[Any]) -> None:
-        if db.in_transaction:
-            if failpoints.armed:
-                failpoints.reached("commit.before")
-            try:
-                self._execute("COMMIT")
-            except sqlite3.Error as error:
-                self._fail(batch, error)
-                return
-        if failpoints.armed:
-            failpoints.reached("commit.after")
+    def _finish(self, batch: list[Job], answers: list[Any]) -> None:
         self.committed = self._sequencer.last_seq
         self._wal += COMMIT_BYTES
-        first = batch[0].loop
-        if all(job.loop is first for job in batch):
-            _answer(first, [(job.future, answer) for job, answer in zip(batch, answers, strict=True)])
-            return
-        by_loop: dict[Loop, list[Answer]] = {}
-        for job, answer in zip(batch, answers, strict=True):
-            by_loop.setdefault(job.loop, []).append((job.future, answer))
-        for loop, those in by_loop.items():
-            _answer(loop, those)
+        self._rested = False
+        answer_all(batch, answers)
+        self.distress.unlocked()
 
-    def _fail(self, batch: list[Job], error: Exception) -> None:
-        """Nothing that was said about this batch can be believed. Open anew, and read what is there."""
-        wanted = self._sequencer.last_seq if self._db is not None else 0
+    # --- failures ------------------------------------------------------------------------------
+
+    def _broken(self, batch: list[Job], answers: list[Any], error: Exception) -> bool:
+        """A transaction failed, no append's own fault; False if the batch is worth another try."""
+        if self._lost is None and self._roll_back():
+            if _is_locked(error) and not self._closing.is_set():
+                self.distress.locked()
+                self._closing.wait(PAUSE_S)
+                return False
+            if _is_full(error) and self.distress.full(any(isinstance(job, Append) for job in batch)):
+                return False
+        self._give_up(batch, answers, error)
+        return True
+
+    def _roll_back(self) -> bool:
+        """Whether the connection is whole, nothing of the batch stands, and nothing of it is remembered."""
+        if self._db is None:
+            return False
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._sequencer.forget(flush.last_seq(self._db))
+        except sqlite3.Error:
+            return False
+        return True
+
+    def _give_up(self, batch: list[Job], answers: list[Any], error: Exception) -> None:
+        """Nothing that was said about this batch can be believed. Open anew, read, answer what is true."""
         self._close()
         failure = error if isinstance(error, AethermindError) else explain(error, self._path)
-        with contextlib.suppress(AethermindError):  # the next batch tries again, and says so
-            self._open()
-            if wanted and self._sequencer.last_seq >= wanted:
-                failure = StoreError(f"{failure.message}, after it was recorded", hint=failure.hint)
-        for job in batch:
-            own = type(failure)(failure.message, hint=failure.hint)  # each has its own traceback
-            _answer(job.loop, [(job.future, own)])
+        there = [False] * len(batch)
+        try:
+            db = self._database()
+            found = verdict.recorded(db, answers)
+            if any(found):
+                verdict.harden(db)
+            there[: len(found)] = found
+        except (AethermindError, sqlite3.Error):  # the next batch tries again, and says so
+            self._close()
+            if answers and self._lost is None:
+                failure = StoreError(
+                    f"{failure.message}; whether this was recorded shows when it can be read again",
+                    hint=failure.hint,
+                )
+        if self._lost is not None:
+            failure = self._lost
+        answer_all(
+            batch,
+            [
+                answers[n] if there[n] else type(failure)(failure.message, hint=failure.hint)
+                for n in range(len(batch))
+            ],  # each refusal has its own traceback
+        )
 
     # --- the connection ------------------------------------------------------------------------
 
     def _database(self) -> sqlite3.Connection:
+        if self._lost is not None:
+            raise self._lost
         if self._db is None:
             self._open()
         assert self._db is not None
@@ -290,17 +319,35 @@ class Writer:
     def _open(self) -> None:
         db = self._connect()
         try:
+            if self._epoch:
+                self._check_owner(database.epoch_of(db))
+            else:
+                self._epoch = database.claim(db)
             flush.refresh_projections(db)
             last = flush.last_seq(db)
-        except sqlite3.Error as error:
+            self._seen = db.execute("PRAGMA data_version").fetchone()[0]
+        except (sqlite3.Error, AethermindError) as error:
             db.close()
-            raise explain(error, self._path) from error
+            raise error if isinstance(error, AethermindError) else explain(error, self._path) from error
         self._sequencer = Sequencer(flush.source(db), last_seq=last, logs_per_run=self._logs_per_run)
         self._db = db
         self._execute = db.cursor().execute  # one cursor for all, instead of a new one for each statement
         self._wal = 1  # there may be something in the WAL from before
+        self._rested = False
         self._bound = WAL_BOUND
         self.committed = last
+
+    def _check_epoch(self, db: sqlite3.Connection) -> None:
+        """Whether this is still our database; looked up only if another connection wrote to it."""
+        seen = db.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen:
+            self._check_owner(database.epoch_of(db))
+            self._seen = seen
+
+    def _check_owner(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._lost = ConflictError(f"another engine owns {self._path} now: nothing more is written here")
+            raise self._lost
 
     def _close(self) -> None:
         if self._db is not None:
@@ -314,26 +361,21 @@ class Writer:
             return
         try:
             _, frames, done = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if failpoints.armed:
-                failpoints.reached("checkpoint")
-        except sqlite3.Error:
-            frames, done = 0, 0  # nothing is lost by not moving it; a real fault shows at the next commit
+        except sqlite3.Error as error:
+            # Nothing is lost by not moving it, and it stays what is to be moved. But a connection whose
+            # sync failed is not trusted again.
+            if not (_is_full(error) or _is_locked(error)):
+                self._close()
+            self._bound = self._wal + WAL_BOUND
+            return
         self._wal = max(0, frames - done) * FRAME_BYTES
         self._bound = self._wal + WAL_BOUND
+        self.distress.unread(self._wal, WAL_BOUND)
 
 
-def _answer(loop: Loop, answers: list[Answer]) -> None:
-    with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(_settle, answers)
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-def _settle(answers: list[Answer]) -> None:
-    for future, answer in answers:
-        if isinstance(future, Receipt):
-            future.settle(answer)
-        elif future.done():
-            continue
-        elif isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)

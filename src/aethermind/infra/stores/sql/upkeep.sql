@@ -56,11 +56,13 @@ INSERT INTO pruned_costs
 SELECT calls.started_at / 86400000, provider || ':' || model, coalesce(agent, ''), runs.workflow,
   calls.simulated, count(*), sum(calls.status = 'running'),
   sum(iif(calls.status = 'running', coalesce(reserved_micro_usd, 0), 0)),
-  sum(calls.status IN ('succeeded', 'failed') AND calls.cost_micro_usd IS NULL AND price_source IS NOT NULL),
+  sum(calls.status IN ('succeeded', 'failed') AND calls.cost_micro_usd IS NULL
+    AND price_source IS NOT NULL AND price_source <> 'reserved'),
   count(calls.cost_micro_usd), coalesce(sum(calls.cost_micro_usd), 0),
   coalesce(sum(calls.input_tokens), 0), coalesce(sum(calls.cached_input_tokens), 0),
   coalesce(sum(calls.cache_write_tokens), 0), coalesce(sum(calls.output_tokens), 0),
-  coalesce(sum(calls.reasoning_tokens), 0)
+  coalesce(sum(calls.reasoning_tokens), 0),
+  sum(iif(calls.status = 'lost' OR price_source = 'reserved', coalesce(reserved_micro_usd, 0), 0))
 FROM calls JOIN runs ON runs.seq = calls.run
 WHERE calls.run IN (SELECT run FROM gone)
 GROUP BY 1, 2, 3, 4, 5
@@ -75,7 +77,8 @@ ON CONFLICT (day, model, agent, workflow, simulated) DO UPDATE SET
   cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
   cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
-  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens
+  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd
 
 -- name: drop_events
 DELETE FROM events WHERE stream IN (SELECT stream FROM gone)

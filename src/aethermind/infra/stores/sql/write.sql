@@ -94,7 +94,20 @@ ON CONFLICT (day, model, agent, workflow, simulated) DO UPDATE SET
   cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
   cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
-  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens
+  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd
+
+-- name: add_ledger
+-- As `LedgerSum.plus`: sums are added, a NULL says nothing.
+INSERT INTO ledger {rows}
+ON CONFLICT (scope, day) DO UPDATE SET
+  spent = spent + excluded.spent,
+  at_most = at_most + excluded.at_most,
+  reserved = reserved + excluded.reserved,
+  cap = coalesce(excluded.cap, cap)
+
+-- name: ledger
+SELECT spent, at_most, reserved, cap FROM ledger WHERE scope = ? AND day = ?
 
 -- name: add_agents
 -- As `AgentSum.plus`: counts are added, a NULL says nothing.
@@ -142,3 +155,10 @@ WHERE seq > ? ORDER BY seq LIMIT ?
 -- name: costs_of_pruned
 -- A rebuild begins with what pruned runs had cost.
 INSERT INTO costs SELECT * FROM pruned_costs
+
+-- name: ledger_of_pruned
+INSERT INTO ledger
+SELECT iif(simulated, 'day:sim', 'day'), day, sum(cost_micro_usd), sum(at_most_micro_usd),
+  sum(reserved_micro_usd), NULL
+FROM pruned_costs GROUP BY 1, 2
+HAVING sum(cost_micro_usd) <> 0 OR sum(at_most_micro_usd) <> 0 OR sum(reserved_micro_usd) <> 0
