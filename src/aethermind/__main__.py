@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 
@@ -19,6 +20,8 @@ def main() -> int:
         except OSError:
             return 1
         return 0
+    # Asked to end before there is a run to let end, or after: as with Ctrl-C, what is open is closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What is imported stays: looking for garbage in it takes a tenth of the start. `session` ends this.
     gc.disable()
     try:

@@ -155,3 +155,17 @@ def test_ctrl_c_works_while_nobody_reads(flood: Flood) -> None:
     assert not Path(os.environ["AETHERMIND_HOME"], "debug.log").exists()
     (row,) = json.loads(aethermind("runs", "--json").stdout)["items"]
     assert row["status"] == "interrupted"
+
+
+@only_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_is_enough_while_nobody_reads(number: signal.Signals, flood: Flood) -> None:
+    with unread("run", "flood.yaml", "--trust", cwd=flood.directory) as (process, pipe):
+        until(lambda: process.poll() is not None or (flood.flows() and is_full(pipe)))
+        process.send_signal(number)
+        flood.stop()
+        assert process.wait(PATIENCE) == 130
+        assert is_full(pipe)
+    assert not Path(os.environ["AETHERMIND_HOME"], "debug.log").exists()
+    (row,) = json.loads(aethermind("runs", "--json").stdout)["items"]
+    assert row["status"] in {"interrupted", "succeeded"}

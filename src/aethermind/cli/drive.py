@@ -24,6 +24,8 @@ from aethermind.engine.hosting import EngineThread
 
 DRAIN_S = 10.0
 TURN_S = 0.25
+STALLED_S = 1.0
+"""After a Ctrl-C: so long may a write take before it is given up with all that was to follow."""
 INTERRUPTED = 130
 
 
@@ -84,6 +86,7 @@ class _Stopping:
     def __init__(self, engine: EngineThread) -> None:
         self._engine = engine
         self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
         self._last_turn = False
 
     @property
@@ -93,7 +96,7 @@ class _Stopping:
     @property
     def over(self) -> bool:
         """The engine has stopped, and one more turn was made to show its last events."""
-        if self._thread is None or self._thread.is_alive():
+        if not self._stopped.is_set():
             return False
         done, self._last_turn = self._last_turn, True
         return done
@@ -110,6 +113,11 @@ class _Stopping:
         with suppress(Exception):  # an engine that fails now is stopped, too
             self._engine.call(lambda client: client.drain(DRAIN_S)).result()
         self._engine.stop(drain_s=0)
+        self._stopped.set()
+        # All is recorded. What is still to be said must not hold anybody up where nobody reads it.
+        while not streams.CLOSED.wait(TURN_S):
+            if streams.OUT.stalled(STALLED_S) or streams.ERR.stalled(STALLED_S):
+                leave_at_once()
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

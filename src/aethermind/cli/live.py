@@ -92,7 +92,8 @@ class LiveTree:
         if streams.ERR.error is not None:
             return
         try:
-            draw()
+            with streams.ERR.writing():
+                draw()
         except OSError as error:
             streams.ERR.fail(error)
 

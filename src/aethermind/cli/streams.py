@@ -7,6 +7,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.ESHUTDOWN, errno.ECONNRESET, errno.ENXIO})
@@ -23,6 +27,7 @@ class Stream:
     def __init__(self, name: Literal["stdout", "stderr"]) -> None:
         self.name = name
         self.error: OSError | None = None
+        self._writing_since: float | None = None
 
     @property
     def file(self) -> TextIO:
@@ -41,13 +46,28 @@ class Stream:
         if self.error is not None:
             return
         try:
-            self.file.write(text)
-            if flush:
-                self.file.flush()
+            with self.writing():
+                self.file.write(text)
+                if flush:
+                    self.file.flush()
         except OSError as error:
             self.fail(error)
         except ValueError:  # the stream was closed by somebody
             self.fail(OSError(errno.EPIPE, os.strerror(errno.EPIPE)))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around whatever may have to wait for the reader."""
+        self._writing_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._writing_since = None
+
+    def stalled(self, seconds: float) -> bool:
+        """Whether somebody has been writing for that long, because nobody reads. From any thread."""
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > seconds
 
     def flush(self) -> None:
         self.write("", flush=True)
@@ -66,10 +86,13 @@ class Stream:
 
 OUT = Stream("stdout")
 ERR = Stream("stderr")
+CLOSED = threading.Event()
+"""All has been written that this command had to say."""
 
 
 def prepare() -> None:
     """Before anything is written: whatever a run produced can be printed in any encoding."""
+    CLOSED.clear()
     for stream in (OUT, ERR):
         stream.error = None
         reconfigure = getattr(stream.file, "reconfigure", None)
@@ -85,6 +108,7 @@ def close(code: int) -> int:
         ERR.write(f"aethermind: cannot write the output: {os.strerror(error.errno or errno.EIO)}\n")
         code = code or 1
     ERR.flush()
+    CLOSED.set()
     return code
 
 

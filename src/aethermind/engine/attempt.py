@@ -66,7 +66,7 @@ class Attempts:
         calls = Calls(self._services, live, node, attempt)
         timeout = node.step.timeout_ms
         deadline = calls.deadline = None if timeout is None else self._deadlines.begin(timeout)
-        outcome: Outcome
+        outcome: Outcome | None
         try:
             outcome = await self._execute(live, node, attempt, calls)
         except asyncio.CancelledError:
@@ -89,11 +89,16 @@ class Attempts:
             deadline.end()
         calls.close()
         if isinstance(outcome, ErrorInfo):
-            outcome = self._scrubbed(outcome)
+            # Cut off by the engine's leaving is as if the process had died: `resume` says what follows.
+            outcome = None if live.interrupted and _was_cancelled() else self._scrubbed(outcome)
         if failpoints.armed:
             failpoints.reached("attempt.result")
-        if not live.dropped:
+        if live.dropped:
+            return
+        if outcome is not None:
             live.end(Ended(node.path, attempt, tuple(calls.facts), outcome))
+        elif calls.facts:  # what was paid for is recorded, whatever becomes of the attempt
+            live.post(Note(tuple(calls.facts)))
 
     async def _execute(self, live: LiveRun, node: Node, attempt: int, calls: Calls) -> Outcome:
         action = node.step.action
@@ -262,6 +267,11 @@ class Attempts:
         if failpoints.armed:
             failpoints.reached("file.saved")
         return msgspec.structs.replace(success, saved=saved)
+
+
+def _was_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _duration(ms: int) -> str:

@@ -97,6 +97,8 @@ class LiveRun:
         self.waiting_since = 0
         self.hungry: int | None = None
         """Its rank among the runs that want a free slot; None if it wants none."""
+        self.interrupted = False
+        """The engine leaves: attempts that are cut off now stay without an end."""
         self.dropped = False
         self.busy = True
         """A turn is under way (or nobody drives the run): what arrives has to wait for the next."""

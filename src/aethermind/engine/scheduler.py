@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from aethermind import failpoints
@@ -74,6 +75,7 @@ class Scheduler:
         )
         self.live: dict[str, LiveRun] = {}
         self._draining = False
+        self._turned = asyncio.Event()
         self._deserted: asyncio.Future[None] | None = None
         """Resolved when the last run has left, for who drains."""
 
@@ -203,23 +205,29 @@ class Scheduler:
         if failpoints.armed:
             failpoints.reached("drain")
         deadline = self._clock.monotonic() + seconds
-        while tasks := [t for live in self.live.values() for t in live.tasks.values()]:
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
+        while (left := deadline - self._clock.monotonic()) > 0:
+            if tasks := self._at_work():
+                await asyncio.wait(tasks, timeout=left)
+            elif any(live.busy for live in self.live.values()):  # what is being recorded may start something
+                self._turned.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._turned.wait(), left)
+            else:
                 break
-            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.sleep(0)
+        for live in self.live.values():
+            live.interrupted = True  # but not dropped yet: what they have in hand is still recorded
+        for task in (tasks := self._at_work()):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for live in list(self.live.values()):
             live.dropped = True
             live.wake()
-            for task in live.tasks.values():
-                task.cancel()
-        await asyncio.gather(
-            *(t for live in self.live.values() for t in live.tasks.values()), return_exceptions=True
-        )
         if self.live:  # their last appends
             self._deserted = asyncio.get_running_loop().create_future()
             await self._deserted
+
+    def _at_work(self) -> list[asyncio.Task[None]]:
+        return [t for live in self.live.values() for t in live.tasks.values() if not t.done()]
 
     # --- turns ---------------------------------------------------------------------------------
 
@@ -265,7 +273,7 @@ class Scheduler:
         run = live.run
         if turn.done:
             turn.answer()
-        for node, attempt in turn.starts:
+        for node, attempt in () if live.dropped else turn.starts:
             self._start(live, node, attempt)
         for path in turn.stops:
             self._stop(live, path)
@@ -276,10 +284,12 @@ class Scheduler:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(run)
-        if live.dropped or (run.finished is not None and not live.tasks):
+        # Who is dropped goes when its last messages have been taken.
+        if (live.dropped and not live.inbox) or (run.finished is not None and not live.tasks):
             self._leave(live)
         else:
             live.rest()
+        self._turned.set()
 
     # --- attempts ------------------------------------------------------------------------------
 
