@@ -110,9 +110,7 @@ def check_owner(db: sqlite3.Connection, path: Path) -> None:
 def claim(db: sqlite3.Connection) -> int:
     """Raise the database's epoch: whoever wrote before is refused from its next commit on. Gives the new one."""
     with transaction(db):
-        db.execute(
-            "INSERT INTO meta VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
-        )
+        db.execute("INSERT INTO meta VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
         return epoch_of(db)
 
 

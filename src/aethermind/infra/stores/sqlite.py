@@ -32,14 +32,17 @@ from aethermind.engine.queries import (
     RunRow,
     WorkflowRow,
 )
+from aethermind.engine.trouble import Trouble
 from aethermind.infra.stores import filters, flush, pages
+from aethermind.infra.stores.ballast import Ballast
 from aethermind.infra.stores.database import Durability, connect, connect_reader
+from aethermind.infra.stores.jobs import Append, Save, Task
 from aethermind.infra.stores.memory import InMemoryStore
 from aethermind.infra.stores.reader import Reader, events
 from aethermind.infra.stores.sequencer import LOGS_PER_RUN, encode
 from aethermind.infra.stores.state import CostSum
 from aethermind.infra.stores.statements import blocks
-from aethermind.infra.stores.writer import Append, Save, Task, Writer
+from aethermind.infra.stores.writer import Writer
 
 T = TypeVar("T")
 SQL = blocks("read.sql")
@@ -54,12 +57,14 @@ async def open_store(
     durability: Durability = "power",
     logs_per_run: int = LOGS_PER_RUN,
     read_only: bool = False,
+    ballast: bool = False,
 ) -> SqliteStore | InMemoryStore:
     """Open (and create or migrate) the database file; `:memory:` gives an in-memory store.
 
     `durability`: what an append survives once it has returned, a loss of power (`power`, the default) or
     only the death of the process (`process`). `read_only` needs an existing file, never writes, migrates
-    or checkpoints, and refuses appends: it is safe beside an engine that owns the file.
+    or checkpoints, and refuses appends: it is safe beside an engine that owns the file. `ballast`: keep a
+    file beside it whose room is used when the disk is full.
 
     Raises `InvalidError` if this can't be our database (a directory, not SQLite, of another program,
     read-only, on a network file system), `StoreError` if it is of a newer version, locked or damaged.
@@ -67,7 +72,13 @@ async def open_store(
     if str(path) == ":memory:":
         return InMemoryStore(logs_per_run=logs_per_run)
     file = Path(path)
-    store = SqliteStore(file, durability=durability, logs_per_run=logs_per_run, read_only=read_only)
+    store = SqliteStore(
+        file,
+        durability=durability,
+        logs_per_run=logs_per_run,
+        read_only=read_only,
+        ballast=Ballast(file) if ballast else None,
+    )
     await store.start()
     return store
 
@@ -81,15 +92,15 @@ class SqliteStore:
         logs_per_run: int = LOGS_PER_RUN,
         read_only: bool = False,
         connection: Callable[[], sqlite3.Connection] | None = None,
+        ballast: Ballast | None = None,
     ) -> None:
         self.path = path
         self.durability = durability
         self._reader = Reader(path)
-        self._writer = (
-            None
-            if read_only
-            else Writer(path, connection or (lambda: connect(path, durability)), logs_per_run=logs_per_run)
-        )
+        self._writer: Writer | None = None
+        if not read_only:
+            opened = connection or (lambda: connect(path, durability))
+            self._writer = Writer(path, opened, logs_per_run=logs_per_run, ballast=ballast)
         self._closed = False
 
     async def start(self) -> None:
@@ -99,6 +110,11 @@ class SqliteStore:
             await asyncio.to_thread(lambda: connect_reader(self.path).close())
         else:
             await self._writer.start().future
+
+    def watch(self, tell: Callable[[Trouble | None], None]) -> None:
+        """See `Watched`."""
+        if self._writer is not None:
+            self._writer.distress.watch(asyncio.get_running_loop(), tell)
 
     # --- the log -------------------------------------------------------------------------------
 

@@ -178,7 +178,11 @@ class Writer:
         """Write a batch and answer it; False if it is worth another try."""
         answers: list[Any] = []
         try:
-            db = self._database()
+            self._database()
+        except AethermindError as error:  # it can't be opened now: the next batch tries again
+            self._refuse(batch, error)
+            return True
+        try:
             answers += [self._gather(job) for job in batch]
             work = flush.work(self._sequencer.take())
             if work:
@@ -261,10 +265,17 @@ class Writer:
                 self.distress.locked()
                 self._closing.wait(PAUSE_S)
                 return False
-            if _is_full(error) and self.distress.full(any(isinstance(job, Append) for job in batch)):
-                return False
+            if _is_full(error):
+                if self.distress.full(any(isinstance(job, Append) for job in batch)):
+                    return False
+                self._refuse(batch, explain(error, self._path))
+                return True
         self._give_up(batch, answers, error)
         return True
+
+    def _refuse(self, batch: list[Job], error: AethermindError) -> None:
+        """Nothing of the batch is recorded. Each is told with an error, and a traceback, of its own."""
+        answer_all(batch, [_copy(error) for _ in batch])
 
     def _roll_back(self) -> bool:
         """Whether the connection is whole, nothing of the batch stands, and nothing of it is remembered."""
@@ -296,15 +307,8 @@ class Writer:
                     f"{failure.message}; whether this was recorded shows when it can be read again",
                     hint=failure.hint,
                 )
-        if self._lost is not None:
-            failure = self._lost
-        answer_all(
-            batch,
-            [
-                answers[n] if there[n] else type(failure)(failure.message, hint=failure.hint)
-                for n in range(len(batch))
-            ],  # each refusal has its own traceback
-        )
+        failure = self._lost or failure
+        answer_all(batch, [answers[n] if yes else _copy(failure) for n, yes in enumerate(there)])
 
     # --- the connection ------------------------------------------------------------------------
 
@@ -371,6 +375,10 @@ class Writer:
         self._wal = max(0, frames - done) * FRAME_BYTES
         self._bound = self._wal + WAL_BOUND
         self.distress.unread(self._wal, WAL_BOUND)
+
+
+def _copy(error: AethermindError) -> AethermindError:
+    return type(error)(error.message, hint=error.hint)
 
 
 def _is_locked(error: Exception) -> bool:
