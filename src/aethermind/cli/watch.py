@@ -26,6 +26,7 @@ from aethermind.cli.drive import INTERRUPTED
 from aethermind.cli.follow import follow
 from aethermind.cli.resume import go_on
 from aethermind.cli.session import engine_of
+from aethermind.definitions.edited import done
 from aethermind.definitions.loader import LoadedWorkflow, sim_path
 from aethermind.domain.errors import AethermindError, BusyError, InvalidError
 from aethermind.domain.ids import static_path
@@ -208,7 +209,7 @@ class Watch:
         again = downstream(definition, replies)
         adopted = {
             name: run.nodes[name].output
-            for name in editing.done(run, kept)
+            for name in done(run, kept)
             if name not in again and run.nodes[name].status == "succeeded"
         }
         request = editing.fork_request(

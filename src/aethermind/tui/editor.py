@@ -9,8 +9,10 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+import termios
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,16 @@ from aethermind.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
+
+_PLUS = frozenset(
+    {"emacs", "emacsclient", "ex", "gvim", "joe", "kak", "mcedit", "mg", "micro", "nano", "ne", "nvim"}
+    | {"pico", "vi", "view", "vim"}
+)
+"""Editors that take `+LINE FILE`."""
+_COLON = frozenset({"helix", "hx", "subl", "zed"})
+"""`FILE:LINE`"""
+_GOTO = frozenset({"code", "code-insiders", "codium", "cursor"})
+"""`--goto FILE:LINE`"""
 
 
 def command(env: Mapping[str, str] = os.environ) -> list[str]:
@@ -33,9 +45,25 @@ def command(env: Mapping[str, str] = os.environ) -> list[str]:
     raise NotFoundError("no editor found", hint="set EDITOR")
 
 
-async def edit(context: Context, path: Path) -> None:
-    """Open a file and come back when the editor is closed."""
-    argv = [*command(), str(path)]
+def opening(argv: Sequence[str], path: Path, line: int | None) -> list[str]:
+    """The editor's command line for this line of the file, in the way this editor takes it; one that is not
+    known just opens the file.
+    """
+    if line is None or line < 2:
+        return [*argv, str(path)]
+    program = Path(argv[0]).name
+    if program in _PLUS:
+        return [*argv, f"+{line}", str(path)]
+    if program in _COLON:
+        return [*argv, f"{path}:{line}"]
+    if program in _GOTO:
+        return [*argv, "--goto", f"{path}:{line}"]
+    return [*argv, str(path)]
+
+
+async def edit(context: Context, path: Path, *, line: int | None = None) -> None:
+    """Open a file, at a line, and come back when the editor is closed."""
+    argv = opening(command(), path, line)
     try:
         with context.app.suspend():
             done = _run(argv)
@@ -60,6 +88,10 @@ async def read(context: Context, text: str, *, name: str) -> None:
 def _run(argv: list[str]) -> int | None:
     """The exit code; None if it could not be started. Blocks: the terminal is not ours meanwhile."""
     try:
-        return subprocess.run(argv, check=False).returncode
+        code = subprocess.run(argv, check=False).returncode
     except OSError:
         return None
+    if sys.stdin is not None and sys.stdin.isatty():
+        # What was typed for the editor and came too late for it is not meant for the screen.
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    return code

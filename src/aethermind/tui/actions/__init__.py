@@ -34,6 +34,7 @@ _OPENED = (
     "aethermind.tui.screens.picker",
     "aethermind.tui.screens.card",
     "aethermind.tui.screens.leave",
+    "aethermind.tui.screens.mend",
     "rich.markdown",
 )
 

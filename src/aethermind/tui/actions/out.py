@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aethermind.domain.views import iso
 from aethermind.engine.queries import LogFilter, LogRow
 from aethermind.infra.sanitize import clean_line
+from aethermind.tui.actions.mending import is_file
 from aethermind.tui.actions.registry import MAIN, Action
 from aethermind.tui.actions.target import OfStep, Readable, run_id_of, run_of
 
@@ -109,16 +110,9 @@ def _can_edit(context: Context) -> str | None:
     if run is None:
         return "there is no run"
     source = run.created.source
-    if source is None or not _is_file(source):
+    if source is None or not is_file(source):
         return "this run was not started from a file that is still there"
     return None
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:
-        return False  # no name that a file could have
 
 
 OUT: tuple[Action, ...] = (

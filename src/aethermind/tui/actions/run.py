@@ -10,6 +10,7 @@ from aethermind.domain.errors import InvalidError
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.tui import format as fmt
 from aethermind.tui.actions import answering
+from aethermind.tui.actions.mending import MEND
 from aethermind.tui.actions.registry import MAIN, Action, Where
 from aethermind.tui.actions.target import (
     by,
@@ -307,6 +308,7 @@ RUNS: tuple[Action, ...] = (
         enabled=_can_retry,
         run=_retry,
     ),
+    MEND,
     Action(
         id="run.answer",
         title="Answer",

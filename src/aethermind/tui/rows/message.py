@@ -68,12 +68,16 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         hints = [("find.next_error", "next error")]
         if run.finished is not None:
             hints.append(("run.retry", "retry from here"))
+            if run.created.source is not None:
+                hints.append(("run.mend", "mend the file"))
     elif status == "paused":
         line.add(f"{sign[False]} ", "gate").add("paused")
         hints = [("run.pause", "go on")]
     elif status == "failed" and run.error is not None:
         line.add(f"{sign[True]} ", "failed").say(run.error.message)
         hints = [("run.retry", "retry")]
+        if run.created.source is not None:
+            hints.append(("run.mend", "mend the file"))
     elif status == "succeeded":
         line.add(f"{sign[False]} ", "ok").add("done")
         names = ", ".join(views.outputs(run))

@@ -16,6 +16,7 @@ from aethermind.domain.views import outputs
 from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.actions import perform
+from aethermind.tui.actions.mending import is_file
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.screens.choices import Choices
 from aethermind.tui.screens.detail.content import pretty
@@ -86,12 +87,14 @@ class CardScreen(Dialog[None]):
         else:
             yield enter, f"look at {run.error_step or 'what happened'}", "read"
             yield "R", "retry what failed; what succeeded is kept", "retry"
+            if run.created.source is not None and is_file(run.created.source):
+                yield "M", "mend the file, and go on from there", "mend"
         yield "r", "run it again, with other inputs", "again"
         yield "n", "make your own workflow", "own"
         yield "?", "keys", "keys"
 
     def on_key(self, event: Any) -> None:
-        ids = {"R": "retry", "r": "again", "n": "own", "question_mark": "keys"}
+        ids = {"R": "retry", "M": "mend", "r": "again", "n": "own", "question_mark": "keys"}
         id = ids.get(event.key)
         if event.key in {"q", "ctrl+c"}:  # as the footer below says
             event.stop()
@@ -120,6 +123,9 @@ class CardScreen(Dialog[None]):
             case "retry":
                 self.answer(None)
                 self.call_after_refresh(perform, context, "run.retry")
+            case "mend":
+                self.answer(None)
+                self.call_after_refresh(perform, context, "run.mend")
             case "again":
                 self.answer(None)
                 wanted = run.created.source or run.created.workflow

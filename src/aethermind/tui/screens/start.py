@@ -18,11 +18,11 @@ from aethermind.domain.usage import micro_usd
 from aethermind.domain.workflow import Group, InputDef, Prompt, StepDef, WorkflowDef, prompt_config
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
-from aethermind.tui.screens.confirm import Choice, ConfirmScreen
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 from aethermind.tui.screens.fields import Field
 from aethermind.tui.screens.form import Form
 from aethermind.tui.screens.found import Found
+from aethermind.tui.screens.trusting import trusted
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 Json = Any
-_TRUST_LINES = 6
 _MODEL_LINES = 5
 
 
@@ -167,7 +166,7 @@ class StartScreen(Dialog[str]):
         from aethermind import bootstrap
 
         try:
-            if not await self._trusted():
+            if not await trusted(self.context, self.loaded):
                 raise DeniedError(f"{self.flow.path.name} was not trusted")
             budget = options.get("budget")
             request: RunRequest = bootstrap.submission(
@@ -187,31 +186,6 @@ class StartScreen(Dialog[str]):
             self.answer(run_id)
         finally:
             self._starting = False
-
-    async def _trusted(self) -> bool:
-        """A file that starts programs is asked about once; the program's own samples are not."""
-        loaded, samples = self.loaded, self.context.composition.samples_dir
-        path = loaded.path
-        if not loaded.needs_trust or path is None or Path(path).is_relative_to(samples.resolve()):
-            return True
-        if await self.context.engine.ask(lambda client: client.trusted(path, loaded.content_hash)):
-            return True
-        lines = list(loaded.needs_trust[:_TRUST_LINES])
-        if len(loaded.needs_trust) > _TRUST_LINES:
-            lines.append(f"and {len(loaded.needs_trust) - _TRUST_LINES} more")
-        answer = await self.context.ask(
-            ConfirmScreen(
-                f"{self.flow.path.name} starts programs on this machine. Run it?",
-                note="\n".join(lines),
-                choices=[Choice("t", "trust it, now and as long as it stays as it is", "trust")],
-                refuse="do not run it",
-            )
-        )
-        if answer is None:
-            return False
-        by = self.context.settings.place or "tui"
-        await self.context.engine.ask(lambda client: client.trust(path, loaded.content_hash, by=by))
-        return True
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         if self.is_mounted:
