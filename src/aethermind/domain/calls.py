@@ -66,7 +66,7 @@ def _settle_call(
 def call_finished(run: Run, event: e.CallFinished, at: int) -> None:
     node, call = _call(run, event.step, event.attempt, event.call)
     call.text, call.reasoning, call.finish = event.text, event.reasoning, event.finish
-    call.first_token_ms = event.first_token_ms
+    call.first_token_ms, call.cached_from = event.first_token_ms, event.cached_from
     _settle_call(run, node, call, event.usage, event.cost, "succeeded", at)
 
 

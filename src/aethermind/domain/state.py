@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.events import Origin
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow
 
@@ -138,6 +139,7 @@ class CallState:
 
     __slots__ = (
         "agent",
+        "cached_from",
         "cost",
         "error",
         "finish",
@@ -173,6 +175,8 @@ class CallState:
         self.text = ""
         self.reasoning = ""
         self.finish: str | None = None
+        self.cached_from: Origin | None = None
+        """Whose answer this is, if nothing was sent."""
         self.tools: list[ToolState] = []
 
 

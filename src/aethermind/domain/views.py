@@ -133,6 +133,7 @@ def _call_object(call: CallState, *, request: bool) -> dict[str, Json]:
         "saved_micro_usd": call.cost.saved_micro_usd if call.cost is not None else None,
         "reserved_micro_usd": call.reserved,
         "finish": call.finish,
+        "cached_from": msgspec.to_builtins(call.cached_from),
         "text": call.text,
         "reasoning": call.reasoning,
         "error": error_object(call.error),

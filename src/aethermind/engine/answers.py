@@ -20,11 +20,11 @@ import msgspec
 
 from aethermind import wire
 from aethermind.domain.errors import OutputError
-from aethermind.domain.events import CallFinished, Origin, Recorded
+from aethermind.domain.events import CallFinished, CallStarted, LogWritten, Origin, Recorded
 from aethermind.domain.ids import run_id_of
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.usage import NO_USAGE, Cost
+from aethermind.domain.usage import NO_USAGE, Cost, format_usd
 from aethermind.domain.workflow import CachePolicy
 from aethermind.engine.ports import ChatRequest, Clock, EventStore, Finished, Provider, Schemas
 
@@ -109,4 +109,24 @@ def reused(found: Recorded, step: str, attempt: int, call: int) -> CallFinished:
         cost=saved,
         first_token_ms=None,
         cached_from=Origin(run=run_id_of(found.stream) or "", seq=found.seq),
+    )
+
+
+def text_of(found: Recorded) -> str:
+    event = found.event
+    assert isinstance(event, CallFinished)
+    return event.text
+
+
+def told(started: CallStarted, finished: CallFinished) -> LogWritten:
+    """The log line of a call that was not sent: `sim:smart #1: cached, saved $0.0012`."""
+    saved = finished.cost.saved_micro_usd
+    worth = f", saved {format_usd(saved)}" if saved else ""
+    return LogWritten(
+        level="info",
+        message=f"{started.provider}:{started.model} #{started.call}: cached{worth}",
+        step=started.step,
+        attempt=started.attempt,
+        agent=started.agent,
+        metadata={"call": started.call},
     )

@@ -4,27 +4,32 @@ Rules
 - `CallStarted` is committed, then the request is sent. `CallFinished` travels with the attempt's end in one
   commit, or alone when another call follows.
 - Every failed call is recorded with what it used; the retry layer is the step's, there is none here.
+- What was answered before is not sent, if the step says `cache`: such a call is recorded begun and finished
+  in one commit. It needs no slot and no budget.
 - A chain of models is tried in order within one attempt; the last error stands.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from aethermind import failpoints, wire
 from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, OutputError, ProviderError
-from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten
+from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten, Recorded
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.usage import Cost, Usage, format_usd
+from aethermind.domain.workflow import CachePolicy
+from aethermind.engine import answers
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
 from aethermind.engine.live import Act, LiveRun, Note
+from aethermind.engine.opened import Opened
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
@@ -35,9 +40,9 @@ from aethermind.engine.ports import (
     TextDelta,
     ToolCallRequested,
 )
+from aethermind.engine.requests import DEFAULT_MAX_TOKENS, shown, with_context
 from aethermind.engine.services import Services
 
-DEFAULT_MAX_TOKENS = 4_096
 MESSAGE_OVERHEAD = 16
 """Bytes added per message when a reservation is made."""
 
@@ -60,7 +65,7 @@ class Calls:
         self._live = live
         self._node = node
         self._attempt = attempt
-        self._open: _Open | None = None
+        self._open: Opened | None = None
         self.facts: list[AnyEvent] = []
         """Events to be committed with the attempt's end."""
         self.deadline: Deadline | None = None
@@ -140,23 +145,30 @@ class Calls:
         services, live, node = self._services, self._live, self._node
         full = f"{provider_name}:{request.model}"
         provider = services.models.provider(provider_name)
+        context = CallContext(
+            run_id=live.run.id,
+            workflow=live.run.definition.name,
+            step=node.path,
+            agent=node.agent or "",
+            attempt=node.tries,
+            sim=live.run.created.sim,
+            cwd=live.run.created.submitter.cwd,
+        )
+        policy = answers.policy_of(live.run, node)
+        account = answers.account_of(provider, context.sim) if policy else ""
+        if policy and not live.run.created.fresh:
+            request = with_context(request, context, bounded=live.run.budget_micro_usd is not None)
+            key = answers.content_key(provider_name, request, account)
+            if (found := await self._known(key, policy)) is not None:
+                return await self._reuse(provider_name, request, found)
         await services.warm(provider_name)
         async with services.governor.admit(full, self.deadline):
-            context = CallContext(
-                run_id=live.run.id,
-                workflow=live.run.definition.name,
-                step=node.path,
-                agent=node.agent or "",
-                attempt=node.tries,
-                sim=live.run.created.sim,
-                cwd=live.run.created.submitter.cwd,
-            )
-            request = _with_context(request, context, bounded=live.run.budget_micro_usd is not None)
+            request = with_context(request, context, bounded=live.run.budget_micro_usd is not None)
             number = await self._commit_start(provider_name, full, request)
             if failpoints.armed:
                 failpoints.reached("call.intent")
             request = replace(request, context=replace(context, call=number))
-            opened = self._open = _Open(number, services.clock.monotonic())
+            opened = self._open = Opened(number, services.clock.monotonic())
             try:
                 finished = await self._stream(provider, request, opened)
             except ProviderError as error:
@@ -176,6 +188,7 @@ class Calls:
                 )
             self._open = None
             services.partials.forget(live.run.id, node.path, number)
+            kept = policy and answers.is_whole(finished, opened.text, request, services.schemas)
             self.facts.append(
                 CallFinished(
                     step=node.path,
@@ -189,12 +202,13 @@ class Calls:
                     response_id=finished.response_id,
                     response_model=finished.model,
                     first_token_ms=opened.first_token_ms,
+                    content_key=answers.content_key(provider_name, request, account) if kept else None,
                 )
             )
             self.facts.append(self._told(full, opened, finished, cost))
             return opened.text
 
-    def _told(self, full: str, opened: _Open, finished: Finished, cost: Cost) -> LogWritten:
+    def _told(self, full: str, opened: Opened, finished: Finished, cost: Cost) -> LogWritten:
         """The log line of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`."""
         seconds = self._services.clock.monotonic() - opened.began
         parts = []
@@ -215,14 +229,7 @@ class Calls:
 
     async def _commit_start(self, provider: str, full: str, request: ChatRequest) -> int:
         """Record the intent; gives the call's number. Raises `ProviderError`, `HeldByBudget`."""
-        services, live, node = self._services, self._live, self._node
-        shown = {
-            "system": request.instructions,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            "settings": dict(request.settings),
-        }
-        if request.output_schema is not None:
-            shown["output"] = dict(request.output_schema)
+        services = self._services
         size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
         size += len(request.instructions.encode()) + MESSAGE_OVERHEAD
         if request.output_schema is not None:
@@ -236,36 +243,63 @@ class Calls:
         number = 0
 
         def decide(run: Run) -> list[AnyEvent]:
-            # In the run's own mailbox, where no other call can slip in between check and reservation, nor
-            # between a call's number and its place among those of the attempt.
             nonlocal number
-            attempt = run.node(node.path).attempts[self._attempt - 1]
-            if attempt.status != "running":
-                raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
+            started = self._started(run, provider, request, worst)
             _check_budget(run, worst, full)
-            number = len(attempt.calls) + 1
-            started = CallStarted(
-                step=node.path,
-                attempt=self._attempt,
-                call=number,
-                key=wire.digest([run.id, node.path, number]),
-                provider=provider,
-                model=request.model,
-                request=shown,
-                agent=node.agent,
-                reserved_micro_usd=worst,
-            )
+            number = started.call
             return [started]
 
-        if self.facts:  # first what the calls before it cost, then whether there is money for this one
-            facts, self.facts = self.facts, []
-            live.post(Note(tuple(facts)))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        live.post(Act(decide, done))
-        await done
+        await self._ask(decide)
         return number
 
-    async def _stream(self, provider: Provider, request: ChatRequest, opened: _Open) -> Finished:
+    async def _known(self, key: str, policy: CachePolicy) -> Recorded | None:
+        """The answer that may be used instead of a call."""
+        if self.facts:  # what this attempt was answered just now counts, too
+            await self._ask(lambda run: [])
+        return await self._services.answers.find(key, policy)
+
+    async def _reuse(self, provider: str, request: ChatRequest, found: Recorded) -> str:
+        """Record a call that is not sent; its text."""
+
+        def decide(run: Run) -> list[AnyEvent]:
+            started = self._started(run, provider, request, 0)
+            finished = answers.reused(found, started.step, started.attempt, started.call)
+            return [started, finished, answers.told(started, finished)]
+
+        await self._ask(decide)
+        return answers.text_of(found)
+
+    def _started(self, run: Run, provider: str, request: ChatRequest, reserved: int | None) -> CallStarted:
+        """In the run's own mailbox, where no other call can slip in between check and reservation, nor
+        between a call's number and its place among those of the attempt."""
+        node = self._node
+        attempt = run.node(node.path).attempts[self._attempt - 1]
+        if attempt.status != "running":
+            raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
+        number = len(attempt.calls) + 1
+        return CallStarted(
+            step=node.path,
+            attempt=self._attempt,
+            call=number,
+            key=wire.digest([run.id, node.path, number]),
+            provider=provider,
+            model=request.model,
+            request=shown(request),
+            agent=node.agent,
+            reserved_micro_usd=reserved,
+        )
+
+    async def _ask(self, decide: Callable[[Run], list[AnyEvent]]) -> None:
+        """Have this decided and recorded, after what the calls before it cost: so it is known whether there
+        is money for it."""
+        if self.facts:
+            facts, self.facts = self.facts, []
+            self._live.post(Note(tuple(facts)))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._live.post(Act(decide, done))
+        await done
+
+    async def _stream(self, provider: Provider, request: ChatRequest, opened: Opened) -> Finished:
         services, live, node = self._services, self._live, self._node
         run_id, feed = live.run.id, services.feed
         async for event in provider.stream(request):
@@ -301,7 +335,7 @@ class Calls:
             ErrorInfo(kind="truncated", message="the answer ended without its end marker", retryable=True)
         )
 
-    def _failed(self, opened: _Open, info: ErrorInfo) -> None:
+    def _failed(self, opened: Opened, info: ErrorInfo) -> None:
         """Record a failed call; one that had begun to answer may have been billed, nobody knows how much."""
         self._open = None
         self._services.partials.forget(self._live.run.id, self._node.path, opened.number)
@@ -327,46 +361,6 @@ class Calls:
         """The attempt's deadline passed in the middle of a call."""
         if self._open is not None:
             self._failed(self._open, ErrorInfo(kind="timeout", message="stopped by the step's timeout"))
-
-
-class _Open:
-    """A call in flight."""
-
-    __slots__ = ("began", "first_token_ms", "number", "parts", "size", "thought", "thoughts")
-
-    def __init__(self, number: int, began: float) -> None:
-        self.number = number
-        self.began = began
-        self.first_token_ms: int | None = None
-        self.parts: list[str] = []
-        self.thoughts: list[str] = []
-        self.size = 0
-        self.thought = 0
-
-    def joined(self) -> tuple[str, str]:
-        return self.text, self.reasoning
-
-    @property
-    def text(self) -> str:
-        return wire.recordable("".join(self.parts))
-
-    @property
-    def reasoning(self) -> str:
-        return wire.recordable("".join(self.thoughts))
-
-
-def _with_context(request: ChatRequest, context: CallContext, *, bounded: bool) -> ChatRequest:
-    """`bounded`: there is a budget, so the answer may not be longer than what is reserved for it."""
-    settings = {"max_tokens": DEFAULT_MAX_TOKENS, **request.settings} if bounded else request.settings
-    return ChatRequest(
-        model=request.model,
-        messages=request.messages,
-        instructions=request.instructions,
-        settings=settings,
-        output_schema=request.output_schema,
-        tools=request.tools,
-        context=context,
-    )
 
 
 def _check_budget(run: Run, worst: int | None, full: str) -> None:

@@ -65,6 +65,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Overrides every model of the run."""
     budget_micro_usd: int | None = None
     limit: int | None = None
+    fresh: bool = False
+    """Send every call, whatever `cache` says."""
     source: str | None = None
     source_hash: str | None = None
     sim: dict[str, Json] = {}

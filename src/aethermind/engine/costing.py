@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
-from aethermind.engine.calls import DEFAULT_MAX_TOKENS
 from aethermind.engine.ports import Prices
+from aethermind.engine.requests import DEFAULT_MAX_TOKENS
 
 Json = Any
 ASSUMED_ITEMS = 10

@@ -11,6 +11,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 from aethermind.engine import adoption, inputs, provenance
 from aethermind.engine.agent_state import AgentStates
+from aethermind.engine.answers import Answers
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
 from aethermind.engine.feed import Feed
@@ -74,6 +75,7 @@ class Engine:
             schemas=schemas,
             partials=self._partials,
             states=states,
+            answers=Answers(store, clock),
             scrub=scrub,
         )
         attempts = Attempts(
@@ -115,6 +117,7 @@ class Engine:
             simulated=simulated,
             budget_micro_usd=budget,
             limit=request.limit,
+            fresh=request.fresh,
             source=request.source,
             source_hash=request.source_hash,
             sim=request.sim,

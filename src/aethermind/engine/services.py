@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from aethermind.engine.agent_state import AgentStates
+from aethermind.engine.answers import Answers
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
 from aethermind.engine.partials import Partials
@@ -26,9 +27,11 @@ class Services:
         schemas: Schemas,
         partials: Partials,
         states: AgentStates,
+        answers: Answers,
         scrub: Callable[[str], str],
     ) -> None:
         self.states = states
+        self.answers = answers
         self.clock = clock
         self.feed = feed
         self.models = models

@@ -1,0 +1,390 @@
+"""Answers by content: when a call is not sent, what is recorded then, and what is never used again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from aethermind.definitions.schemas import JsonSchemas
+from aethermind.domain import events as e
+from aethermind.domain.run import Run
+from aethermind.domain.state import CallState
+from aethermind.domain.usage import NO_USAGE, Cost, Usage
+from aethermind.domain.workflow import (
+    AgentDef,
+    Budget,
+    CachePolicy,
+    Function,
+    Prompt,
+    Retry,
+    StepDef,
+    WorkflowDef,
+)
+from aethermind.engine import answers
+from aethermind.engine.context import StepContext
+from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, Message, TextDelta
+from aethermind.engine.queries import CostFilter, LogFilter
+from tests.engine.harness import Harness, Kept, StepClock, workflow
+
+PLAIN = ChatRequest(model="m", messages=(Message(role="user", content="hi"),))
+
+
+# --- the key -----------------------------------------------------------------------------------
+
+
+def test_the_key_is_the_same_for_the_same_and_for_nothing_else() -> None:
+    change = msgspec.structs.replace
+    variants = [
+        ("openai", PLAIN, "a"),
+        ("groq", PLAIN, "a"),
+        ("openai", PLAIN, "b"),
+        ("openai", change(PLAIN, model="n"), "a"),
+        ("openai", change(PLAIN, instructions="be short"), "a"),
+        ("openai", change(PLAIN, settings={"temperature": 0}), "a"),
+        ("openai", change(PLAIN, settings={"temperature": 1}), "a"),
+        ("openai", change(PLAIN, output_schema={"type": "string"}), "a"),
+        ("openai", change(PLAIN, tools=({"shell": "ask"},)), "a"),
+        ("openai", change(PLAIN, messages=(Message(role="user", content="ho"),)), "a"),
+        ("openai", change(PLAIN, messages=(Message(role="assistant", content="hi"),)), "a"),
+        ("openai", change(PLAIN, messages=(*PLAIN.messages, *PLAIN.messages)), "a"),
+    ]
+    keys = [answers.content_key(*variant) for variant in variants]
+    assert len(set(keys)) == len(keys)
+    assert keys == [answers.content_key(*variant) for variant in variants]
+    assert all(len(key) == 64 for key in keys)
+
+
+def test_neither_the_order_of_settings_nor_who_asks_matters() -> None:
+    one = msgspec.structs.replace(PLAIN, settings={"seed": 1, "top_p": 0.5})
+    two = msgspec.structs.replace(
+        PLAIN,
+        settings={"top_p": 0.5, "seed": 1},
+        context=msgspec.structs.replace(PLAIN.context, step="b", run_id="r", attempt=3, call=2),
+    )
+    assert answers.content_key("p", one, "a") == answers.content_key("p", two, "a")
+
+
+class Paid:
+    """A provider of one's own: numbers its answers, so that one that was sent is told from one that was not.
+
+    `reasons`, `texts`: of its answers, in order; the last one is repeated.
+    """
+
+    name = "paid"
+    simulated = False
+
+    def __init__(self, *, reasons: tuple[Any, ...] = ("stop",), texts: tuple[str, ...] = ()) -> None:
+        self.requests: list[ChatRequest] = []
+        self._reasons = reasons
+        self._texts = texts
+        self.gate: asyncio.Event | None = None
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.requests.append(request)
+        n = len(self.requests)
+        if self.gate is not None:
+            await self.gate.wait()
+        yield TextDelta(self._texts[min(n, len(self._texts)) - 1] if self._texts else f"answer {n}")
+        yield Finished(
+            reason=self._reasons[min(n, len(self._reasons)) - 1],
+            usage=Usage(input_tokens=10, output_tokens=5),
+            model="m-2026",
+            response_id=f"resp-{n}",
+            cost=Cost(micro_usd=1_200, source="reported"),
+        )
+
+    async def close(self) -> None:
+        return None
+
+
+class Owned(Paid):
+    def __init__(self, account: str) -> None:
+        super().__init__()
+        self.account = account
+
+
+def test_accounts() -> None:
+    assert answers.account_of(Owned("k1"), {}) == "k1"
+    assert answers.account_of(Paid(), {"a": 1}) == answers.account_of(Paid(), {}), "a script is for simulation"
+    simulated = Paid()
+    simulated.simulated = True
+    assert answers.account_of(simulated, {"a": 1}) != answers.account_of(simulated, {"a": 2})
+
+
+@pytest.mark.parametrize(
+    "reason,text,schema,whole",
+    [
+        ("stop", "hi", None, True),
+        ("stop", " \n", None, False),
+        ("length", "hi", None, False),
+        ("refusal", "hi", None, False),
+        ("content_filter", "hi", None, False),
+        ("tool_calls", "hi", None, False),
+        ("stop", '{"n": 1}', {"type": "object", "required": ["n"]}, True),
+        ("stop", '{"m": 1}', {"type": "object", "required": ["n"]}, False),
+        ("stop", "no JSON", {"type": "object"}, False),
+    ],
+)
+def test_only_a_whole_answer_is_kept(reason: Any, text: str, schema: Any, whole: bool) -> None:
+    request = msgspec.structs.replace(PLAIN, output_schema=schema)
+    assert answers.is_whole(Finished(reason=reason), text, request, JsonSchemas()) == whole
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+def prompt(name: str = "a", text: str = "hi", cache: CachePolicy = True, **fields: Any) -> StepDef:
+    action = Prompt(template=text, models=("paid:m",), **fields.pop("action", {}))
+    return StepDef(id=name, action=action, cache=cache, **fields)
+
+
+class Host(Harness):
+    """An engine with that provider, on real money."""
+
+    def __init__(self, paid: Paid, **options: Any) -> None:
+        super().__init__(**options)
+        self.paid = paid
+
+    async def __aenter__(self) -> Host:
+        await super().__aenter__()
+        models: Any = self.engine.models
+        models.register("paid", self.paid)
+        return self
+
+    async def start(self, definition: WorkflowDef, inputs: Mapping[str, Any] = {}, **request: Any) -> str:
+        real = msgspec.structs.replace
+        original = self.client.start_run
+        self.client.start_run = lambda wanted: original(real(wanted, simulated=False))  # type: ignore[method-assign]
+        try:
+            return await super().start(definition, inputs, **request)
+        finally:
+            del self.client.start_run
+
+
+def call_of(run: Run, step: str = "a", attempt: int = 1) -> CallState:
+    (call,) = run.nodes[step].attempts[attempt - 1].calls
+    return call
+
+
+async def test_a_call_that_was_answered_is_not_sent_again() -> None:
+    flow = workflow(prompt())
+    async with Host(Paid()) as h:
+        first = await h.run(flow)
+        second = await h.run(flow)
+        assert len(h.paid.requests) == 1
+        assert first.outputs == second.outputs == {"a": "answer 1"}
+        (original,) = [r for r in await h.history(first.id) if isinstance(r.event, e.CallFinished)]
+        (hit,) = [r for r in await h.history(second.id) if isinstance(r.event, e.CallFinished)]
+        assert isinstance(original.event, e.CallFinished)
+        assert hit.event == msgspec.structs.replace(
+            original.event,
+            usage=NO_USAGE,
+            cost=Cost(micro_usd=0, source="cache", saved_micro_usd=1_200),
+            first_token_ms=None,
+            cached_from=e.Origin(run=first.id, seq=original.seq),
+        )
+        assert (first.tally.cost, first.tally.saved) == (1_200, 0)
+        assert (second.tally.cost, second.tally.saved, second.tally.usage) == (0, 1_200, NO_USAGE)
+        assert call_of(second).reserved == 0
+        logs = (await h.store.logs(LogFilter(run_id=second.id))).items
+        assert [row.message for row in logs] == ["paid:m #1: cached, saved $0.0012"]
+        (row,) = await h.store.costs(CostFilter(by="model"))
+        assert (row.calls, row.cost_micro_usd, row.usage.output_tokens) == (2, 1_200, 5)
+
+
+async def test_begun_and_finished_is_one_commit() -> None:
+    """Nothing is under way in between, so a crash leaves no call in doubt."""
+    flow = workflow(prompt())
+    async with Host(Paid()) as h:
+        await h.run(flow)
+        history = await h.history((await h.run(flow)).id)
+    (started,) = [r for r in history if isinstance(r.event, e.CallStarted)]
+    (finished,) = [r for r in history if isinstance(r.event, e.CallFinished)]
+    assert (finished.version, finished.at) == (started.version + 1, started.at)
+
+
+async def test_without_cache_everything_is_sent() -> None:
+    async with Host(Paid()) as h:
+        await h.run(workflow(prompt()))
+        for policy in (None, False):
+            run = await h.run(workflow(prompt(cache=policy)))
+            finished = [r.event for r in await h.history(run.id) if isinstance(r.event, e.CallFinished)]
+            assert [(f.content_key, f.cached_from) for f in finished] == [(None, None)]
+        assert len(h.paid.requests) == 3
+
+
+async def test_between_two_steps_of_one_run() -> None:
+    async with Host(Paid()) as h:
+        run = await h.run(workflow(prompt("a"), prompt("b", depends_on=("a",)), prompt("c", "other")))
+        assert [request.messages[0].content for request in h.paid.requests].count("hi") == 1
+        assert run.nodes["b"].output == run.nodes["a"].output
+        origin = call_of(run, "b").cached_from
+        assert origin is not None
+        assert origin.run == run.id
+
+
+async def test_side_by_side_both_are_sent() -> None:
+    """Nobody waits for another's answer: what is under way is no answer yet."""
+    paid = Paid()
+    paid.gate = asyncio.Event()
+    async with Host(paid) as h:
+        run_id = await h.start(workflow(prompt("a"), prompt("b")))
+        while len(paid.requests) < 2:
+            await asyncio.sleep(0)
+        paid.gate.set()
+        run = await h.client.wait(run_id)
+        assert run.status == "succeeded"
+        assert len(paid.requests) == 2
+
+
+async def test_it_gets_too_old() -> None:
+    class Clock(StepClock):
+        ahead = 0
+
+        def now(self) -> int:
+            return self.START + self.ahead
+
+    async with Host(Paid()) as h:
+        clock = Clock()
+        for part in (h.engine, h.engine.scheduler, h.engine._services, h.engine._services.answers):  # noqa: SLF001
+            for name in ("clock", "_clock"):
+                if hasattr(part, name):
+                    setattr(part, name, clock)
+        day = workflow(prompt(cache=86_400_000))
+        sent = []
+        for ahead in (0, 86_400_000, 86_400_001, 86_400_002):
+            clock.ahead = ahead
+            await h.run(day)
+            sent.append(len(h.paid.requests))
+        assert sent == [1, 1, 2, 2], "the newest answer counts, and a used one does not renew itself"
+        clock.ahead = 10**12
+        await h.run(workflow(prompt(cache=True)))
+        assert len(h.paid.requests) == 2
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "refusal"])
+async def test_what_was_not_whole_is_asked_again(reason: Any) -> None:
+    async with Host(Paid(reasons=(reason, "stop"))) as h:
+        for _ in range(3):
+            await h.run(workflow(prompt()))
+        assert len(h.paid.requests) == 2
+
+
+async def test_an_answer_that_did_not_fit_is_not_served_for_ever() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    flow = workflow(prompt(action={"output_schema": schema}))
+    async with Host(Paid(texts=("nonsense", '{"n": 1}', '{"n": 2}'))) as h:
+        assert (await h.run(flow)).outputs == {"a": {"n": 1}}, "after one turn of repair"
+        assert (await h.run(flow)).outputs == {"a": {"n": 2}}, "the first turn was nothing to keep"
+        assert (await h.run(flow)).outputs == {"a": {"n": 2}}
+        assert len(h.paid.requests) == 3
+
+
+async def test_no_cache_sends_it_and_keeps_the_answer() -> None:
+    flow = workflow(prompt())
+    async with Host(Paid()) as h:
+        outputs = [
+            (await h.run(flow, fresh=fresh)).outputs["a"]  # type: ignore[index]  # it succeeded
+            for fresh in (False, True, False, False)
+        ]
+        assert outputs == ["answer 1", "answer 2", "answer 2", "answer 2"]
+
+
+async def test_a_hit_needs_no_budget() -> None:
+    async with Host(Paid()) as h:
+        h.engine._services.prices = _Prices()  # noqa: SLF001
+        bounded = workflow(prompt(), budget=Budget(micro_usd=500))
+        held = await h.run(bounded)
+        assert held.status == "waiting_budget"
+        await h.client.raise_budget(held.id, 5_000)
+        assert (await h.client.wait(held.id)).status == "succeeded"
+        second = await h.run(bounded)
+        assert (second.status, second.tally.cost) == ("succeeded", 0)
+        assert len(h.paid.requests) == 1
+
+
+class _Prices:
+    """A thousand micro-dollars for any call."""
+
+    def cost(self, provider: str, model: str, usage: Usage, *, at: int) -> Cost:
+        return Cost(micro_usd=1_000, source="config")
+
+    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Any:
+        raise AssertionError("nobody asks")
+
+
+async def test_a_budget_changes_what_is_asked() -> None:
+    """It bounds the answer's length, so an answer without that bound is another one."""
+    async with Host(Paid()) as h:
+        await h.run(workflow(prompt()))
+        await h.run(workflow(prompt(), budget=Budget(micro_usd=500, unpriced="allow")))
+        assert [dict(request.settings) for request in h.paid.requests] == [{}, {"max_tokens": 4_096}]
+
+
+async def test_another_account_is_another_question() -> None:
+    flow = workflow(prompt())
+    store = Kept()
+    for account, sent in (("one", 1), ("two", 1), ("one", 0)):
+        async with Host(Owned(account), store=store) as h:
+            await h.run(flow)
+            assert len(h.paid.requests) == sent
+
+
+async def test_the_retry_of_a_failed_step_may_use_what_was_answered() -> None:
+    """The call was good, what came after was not."""
+    saving = prompt(save="/not/below/the/cwd.md", retry=Retry(max_attempts=1))
+    async with Host(Paid()) as h:
+        run = await h.run(workflow(saving))
+        assert run.status == "failed"
+        await h.client.retry(run.id)
+        again = await h.client.wait(run.id)
+        assert len(h.paid.requests) == 1
+        assert call_of(again, attempt=2).cached_from is not None
+
+
+async def test_functions_have_it_by_their_agent() -> None:
+    async def twice(ctx: StepContext) -> list[str]:
+        return [await ctx.chat("hi", model="paid:m") for _ in range(2)]
+
+    step = StepDef(id="f", action=Function(name="twice", agent="w"))
+    async with Host(Paid()) as h:
+        h.engine.register("twice", twice)
+        run = await h.run(workflow(step, agents={"w": AgentDef(name="w", cache=True)}))
+        assert run.outputs == {"f": ["answer 1", "answer 1"]}
+        calls = run.nodes["f"].attempts[0].calls
+        assert [call.cached_from is None for call in calls] == [True, False]
+        run = await h.run(workflow(step, agents={"w": AgentDef(name="w")}))
+        assert run.outputs == {"f": ["answer 2", "answer 3"]}
+
+
+# --- simulated models --------------------------------------------------------------------------
+
+
+def simulated(name: str = "a", **fields: Any) -> StepDef:
+    return StepDef(id=name, action=Prompt(template="hi", models=("smart",)), cache=True, **fields)
+
+
+async def test_an_edited_script_is_not_answered_by_the_old() -> None:
+    flow = workflow(simulated())
+    async with Harness() as h:
+        outputs = [
+            (await h.run(flow, sim={"steps": {"a": reply}})).outputs["a"]  # type: ignore[index]  # it succeeded
+            for reply in ("old", "old", "new", "old")
+        ]
+        assert outputs == ["old", "old", "new", "old"]
+        rows = await h.store.costs(CostFilter(by="run", simulated=True))
+        assert sum(row.cost_micro_usd == 0 for row in rows) == 2
+
+
+async def test_a_scripted_error_is_not_kept() -> None:
+    script = {"steps": {"a": {"reply": "good", "errors": [429]}}}
+    flow = workflow(simulated(retry=Retry(max_attempts=2, backoff_ms=1)))
+    async with Harness() as h:
+        first, second = await h.run(flow, sim=script), await h.run(flow, sim=script)
+        assert [attempt.status for attempt in first.nodes["a"].attempts] == ["failed", "succeeded"]
+        assert [attempt.status for attempt in second.nodes["a"].attempts] == ["succeeded"]
+        assert second.outputs == {"a": "good"}
