@@ -23,7 +23,7 @@ from aethermind.domain.workflow import StepDef, WorkflowDef
 from aethermind.engine.client import RunRequest
 from aethermind.engine.engine import Engine
 from aethermind.engine.local import LocalClient
-from aethermind.engine.ports import EventStore
+from aethermind.engine.ports import Clock, EventStore, Prices
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.config import load_config
 from aethermind.infra.files import LocalFiles
@@ -81,23 +81,27 @@ class Harness:
         max_concurrent: int = 10,
         cwd: Path | None = None,
         sleep: Callable[[float], Awaitable[None]] = no_sleep,
+        clock: Clock | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.store = store or InMemoryStore()
         self.max_concurrent = max_concurrent
         self.cwd = cwd or Path.cwd()
         self.sleep = sleep
+        self.clock = clock or StepClock()
+        self.prices = prices
 
     async def __aenter__(self) -> Self:
         models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=self.sleep))
         self.engine = Engine(
             store=self.store,
             models=models,
-            prices=models.prices,
+            prices=self.prices or models.prices,
             children=LocalChildren(),
             files=LocalFiles(),
             expressions=JinjaExpressions(),
             schemas=JsonSchemas(),
-            clock=StepClock(),
+            clock=self.clock,
             chance=SeededChance(),
             scrub=str,
             max_concurrent=self.max_concurrent,
@@ -114,8 +118,7 @@ class Harness:
                 definition=definition,
                 inputs=dict(inputs),
                 submitter=Submitter(user="test", cwd=str(self.cwd), interpreter=sys.executable),
-                simulated=True,
-                **request,
+                **{"simulated": True, **request},
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -26,7 +26,7 @@ from aethermind.domain.workflow import (
 )
 from aethermind.engine import answers
 from aethermind.engine.context import StepContext
-from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, Message, TextDelta
+from aethermind.engine.ports import ChatEvent, ChatRequest, Estimate, Finished, Message, TextDelta
 from aethermind.engine.queries import CostFilter, LogFilter
 from tests.engine.harness import Harness, Kept, StepClock, workflow
 
@@ -81,13 +81,13 @@ class Paid:
         self.requests: list[ChatRequest] = []
         self._reasons = reasons
         self._texts = texts
-        self.gate: asyncio.Event | None = None
+        self.meet: asyncio.Barrier | None = None
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         self.requests.append(request)
         n = len(self.requests)
-        if self.gate is not None:
-            await self.gate.wait()
+        if self.meet is not None:
+            await self.meet.wait()
         yield TextDelta(self._texts[min(n, len(self._texts)) - 1] if self._texts else f"answer {n}")
         yield Finished(
             reason=self._reasons[min(n, len(self._reasons)) - 1],
@@ -109,7 +109,7 @@ class Owned(Paid):
 
 def test_accounts() -> None:
     assert answers.account_of(Owned("k1"), {}) == "k1"
-    assert answers.account_of(Paid(), {"a": 1}) == answers.account_of(Paid(), {}), "a script is for simulation"
+    assert answers.account_of(Paid(), {"a": 1}) == answers.account_of(Paid(), {}), "no script of ours"
     simulated = Paid()
     simulated.simulated = True
     assert answers.account_of(simulated, {"a": 1}) != answers.account_of(simulated, {"a": 2})
@@ -149,20 +149,14 @@ class Host(Harness):
         super().__init__(**options)
         self.paid = paid
 
-    async def __aenter__(self) -> Host:
+    async def __aenter__(self) -> Self:
         await super().__aenter__()
         models: Any = self.engine.models
         models.register("paid", self.paid)
         return self
 
     async def start(self, definition: WorkflowDef, inputs: Mapping[str, Any] = {}, **request: Any) -> str:
-        real = msgspec.structs.replace
-        original = self.client.start_run
-        self.client.start_run = lambda wanted: original(real(wanted, simulated=False))  # type: ignore[method-assign]
-        try:
-            return await super().start(definition, inputs, **request)
-        finally:
-            del self.client.start_run
+        return await super().start(definition, inputs, **{"simulated": False, **request})
 
 
 def call_of(run: Run, step: str = "a", attempt: int = 1) -> CallState:
@@ -230,38 +224,33 @@ async def test_between_two_steps_of_one_run() -> None:
 async def test_side_by_side_both_are_sent() -> None:
     """Nobody waits for another's answer: what is under way is no answer yet."""
     paid = Paid()
-    paid.gate = asyncio.Event()
+    paid.meet = asyncio.Barrier(2)
     async with Host(paid) as h:
-        run_id = await h.start(workflow(prompt("a"), prompt("b")))
-        while len(paid.requests) < 2:
-            await asyncio.sleep(0)
-        paid.gate.set()
-        run = await h.client.wait(run_id)
+        run = await asyncio.wait_for(h.run(workflow(prompt("a"), prompt("b"))), 10)
         assert run.status == "succeeded"
         assert len(paid.requests) == 2
 
 
+class SetClock(StepClock):
+    """Shows what it is set to."""
+
+    shown = StepClock.START
+
+    def now(self) -> int:
+        return self.shown
+
+
 async def test_it_gets_too_old() -> None:
-    class Clock(StepClock):
-        ahead = 0
-
-        def now(self) -> int:
-            return self.START + self.ahead
-
-    async with Host(Paid()) as h:
-        clock = Clock()
-        for part in (h.engine, h.engine.scheduler, h.engine._services, h.engine._services.answers):  # noqa: SLF001
-            for name in ("clock", "_clock"):
-                if hasattr(part, name):
-                    setattr(part, name, clock)
+    clock = SetClock()
+    async with Host(Paid(), clock=clock) as h:
         day = workflow(prompt(cache=86_400_000))
         sent = []
-        for ahead in (0, 86_400_000, 86_400_001, 86_400_002):
-            clock.ahead = ahead
+        for later in (0, 86_400_000, 86_400_001, 86_400_002):
+            clock.shown = StepClock.START + later
             await h.run(day)
             sent.append(len(h.paid.requests))
         assert sent == [1, 1, 2, 2], "the newest answer counts, and a used one does not renew itself"
-        clock.ahead = 10**12
+        clock.shown += 10**12
         await h.run(workflow(prompt(cache=True)))
         assert len(h.paid.requests) == 2
 
@@ -287,16 +276,12 @@ async def test_an_answer_that_did_not_fit_is_not_served_for_ever() -> None:
 async def test_no_cache_sends_it_and_keeps_the_answer() -> None:
     flow = workflow(prompt())
     async with Host(Paid()) as h:
-        outputs = [
-            (await h.run(flow, fresh=fresh)).outputs["a"]  # type: ignore[index]  # it succeeded
-            for fresh in (False, True, False, False)
-        ]
+        outputs = [(await h.run(flow, fresh=fresh)).outputs["a"] for fresh in (False, True, False, False)]
         assert outputs == ["answer 1", "answer 2", "answer 2", "answer 2"]
 
 
 async def test_a_hit_needs_no_budget() -> None:
-    async with Host(Paid()) as h:
-        h.engine._services.prices = _Prices()  # noqa: SLF001
+    async with Host(Paid(), prices=Flat()) as h:
         bounded = workflow(prompt(), budget=Budget(micro_usd=500))
         held = await h.run(bounded)
         assert held.status == "waiting_budget"
@@ -307,14 +292,14 @@ async def test_a_hit_needs_no_budget() -> None:
         assert len(h.paid.requests) == 1
 
 
-class _Prices:
+class Flat:
     """A thousand micro-dollars for any call."""
 
     def cost(self, provider: str, model: str, usage: Usage, *, at: int) -> Cost:
         return Cost(micro_usd=1_000, source="config")
 
-    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Any:
-        raise AssertionError("nobody asks")
+    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Estimate:
+        return Estimate(low_micro_usd=1_000, high_micro_usd=1_000)
 
 
 async def test_a_budget_changes_what_is_asked() -> None:
@@ -372,7 +357,7 @@ async def test_an_edited_script_is_not_answered_by_the_old() -> None:
     flow = workflow(simulated())
     async with Harness() as h:
         outputs = [
-            (await h.run(flow, sim={"steps": {"a": reply}})).outputs["a"]  # type: ignore[index]  # it succeeded
+            (await h.run(flow, sim={"steps": {"a": reply}})).outputs["a"]
             for reply in ("old", "old", "new", "old")
         ]
         assert outputs == ["old", "old", "new", "old"]
