@@ -15,6 +15,12 @@ from bench.peers import places
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def search_path() -> str:
+    """`PYTHONPATH` of a child: this tree, after what the caller has set."""
+    before = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*([before] if before else []), str(ROOT)])
+
+
 class Answer(NamedTuple):
     seconds: float
     cpu_s: float
@@ -35,7 +41,7 @@ class Contender:
         self._process = subprocess.Popen(
             [python, "-m", module],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            env={**os.environ, "PYTHONPATH": search_path(), **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import tempfile
 from typing import Any
 
 from aethermind import AgentRuntime, StepContext
+from aethermind.domain.events import Submitter
 from aethermind.domain.workflow import Function, Retry, StepDef, WorkflowDef
+from aethermind.engine.client import RunRequest
 from bench.engine.limit import ANSWER, SLEEP_S, WORKLOADS, Dag
 from bench.engine.serve import Watch, serve
 
@@ -40,6 +44,12 @@ def definition(name: str, dag: Dag) -> WorkflowDef:
         for step, needs in dag.items()
     )
     return WorkflowDef(name=name, steps=steps)
+
+
+def request(flow: WorkflowDef) -> RunRequest:
+    """A run of it as the SDK would ask for it, for the parts that wait for something else than its end."""
+    submitter = Submitter(user="bench", cwd=tempfile.gettempdir(), interpreter=sys.executable, origin="sdk")
+    return RunRequest(definition=flow, inputs={}, submitter=submitter)
 
 
 async def run(workload: str, db_path: str, full: bool) -> Watch:
