@@ -43,6 +43,9 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """One line: `write brief.md`, `run pytest -q`."""
     text: str = ""
     """The diff, the argv one per line, the arguments as JSON."""
+    basis: str = ""
+    """A digest of what this rests on besides the arguments: the file that would be replaced. A call that is
+    given it is refused if that is not so any more."""
 
 
 class ToolOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,18 +59,21 @@ class ToolOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ToolPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run's tools act. `env` holds values (never recorded) of the variables that the tools name."""
+    """Where a run's tools act. `env` holds values (never recorded) of the variables that the tools name;
+    `log` takes lines that a server writes beside its answers."""
 
     run_id: str
     cwd: str
     interpreter: str
     env: Mapping[str, str] = {}
+    log: Callable[[str], None] = lambda line: None
 
 
 class Toolbox(Protocol):
-    """The tools of one agent in one run."""
+    """The tools of one agent in one run. Tools that are never to be called are not among them."""
 
-    specs: tuple[ToolSpec, ...]
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]: ...
 
     async def preview(self, name: str, arguments: Json) -> Preview:
         """What this call would do, without doing it. Raises `ToolRefused` for arguments that can't be right
@@ -75,10 +81,17 @@ class Toolbox(Protocol):
         ...
 
     async def call(
-        self, name: str, arguments: Json, *, on_output: Callable[[str], None] | None = None
+        self,
+        name: str,
+        arguments: Json,
+        *,
+        basis: str = "",
+        on_output: Callable[[str], None] | None = None,
     ) -> ToolOutput:
-        """Do it. A tool's own failure is an output with `is_error`; raises `ToolRefused` as `preview`.
-        Cancelling the awaiting task stops what it started before it returns."""
+        """Do it. A tool's own failure is an output with `is_error`. `basis`: the preview's, if somebody saw
+        it. Raises `ToolRefused` as `preview`; `ToolError` if the tool is gone or has changed (kind
+        `bad_request`: nothing was done; any other: what was done is not known). Cancelling the awaiting task
+        stops what it started before it returns."""
         ...
 
 

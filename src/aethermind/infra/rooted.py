@@ -78,7 +78,7 @@ class Guarded:
         """Refuse a place: the names on the way to it from `root`, and the directory that holds it."""
         if not self._paths:
             return
-        place = os.sep.join([os.path.realpath(root).rstrip(os.sep), *names]).casefold()
+        place = str(Path(os.path.realpath(root), *names)).casefold()
         if any(place == path or place.startswith(path + os.sep) for path in self._paths):
             raise Refused(_OURS)
         here = os.fstat(directory)
@@ -114,6 +114,11 @@ class Walk:
     def directory(self) -> int:
         """A descriptor, open as long as the walk."""
         return self._chain[-1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the directories from the root to there, links resolved."""
+        return tuple(self._names)
 
     def to_directory_of(self, parts: Sequence[str]) -> str:
         """Go to the directory that holds the file, and return the file's name in it."""

@@ -96,6 +96,13 @@ def clean(text: str) -> str:
     return _REPLACED.sub(_visible, text)
 
 
+def faithful(text: str) -> str:
+    """As `clean`, but honest typography stays: for text that is compared and edited, not drawn."""
+    if not (_UNSAFE_ASCII if text.isascii() else _UNSAFE).search(text):
+        return text
+    return _REPLACED.sub(lambda m: m[0] if m.lastgroup == "typography" else _visible(m), text)
+
+
 def clean_line(text: str) -> str:
     """Make text harmless and one line: newlines become ␊, tabs a space."""
     if not (_UNSAFE_LINE_ASCII if text.isascii() else _UNSAFE_LINE).search(text):

@@ -3,7 +3,9 @@
     local.py     the adapter of the port `Children`
     child.py     one process: pipes, exit, signals
     output.py    what it writes: lines to show, text to keep
-    python.py    the engine's side of a Python call; `runner.py` is the user's side
+    dialog.py    a process that is spoken with, line by line
+    python.py    the engine's side of a Python call; `runner.py` is the user's side, `signature.py` what a
+                 function takes
     guard.py     the engine's side of the watchdog; `watchdog.py` is the process
     census.py    the processes alive, asked for by many at once
     failures.py  why a program could not be started, in words

@@ -89,23 +89,33 @@ class Child:
 
     async def write(self, data: bytes) -> None:
         """Feed standard input and end it, in the background. A child that does not read is no error."""
-        assert self._process.stdin is not None
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
-        self._transports.append(transport)
+        transport = await self.writer(asyncio.BaseProtocol())
         transport.write(data)
         transport.write_eof()
 
+    async def writer(self, protocol: asyncio.BaseProtocol) -> asyncio.WriteTransport:
+        """Standard input, to be written to as `protocol` says."""
+        assert self._process.stdin is not None
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_write_pipe(lambda: protocol, self._process.stdin)
+        self._transports.append(transport)
+        return transport
+
     async def read(self, pipe: IO[bytes], take: Callable[[bytes], None]) -> None:
         """Hand a pipe's bytes to `take` until its end, which is handed on as no bytes."""
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_CHUNK)
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        self._transports.append(transport)
+        reader = await self.reader(pipe)
         while data := await reader.read(_CHUNK):
             take(data)
             await asyncio.sleep(0)
         take(b"")
+
+    async def reader(self, pipe: IO[bytes]) -> asyncio.StreamReader:
+        """A pipe, to be read in one's own time."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_CHUNK)
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        self._transports.append(transport)
+        return reader
 
     @property
     def stdout(self) -> IO[bytes]:

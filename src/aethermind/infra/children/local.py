@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +20,7 @@ from aethermind.engine.ports import ChildOutput, CommandResult, Output
 from aethermind.infra.children import python, watchdog
 from aethermind.infra.children.census import Census
 from aethermind.infra.children.child import Child, spawn
+from aethermind.infra.children.dialog import Dialog
 from aethermind.infra.children.failures import could_not_start
 from aethermind.infra.children.guard import Guard
 from aethermind.infra.children.output import Kept, Lines
@@ -104,8 +106,9 @@ class LocalChildren:
         cwd: str,
         env: Mapping[str, str],
         on_output: Output | None = None,
+        mode: python.Mode = "call",
     ) -> Any:
-        argv = [interpreter, python.RUNNER, target]
+        argv = [interpreter, python.RUNNER, mode, target]
         ended = await self._execute(argv, cwd, env, encode_json(arguments), on_output, answer=True)
         return python.value_of(
             target,
@@ -114,6 +117,28 @@ class LocalChildren:
             exit_code=ended.exit_code,
             stderr=ended.stderr.text(),
         )
+
+    @contextlib.asynccontextmanager
+    async def talk(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], on_error: Output | None = None
+    ) -> AsyncIterator[Dialog]:
+        """A program to speak with through its standard input and output; `on_error` hears the lines of its
+        standard error. On leaving its input is closed, and if it does not end within `grace`, it is stopped.
+        Raises `CommandError` as `run`."""
+        if self._closing:
+            raise _closed()
+        async with self._child(argv, cwd, env, stdin=True, answer=False) as (child, _):
+            dialog = await Dialog.begin(child, _Listener(Kept(0, "last"), "stderr", on_error))
+            try:
+                yield dialog
+            finally:
+                dialog.close()
+                if cancelled := await _until_done(asyncio.ensure_future(self._leave(child))):
+                    raise cancelled
+
+    async def _leave(self, child: Child) -> None:
+        await asyncio.wait({child.exited}, timeout=0 if self._closing else self._grace)
+        await self._stop(child)
 
     async def settle(self, patience: float = 2.0) -> int:
         """Make sure that no child of an earlier engine of this owner is alive: its watchdog has `patience`
@@ -159,39 +184,48 @@ class LocalChildren:
         work = asyncio.get_running_loop().create_future()
         self._working.add(work)
         try:
-            mark = f"{self.mark}{next(self._numbers):08x}"
-            # On a thread: it takes milliseconds, and much longer on a slow disk.
-            birth = asyncio.get_running_loop().run_in_executor(
-                self._spawner, self._spawn, argv, cwd, self._environ(env, mark), stdin is not None, answer
-            )
-            cancelled = await _until_done(birth)
-            process, answers = birth.result()
-            child = Child(process, mark)
-            self._live.add(child)
-            try:
-                if cancelled:
-                    raise cancelled
+            async with self._child(argv, cwd, env, stdin=stdin is not None, answer=answer) as (
+                child,
+                answers,
+            ):
                 ended = await self._follow(child, stdin, on_output, answers)
-            except BaseException as error:
-                stop = asyncio.create_task(self._stop(child))
-                if cancelled := await _until_done(stop):
-                    raise cancelled from error
-                stop.result()
-                raise
-            finally:
-                self._live.discard(child)
-                child.release()
-                if answers is not None:
-                    answers.close()
-                self._guard.unregister(child.pid)
-            if failpoints.armed:
-                failpoints.reached("child.ended")
             if self._closing:
                 raise _closed()
             return ended
         finally:
             self._working.discard(work)
             work.set_result(None)
+
+    @contextlib.asynccontextmanager
+    async def _child(
+        self, argv: Sequence[str], cwd: str, env: Mapping[str, str], *, stdin: bool, answer: bool
+    ) -> AsyncIterator[tuple[Child, IO[bytes] | None]]:
+        """A child from its birth on; whatever is raised inside goes on when the child has been stopped."""
+        mark = f"{self.mark}{next(self._numbers):08x}"
+        # On a thread: it takes milliseconds, and much longer on a slow disk.
+        birth = asyncio.get_running_loop().run_in_executor(
+            self._spawner, self._spawn, argv, cwd, self._environ(env, mark), stdin, answer
+        )
+        cancelled = await _until_done(birth)
+        process, answers = birth.result()
+        child = Child(process, mark)
+        self._live.add(child)
+        try:
+            if cancelled:
+                raise cancelled
+            yield child, answers
+        except BaseException as error:
+            stop = asyncio.create_task(self._stop(child))
+            if cancelled := await _until_done(stop):
+                raise cancelled from error
+            stop.result()
+            raise
+        finally:
+            self._live.discard(child)
+            child.release()
+            if answers is not None:
+                answers.close()
+            self._guard.unregister(child.pid)
 
     def _spawn(
         self, argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bool, answer: bool

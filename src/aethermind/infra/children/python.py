@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aethermind.domain.errors import CommandError, ErrorInfo
 from aethermind.infra.children.child import signal_name
 from aethermind.infra.sanitize import clean, clean_line
 from aethermind.wire import decode_json
+
+Mode = Literal["call", "tool", "describe"]
+"""What the runner does; see there."""
 
 RUNNER = str(Path(__file__).with_name("runner.py"))
 

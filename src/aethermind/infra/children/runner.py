@@ -1,4 +1,7 @@
-"""Calls one function in the user's interpreter: `python runner.py MODULE:FUNCTION FD`.
+"""Calls one function in the user's interpreter: `python runner.py [MODE] MODULE:FUNCTION FD`.
+
+Modes: `call` (as it is if none is given), `tool` (the same, arguments converted to what the function's
+annotations say), `describe` (what it takes: see `signature.py`).
 
 Runs where this package is not installed, so: one file, the standard library only, Python 3.8 or later.
 Arguments come as a JSON object on standard input. The answer goes to the descriptor FD, so that what the
@@ -32,7 +35,8 @@ class Failed(Exception):
 
 
 def main() -> None:
-    target, fd = sys.argv[1], int(sys.argv[2])
+    *modes, target, number = sys.argv[1:]
+    mode, fd = modes[0] if modes else "call", int(number)
     os.set_inheritable(fd, False)
     arguments = json.loads(sys.stdin.buffer.read())
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -44,7 +48,7 @@ def main() -> None:
     sys.path[:] = [os.getcwd()] + [path for path in sys.path if os.path.abspath(path) != here]
     sys.argv = [target]
     try:
-        answer = '{"value": ' + as_json(target, call(target, arguments)) + "}"
+        answer = '{"value": ' + as_json(target, perform(mode, target, arguments)) + "}"
     except Failed as failed:
         answer = error(failed.kind, str(failed), hint=failed.hint)
     except BaseException as raised:  # noqa: BLE001 - whatever the function raised is the answer
@@ -53,10 +57,37 @@ def main() -> None:
         out.write(answer.encode())
 
 
-def call(target: str, arguments: dict[str, Any]) -> Any:
+def perform(mode: str, target: str, arguments: dict[str, Any]) -> Any:
+    function = find(target)
+    if mode == "call":
+        return call(function, arguments)
+    signature = beside("signature")
+    try:
+        if mode == "describe":
+            return signature.describe(function)
+        arguments = signature.convert(function, arguments)
+    except signature.Undescribed as problem:
+        kind = "not_found" if mode == "describe" else "exception"
+        raise Failed(kind, f"{target}: {problem}") from None
+    return call(function, arguments)
+
+
+def beside(name: str) -> Any:
+    """A file beside this one, under a name that hides none of the user's modules."""
+    import importlib.util
+
+    path = os.path.dirname(os.path.abspath(__file__)) + os.sep + name + ".py"
+    spec = importlib.util.spec_from_file_location("_aethermind_" + name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(function: Any, arguments: dict[str, Any]) -> Any:
     import inspect
 
-    function = find(target)
     value = function(**arguments)
     if inspect.isawaitable(value):
         import asyncio
