@@ -1,0 +1,325 @@
+"""What must always hold, whatever fails and whenever the process dies. Checked from outside of the engine.
+
+    committed   at every commit: the journal is a sound history so far
+    effect      when something outside begins: its intent is on disk
+    compare     now and then: the state in memory is the state that a replay gives
+    ended       at the end, when nothing fails any more: every run came to an end, and the bill is right
+
+Each rule has the name under which `Broken` reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aethermind.domain import events as e
+from aethermind.domain import invariants
+from aethermind.domain.commands import Room
+from aethermind.domain.errors import AethermindError, StateError
+from aethermind.domain.ids import agent_stream, run_id_of, run_stream
+from aethermind.domain.plan import plan
+from aethermind.domain.run import Run, fold
+from tests.simulation.outside import COUNTER
+from tests.simulation.pictures import picture
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Broken(AssertionError):  # noqa: N818 - named for what happened
+    """A promise was broken."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(f"{rule}: {text}")
+        self.rule = rule
+        self.story: list[str] = []
+        """What happened before, if it was traced."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """Of one run, what its state alone does not tell."""
+
+    life: int = 0
+    """The last one that wrote to it."""
+    at: int = 0
+    done: set[str] = field(default_factory=set)
+    """Leaves that succeeded and were not taken up again by a retry or an edit."""
+    ended_calls: set[tuple[str, int, int]] = field(default_factory=set)
+    open_questions: set[str] = field(default_factory=set)
+    most_budget: int | None = None
+    cancelled: bool = False
+    """Somebody was told that it is cancelled, and it was not taken up again."""
+    cut: bool = False
+    """A crash or a failing disk may have taken something that was in hand."""
+
+
+class Promises:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.runs: dict[str, Run] = {}
+        """The run as the journal tells it, folded at every commit."""
+        self.facts: dict[str, Facts] = {}
+        self.seq = 0
+        """Of the last event or log committed."""
+        self._versions: dict[str, int] = {}
+        self.counted: dict[str, int] = {}
+
+    # --- at every commit -----------------------------------------------------------------------
+
+    def committed(self, life: int, recorded: list[e.Recorded]) -> None:
+        """One append, as it was committed."""
+        for item in recorded:
+            self._numbered(item)
+            run_id = run_id_of(item.stream)
+            if run_id is not None:
+                self._owned(run_id, life, item.at)
+                if not isinstance(item.event, e.LogWritten):
+                    self._recorded(run_id, item)
+        self._counted(recorded)
+
+    def _numbered(self, item: e.Recorded) -> None:
+        rule = "ids, seqs and versions are monotone"
+        _hold(item.seq == self.seq + 1, rule, f"seq {item.seq} after {self.seq}")
+        self.seq = item.seq
+        if isinstance(item.event, e.LogWritten):
+            return
+        before = self._versions.get(item.stream, 0)
+        _hold(item.version == before + 1, rule, f"{item.stream}: version {item.version} after {before}")
+        self._versions[item.stream] = item.version
+
+    def _owned(self, run_id: str, life: int, at: int) -> None:
+        facts = self.facts.setdefault(run_id, Facts())
+        _hold(life >= facts.life, "one live epoch", f"life {life} wrote to {run_id} after life {facts.life}")
+        facts.life = life
+        _hold(at >= facts.at, "ids, seqs and versions are monotone", f"{run_id}: time went back")
+        facts.at = at
+
+    def _recorded(self, run_id: str, item: e.Recorded) -> None:
+        run = self.runs.get(run_id)
+        if run is None:
+            run = self.runs[run_id] = Run(run_id)
+        facts = self.facts[run_id]
+        try:
+            self._before(run, facts, item.event)
+            run.fold(item)
+            invariants.check(run)
+        except Broken:
+            raise
+        except (AssertionError, AethermindError, LookupError) as error:
+            raise Broken("the journal is sound", f"{run_id} #{item.seq} {item.type}: {error!r}") from error
+        self._after(run, facts, item.event)
+
+    def _before(self, run: Run, facts: Facts, event: e.AnyEvent) -> None:
+        """What the event may not do to the state that is there."""
+        if run.finished is not None and not isinstance(
+            event, (e.RunReopened, e.DefinitionAdopted, e.BudgetRaised)
+        ):
+            raise Broken("terminal states absorb", f"{run.id} is {run.finished}: {type(event).__name__}")
+        match event:
+            case e.AttemptStarted(step=path):
+                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} starts")
+                _hold(not run.paused, "a paused run starts nothing", f"{run.id} {path} starts")
+                _hold(path not in facts.done, "what succeeded is not run again", f"{run.id} {path}")
+            case e.CallStarted(step=path, attempt=n):
+                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} calls a model")
+                attempt = run.node(path).attempts[n - 1]
+                _hold(attempt.status == "running", "a call belongs to a running attempt", f"{run.id} {path}")
+            case e.CallFinished(step=path, attempt=n, call=call) | e.CallFailed(
+                step=path, attempt=n, call=call
+            ):
+                _hold((path, n, call) not in facts.ended_calls, "a call ends once", f"{run.id} {path} {n}.{call}")
+                facts.ended_calls.add((path, n, call))
+            case e.AskAnswered(step=path) | e.AskExpired(step=path):
+                _hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
+                facts.open_questions.discard(path)
+            case e.StepExpanded() | e.StepSkipped():
+                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {event.step} unfolds")
+            case _:
+                pass
+
+    def _after(self, run: Run, facts: Facts, event: e.AnyEvent) -> None:
+        tally = run.tally
+        budget = run.budget_micro_usd
+        if budget is not None:
+            facts.most_budget = max(budget, facts.most_budget or 0)
+        match event:
+            case e.AttemptSucceeded(step=path):
+                facts.done.add(path)
+            case e.AskOpened(step=path):
+                facts.open_questions.add(path)
+            case e.CallStarted(reserved_micro_usd=int()) if budget is not None:
+                _hold(
+                    (tally.cost or 0) + tally.at_most + tally.reserved <= budget,
+                    "spent + reserved ≤ cap",
+                    f"{run.id}: {tally.cost} + {tally.at_most} + {tally.reserved} > {budget}",
+                )
+            case e.RunReopened() | e.DefinitionAdopted():
+                facts.cancelled = False
+                self._taken_up_again(run, facts, event)
+            case _:
+                pass
+        _hold(
+            tally.reserved >= 0 and tally.in_flight >= 0 and tally.at_most >= 0,
+            "the ledger is the sum of its calls",
+            f"{run.id}: reserved {tally.reserved}, in flight {tally.in_flight}, at most {tally.at_most}",
+        )
+
+    def _taken_up_again(self, run: Run, facts: Facts, event: e.RunReopened | e.DefinitionAdopted) -> None:
+        """What is neither named, nor changed, nor downstream of it, must stay done."""
+        again = self._anew(run, event)
+        for path in list(facts.done):
+            root = _root(path)
+            node = run.nodes.get(path)
+            if node is not None and node.status == "succeeded":
+                continue
+            if root not in again:
+                raise Broken("what succeeded is not run again", f"{run.id} {path} was reset")
+            facts.done.discard(path)
+        facts.open_questions = {p for p in facts.open_questions if (n := run.nodes.get(p)) and n.question}
+
+    def _anew(self, run: Run, event: e.RunReopened | e.DefinitionAdopted) -> set[str]:
+        steps = run.definition.steps
+        if isinstance(event, e.RunReopened):
+            again = {_root(path) for path in event.steps}
+        else:
+            again = {step.id for step in steps if step.id not in event.kept}
+            again |= {n.step.id for n in run.root.children if n.status != "succeeded"}
+        again |= {step.id for step in steps if step.always}
+        grows = True
+        while grows:
+            more = {s.id for s in steps if s.id not in again and again.intersection(s.needs)}
+            again |= more
+            grows = bool(more)
+        return again | {path for path in map(_root, self.facts[run.id].done) if path not in run.root.by_id}
+
+    def _counted(self, recorded: list[e.Recorded]) -> None:
+        """A success of `count` and its state are in one commit, and each counts once."""
+        changed = [r.event for r in recorded if isinstance(r.event, e.StateChanged)]
+        for event in changed:
+            before = self.counted.get(event.agent, 0)
+            value = event.values.get(COUNTER)
+            rule = "state moves with the success that wrote it, once"
+            _hold(value == before + 1, rule, f"{event.agent}: {value} after {before}")
+            self.counted[event.agent] = before + 1
+        succeeded = 0
+        for item in recorded:
+            if isinstance(item.event, e.AttemptSucceeded) and (run_id := run_id_of(item.stream)):
+                action = self.runs[run_id].node(item.event.step).step.action
+                succeeded += getattr(action, "name", None) == "count"
+        _hold(
+            succeeded == len(changed),
+            "state moves with the success that wrote it, once",
+            f"{succeeded} successes, {len(changed)} changes",
+        )
+
+    # --- when something outside begins ---------------------------------------------------------
+
+    def effect(self, kind: str, run_id: str, path: str, call: int) -> int:
+        """The attempt that this is done for, as the journal knows it."""
+        rule = "no effect without a committed intent"
+        run = self.runs.get(run_id)
+        node = run.nodes.get(path) if run is not None else None
+        running = node is not None and bool(node.attempts) and node.attempts[-1].status == "running"
+        if run is None or node is None or not running:
+            self._world.broken(rule, f"{kind} of {run_id} {path}: {node!r}")
+            return 0
+        attempt = node.attempts[-1]
+        if kind == "request":
+            intended = 0 < call <= len(attempt.calls) and attempt.calls[call - 1].status == "running"
+            if not intended:
+                self._world.broken(rule, f"request {call} of {run_id} {path} attempt {attempt.n}")
+        if self.facts[run_id].cancelled:
+            self._world.broken("a cancelled run starts nothing", f"{kind} of {run_id} {path}")
+        return attempt.n
+
+    # --- what was answered ---------------------------------------------------------------------
+
+    def refused(self, what: str, error: AethermindError) -> None:
+        if isinstance(error, StateError):
+            raise Broken("no defect", f"{what}: {error}")
+
+    def acknowledged(self, what: str, run_id: str, holds: Callable[[Run], bool]) -> None:
+        """Somebody was told that this is done: then it is on disk."""
+        _hold(holds(self.runs[run_id]), "what was acknowledged is on disk", f"{what} {run_id}")
+
+    def died(self) -> None:
+        for run_id, run in self.runs.items():
+            if run.finished is None:
+                self.facts[run_id].cut = True
+
+    # --- now and then --------------------------------------------------------------------------
+
+    def compare(self) -> None:
+        """State in memory = state of a replay, for each run that is not in the middle of a turn."""
+        now = self._world.now()
+        for run_id, live in self._world.life.engine.scheduler.live.items():
+            if live.busy or live.inbox:
+                continue
+            replayed = fold(run_id, self._world.disk.stream(run_stream(run_id)))
+            for run in (replayed, live.run):
+                plan(run, now, Room(0))  # moves timers that are due, in both alike
+            here, there = picture(live.run), picture(replayed)
+            for name, value in here.items():
+                _hold(value == there[name], "replayed state = live state", f"{run_id} {name}: {value} is not {there[name]}")
+
+    # --- at the end ----------------------------------------------------------------------------
+
+    def rested(self) -> None:
+        """Nothing is due any more: every run has ended, or somebody is asked for something."""
+        for run_id, run in self.runs.items():
+            _hold(
+                run.finished is not None or run.status in {"waiting_answer", "waiting_budget", "parked"},
+                "every run ends, parks or asks",
+                f"{run_id} is {run.status}",
+            )
+
+    def ended(self) -> None:
+        """Everything was answered and allowed."""
+        for run_id, run in self.runs.items():
+            _hold(run.finished is not None, "every run ends, parks or asks", f"{run_id} is {run.status}")
+            self._billed(run_id, run)
+        for agent, count in self.counted.items():
+            stream = self._world.disk.stream(agent_stream(agent))
+            _hold(len(stream) == count, "the journal is sound", f"{agent} has {len(stream)} changes")
+
+    def _billed(self, run_id: str, run: Run) -> None:
+        facts, ledger = self.facts[run_id], self._world.ledger.of(run_id)
+        calls = {
+            (path, attempt.n, call.n): call
+            for path, attempts in _attempts(run)
+            for attempt in attempts
+            for call in attempt.calls
+        }
+        for effect in ledger:
+            if effect.kind != "request":
+                continue
+            call = calls.get((effect.step, effect.attempt, effect.call))
+            name = f"{run_id} {effect.step} attempt {effect.attempt} call {effect.call}"
+            _hold(call is not None, "no effect without a committed intent", name)
+            assert call is not None
+            if effect.whole and not facts.cut:
+                _hold(call.status == "succeeded", "what was paid for is recorded", f"{name} is {call.status}")
+            if call.status == "succeeded" and call.cost is not None and call.usage is not None:
+                _hold(call.cost.micro_usd == effect.billed, "the bill is right", f"{name}: {call.cost}")
+        billed = sum(effect.billed or 0 for effect in ledger)
+        if facts.most_budget is not None:
+            _hold(billed <= facts.most_budget, "spent + reserved ≤ cap", f"{run_id} was billed {billed}")
+        known = (run.tally.cost or 0) + run.tally.at_most
+        _hold(billed <= known, "the bill is right", f"{run_id} was billed {billed}, {known} is known")
+
+
+def _attempts(run: Run) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = [(path, node.attempts) for path, node in run.nodes.items()]
+    return found + [(path, attempts) for path, (attempts, _) in run.retired.items()]
+
+
+def _root(path: str) -> str:
+    return path.split("/", 1)[0].split("[", 1)[0].split("#", 1)[0]
+
+
+def _hold(holds: bool, rule: str, text: str) -> None:
+    if not holds:
+        raise Broken(rule, text)
