@@ -288,7 +288,7 @@ async def test_a_writer_that_another_one_followed_never_writes_again(tmp_path: P
         mine.append(system(e.TrustRevoked(path="/p")), {}),
         mine.rebuild(),
     ):
-        with pytest.raises(ConflictError, match="another engine owns .*x.db now"):
+        with pytest.raises(ConflictError, match=r"another engine owns .*x\.db now"):
             await append
     assert [(r.seq, r.version) for r in await other.append(on("r", started()), {"run/r": 1})] == [(2, 2)]
     with pytest.raises(ConflictError, match="another engine owns"):

@@ -108,7 +108,7 @@ def check_owner(db: sqlite3.Connection, path: Path) -> None:
 
 
 def claim(db: sqlite3.Connection) -> int:
-    """Raise the database's epoch: whoever wrote before is refused from its next commit on. Gives the new one."""
+    """Raise the database's epoch and give it: whoever wrote before is refused from its next commit on."""
     with transaction(db):
         db.execute("INSERT INTO meta VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
         return epoch_of(db)

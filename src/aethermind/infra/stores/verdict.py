@@ -47,8 +47,7 @@ def _row(item: Recorded) -> Row:
     if isinstance(event, LogWritten):
         metadata = encode_json(event.metadata).decode() if event.metadata else None
         level = LEVEL_NUMBER[event.level]
-        return (
-            item.seq, item.stream, item.at, level, event.message, event.step, event.attempt, event.agent, metadata,
-        )  # fmt: skip
+        place = (event.step, event.attempt, event.agent)
+        return (item.seq, item.stream, item.at, level, event.message, *place, metadata)
     data = encode_event(event).decode()
     return (item.seq, item.stream, item.version, item.at, item.type, type(event).v, data)

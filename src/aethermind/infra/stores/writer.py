@@ -29,7 +29,7 @@ from aethermind.infra.stores import database, flush, verdict
 from aethermind.infra.stores.ballast import Ballast
 from aethermind.infra.stores.database import explain
 from aethermind.infra.stores.distress import Distress
-from aethermind.infra.stores.jobs import Append, Job, Save, Task, answer, answer_all
+from aethermind.infra.stores.jobs import Append, Job, Task, answer, answer_all
 from aethermind.infra.stores.sequencer import Sequencer
 
 MOST = 4096
