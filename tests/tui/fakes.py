@@ -22,6 +22,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -209,6 +210,12 @@ class FakeClient:
 
     async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
         self._note("raise_budget", run_id, micro_usd)
+
+    async def raise_day_budget(self, micro_usd: int, *, simulated: bool = False, by: str = "") -> None:
+        self._note("raise_day_budget", micro_usd)
+
+    async def day_budget(self, *, simulated: bool = False) -> LedgerRow:
+        return LedgerRow("day:sim" if simulated else "day", 0)
 
     async def drain(self, seconds: float) -> None:
         self._note("drain", seconds)

@@ -32,11 +32,12 @@ from aethermind.domain.workflow import (
     Value,
     prompt_config,
 )
-from aethermind.engine.calls import Calls, HeldByBudget
+from aethermind.engine.calls import Calls
 from aethermind.engine.context import StepContext
 from aethermind.engine.deadlines import Deadlines
 from aethermind.engine.live import Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
 from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
+from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
 
 DETAIL_BYTES = 4_000
@@ -87,7 +88,7 @@ class Attempts:
             outcome = _exception_info(error)
         if deadline is not None:
             deadline.end()
-        calls.close()
+        calls.close(failed=isinstance(outcome, ErrorInfo))
         if isinstance(outcome, ErrorInfo):
             # Cut off by the engine's leaving is as if the process had died: `resume` says what follows.
             outcome = None if live.interrupted and _was_cancelled() else self._scrubbed(outcome)

@@ -18,18 +18,27 @@ from typing import Any
 from msgspec.structs import replace
 
 from aethermind import failpoints, wire
-from aethermind.domain.errors import AethermindError, ErrorInfo, InvalidError, OutputError, ProviderError
-from aethermind.domain.events import AnyEvent, CallFailed, CallFinished, CallStarted, LogWritten, Recorded
+from aethermind.domain.days import day_scope
+from aethermind.domain.errors import ErrorInfo, InvalidError, OutputError, ProviderError
+from aethermind.domain.events import (
+    AnyEvent,
+    CallFailed,
+    CallFinished,
+    CallStarted,
+    Recorded,
+    Reserve,
+)
+from aethermind.domain.holding import GUARD
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.usage import Cost, Usage, format_usd
 from aethermind.domain.workflow import CachePolicy
-from aethermind.engine import answers
+from aethermind.engine import answers, reserving
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
-from aethermind.engine.live import Act, LiveRun, Note
-from aethermind.engine.opened import Opened
+from aethermind.engine.guard import Repeats, many_calls
+from aethermind.engine.live import Act, DayRefused, LiveRun, Note
+from aethermind.engine.opened import Opened, told
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
@@ -40,32 +49,25 @@ from aethermind.engine.ports import (
     TextDelta,
     ToolCallRequested,
 )
-from aethermind.engine.requests import DEFAULT_MAX_TOKENS, shown, with_context
+from aethermind.engine.requests import shown, with_context
+from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
-
-MESSAGE_OVERHEAD = 16
-"""Bytes added per message when a reservation is made."""
-
-
-class HeldByBudget(AethermindError):
-    """The call could overshoot the budget: its attempt ends, the step waits."""
-
-    def __init__(self, scope: str, needed: int, available: int) -> None:
-        super().__init__(f"the budget of the {scope} could be exceeded")
-        self.scope, self.needed, self.available = scope, needed, available
 
 
 class Calls:
     """The calls of one attempt."""
 
-    __slots__ = ("_attempt", "_live", "_node", "_open", "_services", "deadline", "facts")
+    __slots__ = ("_asked", "_attempt", "_live", "_node", "_open", "_services", "deadline", "facts")
 
     def __init__(self, services: Services, live: LiveRun, node: Node, attempt: int) -> None:
         self._services = services
         self._live = live
         self._node = node
         self._attempt = attempt
-        self._open: Opened | None = None
+        self._open: dict[int, Opened] = {}
+        """Calls under way, by number: code may make several at a time."""
+        self._asked: dict[int, str] = {}
+        """Number → digest of what was asked, of calls that the guard counted."""
         self.facts: list[AnyEvent] = []
         """Events to be committed with the attempt's end."""
         self.deadline: Deadline | None = None
@@ -157,18 +159,18 @@ class Calls:
         policy = answers.policy_of(live.run, node)
         account = answers.account_of(provider, context.sim) if policy else ""
         if policy and not live.run.created.fresh:
-            request = with_context(request, context, bounded=live.run.budget_micro_usd is not None)
+            request = with_context(request, context, bounded=await self._bounded())
             key = answers.content_key(provider_name, request, account)
             if (found := await self._known(key, policy)) is not None:
                 return await self._reuse(provider_name, request, found)
         await services.warm(provider_name)
         async with services.governor.admit(full, self.deadline):
-            request = with_context(request, context, bounded=live.run.budget_micro_usd is not None)
-            number = await self._commit_start(provider_name, full, request)
+            request = with_context(request, context, bounded=await self._bounded())
+            number, reserved = await self._commit_start(provider_name, full, request)
             if failpoints.armed:
                 failpoints.reached("call.intent")
             request = replace(request, context=replace(context, call=number))
-            opened = self._open = Opened(number, services.clock.monotonic())
+            opened = self._open[number] = Opened(number, services.clock.monotonic(), reserved)
             try:
                 finished = await self._stream(provider, request, opened)
             except ProviderError as error:
@@ -180,13 +182,11 @@ class Calls:
                 failpoints.reached("call.result")
             usage = finished.usage
             cost = finished.cost
-            if cost is None:
-                cost = (
-                    Cost()
-                    if usage is None
-                    else services.prices.cost(provider_name, request.model, usage, at=services.clock.now())
-                )
-            self._open = None
+            if cost is None and usage is not None:
+                cost = services.prices.cost(provider_name, request.model, usage, at=services.clock.now())
+            if cost is None or cost.micro_usd is None:
+                cost = opened.unknown_cost
+            self._open.pop(number, None)
             services.partials.forget(live.run.id, node.path, number)
             kept = policy and answers.is_whole(finished, opened.text, request, services.schemas)
             self.facts.append(
@@ -205,52 +205,65 @@ class Calls:
                     content_key=answers.content_key(provider_name, request, account) if kept else None,
                 )
             )
-            self.facts.append(self._told(full, opened, finished, cost))
+            took = services.clock.monotonic() - opened.began
+            self.facts.append(told(node, self._attempt, full, opened, finished.usage, cost, took))
             return opened.text
 
-    def _told(self, full: str, opened: Opened, finished: Finished, cost: Cost) -> LogWritten:
-        """The log line of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`."""
-        seconds = self._services.clock.monotonic() - opened.began
-        parts = []
-        if finished.usage is not None:
-            tokens = finished.usage.output_tokens
-            parts.append(
-                f"{tokens} tok @ {tokens / seconds:.0f} tok/s" if seconds >= 0.05 else f"{tokens} tok"
-            )
-        parts.append("unpriced" if cost.micro_usd is None else format_usd(cost.micro_usd))
-        return LogWritten(
-            level="info",
-            message=f"{full} #{opened.number}: {', '.join(parts)}",
-            step=self._node.path,
-            attempt=self._attempt,
-            agent=self._node.agent,
-            metadata={"call": opened.number},
-        )
+    async def _bounded(self) -> bool:
+        """Whether a budget holds: then no answer may be longer than what is reserved for it."""
+        run = self._live.run
+        if run.budget_micro_usd is not None:
+            return True
+        return await self._services.days.cap(simulated=run.created.simulated) is not None
 
-    async def _commit_start(self, provider: str, full: str, request: ChatRequest) -> int:
-        """Record the intent; gives the call's number. Raises `ProviderError`, `HeldByBudget`."""
-        services = self._services
-        size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
-        size += len(request.instructions.encode()) + MESSAGE_OVERHEAD
-        if request.output_schema is not None:
-            size += len(wire.encode_json(request.output_schema)) + MESSAGE_OVERHEAD
-        ceiling = request.settings.get("max_tokens", DEFAULT_MAX_TOKENS)
-        # No tokenizer makes more than one token of a byte; a narrower guess would not be a bound.
-        most = Usage(
-            input_tokens=size, output_tokens=ceiling if isinstance(ceiling, int) else DEFAULT_MAX_TOKENS
-        )
-        worst = services.prices.cost(provider, request.model, most, at=services.clock.now()).micro_usd
+    async def _commit_start(self, provider: str, full: str, request: ChatRequest) -> tuple[int, int | None]:
+        """Record the intent; the call's number and reservation. Raises `ProviderError`, `HeldByBudget`."""
+        services, live = self._services, self._live
+        simulated = live.run.created.simulated
+        cap = await services.days.cap(simulated=simulated)
+        worst = reserving.worst_case(services.prices, provider, request, at=services.clock.now())
+        digest = wire.digest([full, shown(request)])
+        reserve = None
+        if cap is not None:
+            reserving.check_price(live.run, worst, full)
+            if worst:
+                reserve = Reserve(day_scope(simulated=simulated), worst, cap)
         number = 0
+        held = False
 
         def decide(run: Run) -> list[AnyEvent]:
-            nonlocal number
+            nonlocal number, held
             started = self._started(run, provider, request, worst)
-            _check_budget(run, worst, full)
+            reserving.check_run(run, worst, full, live.pending)
+            events, held = self._guarded(run, digest)
             number = started.call
-            return [started]
+            return events if held else [*events, started]
 
-        await self._ask(decide)
-        return number
+        try:
+            await self._ask(decide, reserve)
+        except DayRefused:
+            self._take_back(digest)
+            left = (await services.days.today(simulated=simulated)).left
+            raise HeldByBudget("day", worst or 0, left or 0) from None
+        if held:
+            raise HeldByBudget(GUARD)
+        self._asked[number] = digest
+        return number, worst
+
+    def _guarded(self, run: Run, digest: str) -> tuple[list[AnyEvent], bool]:
+        """What the guard says to one more call, and whether it holds it back."""
+        live, limits = self._live, self._services.limits
+        if live.repeats is None:
+            live.repeats = Repeats()
+        many = many_calls(run, self._node, self._attempt, limits)
+        if many.holds:
+            return list(many.events), True
+        asked = live.repeats.asked(run, self._node, digest, limits)
+        return [*many.events, *asked.events], asked.holds
+
+    def _take_back(self, digest: str) -> None:
+        if self._live.repeats is not None:
+            self._live.repeats.take_back(self._node, digest)
 
     async def _known(self, key: str, policy: CachePolicy) -> Recorded | None:
         """The answer that may be used instead of a call."""
@@ -289,20 +302,21 @@ class Calls:
             reserved_micro_usd=reserved,
         )
 
-    async def _ask(self, decide: Callable[[Run], list[AnyEvent]]) -> None:
+    async def _ask(self, decide: Callable[[Run], list[AnyEvent]], reserve: Reserve | None = None) -> None:
         """Have this decided and recorded, after what the calls before it cost: so it is known whether there
-        is money for it."""
+        is money for it. Raises what `decide` does, and `DayRefused`."""
         if self.facts:
             facts, self.facts = self.facts, []
             self._live.post(Note(tuple(facts)))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._live.post(Act(decide, done))
+        self._live.post(Act(decide, done, reserve, (self._node.path, self._attempt)))
         await done
 
     async def _stream(self, provider: Provider, request: ChatRequest, opened: Opened) -> Finished:
         services, live, node = self._services, self._live, self._node
         run_id, feed = live.run.id, services.feed
         async for event in provider.stream(request):
+            opened.heard = True
             if failpoints.armed:
                 failpoints.reached("call.event")
             match event:
@@ -337,7 +351,9 @@ class Calls:
 
     def _failed(self, opened: Opened, info: ErrorInfo) -> None:
         """Record a failed call; one that had begun to answer may have been billed, nobody knows how much."""
-        self._open = None
+        self._open.pop(opened.number, None)
+        if (digest := self._asked.pop(opened.number, None)) is not None:
+            self._take_back(digest)
         self._services.partials.forget(self._live.run.id, self._node.path, opened.number)
         self.facts.append(
             CallFailed(
@@ -345,48 +361,21 @@ class Calls:
                 attempt=self._attempt,
                 call=opened.number,
                 error=info,
-                cost=Cost()
-                if opened.size or opened.thought or info.kind in {"truncated", "timeout"}
-                else None,
+                cost=opened.unknown_cost if opened.heard or info.kind in {"truncated", "timeout"} else None,
                 text=opened.text,
             )
         )
 
-    def close(self) -> None:
-        """The attempt is over: nothing of a call that it left open is to be shown as under way."""
-        if self._open is not None:
-            self._services.partials.forget(self._live.run.id, self._node.path, self._open.number)
+    def close(self, *, failed: bool) -> None:
+        """The attempt is over: nothing of calls that it left open is to be shown as under way. What a failed
+        attempt asked will be asked again."""
+        for number in self._open:
+            self._services.partials.forget(self._live.run.id, self._node.path, number)
+        if failed:
+            for digest in self._asked.values():
+                self._take_back(digest)
 
     def abandon(self) -> None:
-        """The attempt's deadline passed in the middle of a call."""
-        if self._open is not None:
-            self._failed(self._open, ErrorInfo(kind="timeout", message="stopped by the step's timeout"))
-
-
-def _check_budget(run: Run, worst: int | None, full: str) -> None:
-    budget = run.budget_micro_usd
-    if budget is None:
-        return
-    terms = run.definition.budget
-    if worst is None:
-        if terms is not None and terms.unpriced == "allow":
-            return
-        raise ProviderError(
-            ErrorInfo(
-                kind="bad_request",
-                message=f"{full} has no known price, so the budget can't be kept",
-                hint="set its price in config.toml, or budget: {unpriced: allow}",
-            )
-        )
-    # What a call lost in a crash may have cost counts as spent.
-    available = budget - (run.tally.cost or 0) - run.tally.at_most - run.tally.reserved
-    if worst > available:
-        if terms is not None and terms.on_exceed == "fail":
-            raise ProviderError(
-                ErrorInfo(
-                    kind="bad_request",
-                    message=f"the budget of ${budget / 1e6:.4f} could be exceeded: this call may cost "
-                    f"${worst / 1e6:.4f}, ${max(available, 0) / 1e6:.4f} is left",
-                )
-            )
-        raise HeldByBudget("run", worst, available)
+        """The attempt's deadline passed in the middle of calls."""
+        for opened in list(self._open.values()):
+            self._failed(opened, ErrorInfo(kind="timeout", message="stopped by the step's timeout"))

@@ -21,6 +21,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -156,6 +157,15 @@ class Client(Protocol):
 
     async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
         """Set the run's budget; steps that waited for it go on."""
+        ...
+
+    async def raise_day_budget(self, micro_usd: int, *, simulated: bool = False, by: str = "") -> None:
+        """Set what all real (or all simulated) runs together may spend on this UTC day, and on this day only;
+        steps that waited for it go on."""
+        ...
+
+    async def day_budget(self, *, simulated: bool = False) -> LedgerRow:
+        """The money of this UTC day, and its cap if it has one."""
         ...
 
     async def drain(self, seconds: float) -> None:

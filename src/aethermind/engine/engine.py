@@ -14,8 +14,10 @@ from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.answers import Answers
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
+from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
+from aethermind.engine.guard import Limits
 from aethermind.engine.live import LiveRun, StepFunction
 from aethermind.engine.partials import Partials
 from aethermind.engine.ports import (
@@ -52,6 +54,8 @@ class Engine:
         chance: Chance,
         scrub: Callable[[str], str],
         max_concurrent: int = 10,
+        day_budget_micro_usd: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen record
     ) -> None:
         self.store = store
         self.models = models
@@ -66,6 +70,8 @@ class Engine:
         self._settled = False
         self._partials = Partials(store)
         states = AgentStates(store)
+        self.days = DayBudget(store, clock, cap=day_budget_micro_usd)
+        """What may be spent on a day, by all runs together."""
         self._services = services = Services(
             clock=clock,
             feed=self.feed,
@@ -76,6 +82,8 @@ class Engine:
             partials=self._partials,
             states=states,
             answers=Answers(store, clock),
+            days=self.days,
+            limits=limits,
             scrub=scrub,
         )
         attempts = Attempts(
@@ -90,6 +98,8 @@ class Engine:
             schemas=schemas,
             states=states,
             attempts=attempts,
+            days=self.days,
+            limits=limits,
             max_concurrent=max_concurrent,
         )
 
@@ -194,6 +204,7 @@ class Engine:
     async def close(self, *, drain_s: float = 10.0) -> None:
         """Let attempts under way end for at most `drain_s` seconds, then close everything."""
         await self.scheduler.drain(drain_s)
+        await self.days.close()
         await self._partials.close()
         await self._children.close()
         await self.models.close()

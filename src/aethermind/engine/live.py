@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.events import AnyEvent, Recorded
+from aethermind.domain.errors import AethermindError, ErrorInfo
+from aethermind.domain.events import AnyEvent, CallStarted, Recorded, Reserve
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.engine.agent_state import Write
@@ -19,6 +19,7 @@ from aethermind.engine.receipt import Receipt
 
 if TYPE_CHECKING:
     from aethermind.engine.context import StepContext
+    from aethermind.engine.guard import Repeats
 
 Commit = asyncio.Future[list[Recorded]]
 StepFunction = Callable[["StepContext"], Awaitable[Any]]
@@ -70,9 +71,18 @@ class Act(msgspec.Struct, frozen=True):
 
     decide: Callable[[Run], list[AnyEvent]]
     done: asyncio.Future[None]
+    reserve: Reserve | None = None
+    """What a `CallStarted` that it gives needs of the day's budget. It is decided last in its turn, recorded
+    last, applied only once it is on disk, and refused with `DayRefused` if the day's ledger has no room."""
+    attempt: tuple[str, int] | None = None
+    """Of a call: its step and attempt."""
 
 
 Message = Ended | Note | Act
+
+
+class DayRefused(AethermindError):
+    """The store left a call out: the day's budget has no room for it."""
 
 
 class LiveRun:
@@ -84,6 +94,10 @@ class LiveRun:
         self.env = env
         self.functions = functions
         self.inbox: list[Message] = []
+        self.pending: list[CallStarted] = []
+        """Calls that this turn decided and that are applied only once they are on disk."""
+        self.repeats: Repeats | None = None
+        """How often it asked what, as far as the guard has seen."""
         self.tasks: dict[str, asyncio.Task[None]] = {}
         """Attempts at work, by the step's path."""
         self.slots: dict[str, str] = {}

@@ -30,6 +30,7 @@ from aethermind.engine.queries import (
     CallRow,
     CostFilter,
     CostRow,
+    LedgerRow,
     LogFilter,
     LogRow,
     Page,
@@ -182,6 +183,14 @@ class LocalClient:
 
     async def raise_budget(self, run_id: str, micro_usd: int, *, by: str = "") -> None:
         await self._act(run_id, lambda _run: [BudgetRaised(scope="run", micro_usd=micro_usd, by=by)])
+
+    async def raise_day_budget(self, micro_usd: int, *, simulated: bool = False, by: str = "") -> None:
+        engine = self._own()
+        await engine.record(SYSTEM, [engine.days.raising(micro_usd, simulated=simulated, by=by)])
+        await engine.days.raised()
+
+    async def day_budget(self, *, simulated: bool = False) -> LedgerRow:
+        return await self._engine.days.today(simulated=simulated)
 
     async def _act(
         self, run_id: str, decide: Callable[[Run], list[AnyEvent]], *, drive: bool = False

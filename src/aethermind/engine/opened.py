@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 from aethermind import wire
+from aethermind.domain.events import LogWritten
+from aethermind.domain.state import Node
+from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage, format_usd
 
 
 class Opened:
     """What has streamed so far of call `number`, which began at `began` (monotonic seconds)."""
 
-    __slots__ = ("began", "first_token_ms", "number", "parts", "size", "thought", "thoughts")
+    __slots__ = (
+        "began",
+        "first_token_ms",
+        "heard",
+        "number",
+        "parts",
+        "reserved",
+        "size",
+        "thought",
+        "thoughts",
+    )
 
-    def __init__(self, number: int, began: float) -> None:
+    def __init__(self, number: int, began: float, reserved: int | None) -> None:
         self.number = number
         self.began = began
+        self.reserved = reserved
+        """Micro-USD; None: the model has no known price."""
+        self.heard = False
+        """Whether anything of an answer came."""
         self.first_token_ms: int | None = None
         self.parts: list[str] = []
         self.thoughts: list[str] = []
         self.size = 0
         self.thought = 0
+
+    @property
+    def unknown_cost(self) -> Cost:
+        """What it cost, if nobody says: at most what was reserved."""
+        return Cost() if self.reserved is None else AT_MOST_RESERVED
 
     def joined(self) -> tuple[str, str]:
         return self.text, self.reasoning
@@ -29,3 +51,23 @@ class Opened:
     @property
     def reasoning(self) -> str:
         return wire.recordable("".join(self.thoughts))
+
+
+def told(
+    node: Node, attempt: int, model: str, opened: Opened, usage: Usage | None, cost: Cost, seconds: float
+) -> LogWritten:
+    """The log line of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`."""
+    parts = []
+    if usage is not None:
+        tokens = usage.output_tokens
+        parts.append(f"{tokens} tok @ {tokens / seconds:.0f} tok/s" if seconds >= 0.05 else f"{tokens} tok")
+    unknown = f"at most {format_usd(opened.reserved)}" if cost.bounded else "unpriced"
+    parts.append(unknown if cost.micro_usd is None else format_usd(cost.micro_usd))
+    return LogWritten(
+        level="info",
+        message=f"{model} #{opened.number}: {', '.join(parts)}",
+        step=node.path,
+        attempt=attempt,
+        agent=node.agent,
+        metadata={"call": opened.number},
+    )

@@ -16,11 +16,9 @@ from contextlib import suppress
 from functools import partial
 
 from aethermind import failpoints
-from aethermind.domain import recovery
 from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import (
     AnyEvent,
-    AskOpened,
     Draft,
     LogWritten,
     Recorded,
@@ -34,8 +32,11 @@ from aethermind.engine import provenance
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
+from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
+from aethermind.engine.guard import Limits
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
+from aethermind.engine.losses import lost_events
 from aethermind.engine.ports import Chance, Clock, EventStore, Expressions, Schemas
 from aethermind.engine.turn import Decider, Turn
 
@@ -57,6 +58,8 @@ class Scheduler:
         schemas: Schemas,
         states: AgentStates,
         attempts: Attempts,
+        days: DayBudget,
+        limits: Limits,
         max_concurrent: int = 10,
     ) -> None:
         self._store = store
@@ -64,6 +67,7 @@ class Scheduler:
         self._clock = clock
         self._chance = chance
         self._attempts = attempts
+        self._days = days
         self._states = states
         self.admission = Admission(max_concurrent)
         self._decider = Decider(
@@ -72,6 +76,7 @@ class Scheduler:
             chance=chance,
             admission=self.admission,
             states=states,
+            limits=limits,
         )
         self.live: dict[str, LiveRun] = {}
         self._draining = False
@@ -116,9 +121,10 @@ class Scheduler:
         if (known := self.live.get(run_id)) is not None:  # somebody was faster
             return known
         live = LiveRun(run, env=env, functions=functions)
-        if lost := _lost_events(run):
+        if lost := lost_events(run):
             live.inbox.append(Note(lost))
         self._drive(live)
+        await self._days.adopted(live)
         return live
 
     async def reopen(
@@ -137,9 +143,10 @@ class Scheduler:
         if run_id in self.live:
             raise InvalidError(f"run {run_id} is being driven")
         live = LiveRun(run, env=env, functions=functions)
-        if lost := _lost_events(run):
+        if lost := lost_events(run):
             live.inbox.append(Note(lost))
         await self.act(live, decide, start=True)
+        await self._days.adopted(live)
         return live
 
     async def act_offline(
@@ -154,7 +161,7 @@ class Scheduler:
         version, events = run.version, decide(run)
         if drive:
             live = LiveRun(run, env={}, functions={})
-            if lost := _lost_events(run):
+            if lost := lost_events(run):
                 live.inbox.append(Note(lost))
             await self.act(live, decide, start=True)
             await self.settled(live)
@@ -188,7 +195,7 @@ class Scheduler:
     async def settled(self, live: LiveRun) -> Run:
         """Until the run is finished or can't go on by itself. The state stays the engine's: read only."""
         recording = live.busy and self.live.get(live.run.id) is live  # its state may be ahead of the disk
-        if live.run.version and _rests(live) and not recording:
+        if live.run.version and self._rests(live) and not recording:
             return live.run
         if self.live.get(live.run.id) is not live:
             raise _gone(live)
@@ -226,6 +233,9 @@ class Scheduler:
             self._deserted = asyncio.get_running_loop().create_future()
             await self._deserted
 
+    def _rests(self, live: LiveRun) -> bool:
+        return live.run.status in RESTING and not live.tasks and not self._days.pending(live)
+
     def _at_work(self) -> list[asyncio.Task[None]]:
         return [t for live in self.live.values() for t in live.tasks.values() if not t.done()]
 
@@ -244,12 +254,13 @@ class Scheduler:
             # Slots are taken and given back by now. Who waits for one hears of it before this commit, not
             # after: else runs that wait would be served one commit after the other.
             self.admission.queue(live, turn.now)
-            if not turn.drafts:
+            drafts = turn.all_drafts()
+            if not drafts:
                 self._carry_out(live, turn)
                 return
             if failpoints.armed:
                 failpoints.reached("append.before")
-            append = self._store.append(turn.drafts, {live.stream: version})
+            append = self._store.append(drafts, {live.stream: version})
         except Exception as error:  # noqa: BLE001 - the run is dropped, everybody who waits hears why
             self._fail(live, turn, error)
             return
@@ -258,10 +269,14 @@ class Scheduler:
     def _committed(self, live: LiveRun, turn: Turn, append: asyncio.Future[list[Recorded]]) -> None:
         try:
             recorded = append.result()
+            if turn.intents:
+                turn.recorded(recorded)
             if failpoints.armed:
                 failpoints.reached("turn.answered")
                 failpoints.recorded(item.event for item in recorded)
             self._feed.publish(recorded)
+            if turn.held or self._days.watching:
+                self._days.observe(live, recorded)
             self._carry_out(live, turn)
             if failpoints.armed:
                 failpoints.reached("turn.acted")
@@ -279,7 +294,7 @@ class Scheduler:
             self._stop(live, path)
         if turn.wake_at is not None:
             self._arm(live, turn.wake_at, turn.now)
-        if live.settled and _rests(live):
+        if live.settled and self._rests(live):
             waiters, live.settled = live.settled, []
             for waiter in waiters:
                 if not waiter.done():
@@ -343,6 +358,7 @@ class Scheduler:
         if live.timer is not None:
             live.timer.cancel()
         self.admission.leave(live)
+        self._days.leave(live)
         self._dismiss(live)
         if not self.live and self._deserted is not None and not self._deserted.done():
             self._deserted.set_result(None)
@@ -367,31 +383,5 @@ class Scheduler:
         live.settled.clear()
 
 
-def _rests(live: LiveRun) -> bool:
-    return live.run.status in RESTING and not live.tasks
-
-
 def _gone(live: LiveRun) -> AethermindError:
     return AethermindError(f"run {live.run.id} is not driven here any more")
-
-
-def _lost_events(run: Run) -> tuple[AnyEvent, ...]:
-    """What follows from attempts that were under way when their process died."""
-    found: list[AnyEvent] = []
-    for node in run.nodes.values():
-        if node.mode != "leaf" or node.status != "running":
-            continue
-        event = recovery.lost(node)
-        found.append(event)
-        if event.resolution == "ask" and node.path not in run.stops:
-            found.append(
-                AskOpened(
-                    step=node.path,
-                    attempt=event.attempt,
-                    about="in_doubt",
-                    message=f"{node.path} was running when its process died; "
-                    "whether it took effect is unknown.",
-                    fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
-                )
-            )
-    return tuple(found)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.answers import Answers
+from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
+from aethermind.engine.guard import Limits
 from aethermind.engine.partials import Partials
 from aethermind.engine.ports import Clock, Models, Prices, Schemas
 
@@ -28,9 +30,13 @@ class Services:
         partials: Partials,
         states: AgentStates,
         answers: Answers,
+        days: DayBudget,
+        limits: Limits,
         scrub: Callable[[str], str],
     ) -> None:
         self.states = states
+        self.days = days
+        self.limits = limits
         self.answers = answers
         self.clock = clock
         self.feed = feed

@@ -6,6 +6,7 @@ Nothing here waits or acts: messages and the state go in, drafts and effects (as
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import assert_never
 
 from aethermind import failpoints
@@ -19,8 +20,12 @@ from aethermind.domain.events import (
     AttemptStarted,
     AttemptSucceeded,
     BudgetHeld,
+    CallStarted,
     Draft,
     LogWritten,
+    Recorded,
+    Reserve,
+    StepExpanded,
     StepSkipped,
 )
 from aethermind.domain.ids import agent_stream
@@ -29,22 +34,42 @@ from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import Ask, Fail, Value
-from aethermind.engine import expansion, questions
+from aethermind.engine import expansion, guard, questions
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates, Write
-from aethermind.engine.live import Act, Cancelled, Ended, Held, LiveRun, Message, Note, Success
+from aethermind.engine.guard import Limits
+from aethermind.engine.live import Act, Cancelled, DayRefused, Ended, Held, LiveRun, Message, Note, Success
 from aethermind.engine.ports import Chance, Expressions, Schemas
 
 
 class Turn:
     """One pass of a run's loop: the events it will commit, and what is to be done after the commit."""
 
-    __slots__ = ("agents", "done", "drafts", "live", "messages", "now", "starts", "stops", "wake_at")
+    __slots__ = (
+        "agents",
+        "done",
+        "drafts",
+        "held",
+        "intents",
+        "later",
+        "live",
+        "messages",
+        "now",
+        "starts",
+        "stops",
+        "wake_at",
+    )
 
     def __init__(self, live: LiveRun, now: int) -> None:
         self.live = live
         self.now = now
         self.drafts: list[Draft] = []
+        self.later: list[Act] = []
+        """Calls that need the day's budget: decided when everything else is."""
+        self.intents: list[tuple[Draft, asyncio.Future[None]]] = []
+        """Those that were decided, in order: the last drafts of the append. They are not applied yet."""
+        self.held = False
+        """Whether a step begins to wait for the day's budget."""
         self.messages: list[Message] = []
         """What it answers."""
         self.done: list[asyncio.Future[None]] = []
@@ -61,6 +86,28 @@ class Turn:
         self.drafts.append(Draft(self.live.stream, self.now, event))
         if not isinstance(event, LogWritten):
             self.live.run.apply(event, self.now)
+
+    def all_drafts(self) -> list[Draft]:
+        return [*self.drafts, *(draft for draft, _ in self.intents)] if self.intents else self.drafts
+
+    def intend(self, act: Act, event: CallStarted) -> None:
+        """Record a call if the day's budget allows it."""
+        self.intents.append((Draft(self.live.stream, self.now, event, act.reserve), act.done))
+        self.live.pending.append(event)
+
+    def recorded(self, recorded: Sequence[Recorded]) -> None:
+        """Apply the intents that were recorded, tell those who asked for the others."""
+        last = [item.event for item in recorded[-len(self.intents) :]]
+        kept = {(e.step, e.attempt) for e in last if isinstance(e, CallStarted)}
+        for draft, done in self.intents:
+            event = draft.event
+            assert isinstance(event, CallStarted)
+            if (event.step, event.attempt) in kept:
+                self.live.run.apply(event, self.now)
+                self.done.append(done)
+            elif not done.done():
+                done.set_exception(DayRefused("the day's budget has no room for this call"))
+        self.live.pending.clear()
 
     def refuse(self, error: Exception) -> None:
         for message in self.messages:
@@ -85,8 +132,10 @@ class Decider:
         chance: Chance,
         admission: Admission,
         states: AgentStates,
+        limits: Limits,
     ) -> None:
         self._states = states
+        self._limits = limits
         self._expressions = expressions
         self._schemas = schemas
         self._chance = chance
@@ -111,6 +160,8 @@ class Decider:
                             again = True
                             for event in self._expand(run, run.nodes[path], turn.now):
                                 turn.emit(event)
+                            if run.paused:  # by the guard, just now: nothing more starts
+                                break
                     case Skip(step=path, reason=reason):
                         if path in run.todo:
                             again = True
@@ -128,9 +179,39 @@ class Decider:
                         turn.wake_at = at
                     case _:
                         assert_never(command)
+        for act in turn.later:
+            self._intend(turn, act)
 
     def _expand(self, run: Run, node: Node, now: int) -> list[AnyEvent]:
-        return expansion.expand(run, node, self._expressions, self._schemas, now)
+        events = expansion.expand(run, node, self._expressions, self._schemas, now)
+        match events:
+            case [StepExpanded(iteration=int(n))] if n > 1:
+                verdict = guard.same_rounds(run, node, self._limits)
+                return [*verdict.events, *(() if verdict.holds else events)]
+            case _:
+                return events
+
+    def _intend(self, turn: Turn, act: Act) -> None:
+        """A call that needs the day's budget."""
+        live = turn.live
+        if act.done.done():  # its attempt was stopped
+            return
+        if any(act.attempt == (p.step, p.attempt) for p in live.pending):
+            live.post(act)  # its number hangs on what becomes of the other one: in the next turn
+            return
+        try:
+            events = act.decide(turn.live.run)
+        except AethermindError as error:
+            act.done.set_exception(error)
+            return
+        intents = [event for event in events if isinstance(event, CallStarted)]
+        for event in events:
+            if not isinstance(event, CallStarted):
+                turn.emit(event)
+        for event in intents:
+            turn.intend(act, event)
+        if not intents:
+            turn.done.append(act.done)
 
     def _take(self, turn: Turn, message: Message) -> None:
         match message:
@@ -141,11 +222,14 @@ class Decider:
                     turn.emit(event)
                 if done is not None:
                     turn.done.append(done)
+            case Act(reserve=Reserve()):
+                turn.later.append(message)
             case Act(decide=decide, done=done):
                 try:
                     events = tuple(decide(turn.live.run))
                 except AethermindError as error:
-                    done.set_exception(error)
+                    if not done.done():
+                        done.set_exception(error)
                     return
                 for event in events:
                     turn.emit(event)
@@ -195,6 +279,7 @@ class Decider:
         for fact in message.facts:
             turn.emit(fact)
         path, n = message.step, message.attempt
+        turn.held |= isinstance(message.outcome, Held)
         match message.outcome:
             case Success(writes=writes, agent=str(agent)) if writes and (
                 broken := self._write_state(turn, agent, writes)
