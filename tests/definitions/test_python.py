@@ -202,3 +202,16 @@ def test_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert fragment in caught.value.line()
     for module in ("target_flows", "target_broken", "target_lacking"):
         sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize("given,meant", [(True, True), (False, False), ("7d", 604_800_000), (90, 90_000)])
+def test_cache(given: Any, meant: Any) -> None:
+    flow = Workflow("f")
+    flow.add(lambda ctx: None, id="a", cache=given)
+    found = flow.definition.steps[0].cache
+    assert (found, found is True) == (meant, meant is True)
+
+
+def test_a_cache_of_no_time_is_refused() -> None:
+    with pytest.raises(InvalidError, match="`cache` cannot be 0"):
+        Workflow("f").add(lambda ctx: None, id="a", cache=0)

@@ -11,6 +11,7 @@ import pytest
 
 from aethermind.definitions.schemas import JsonSchemas
 from aethermind.domain import events as e
+from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
 from aethermind.domain.state import CallState
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
@@ -25,6 +26,7 @@ from aethermind.domain.workflow import (
     WorkflowDef,
 )
 from aethermind.engine import answers
+from aethermind.engine.agents import create_agent
 from aethermind.engine.context import StepContext
 from aethermind.engine.ports import ChatEvent, ChatRequest, Estimate, Finished, Message, TextDelta
 from aethermind.engine.queries import CostFilter, LogFilter
@@ -344,6 +346,28 @@ async def test_functions_have_it_by_their_agent() -> None:
         assert [call.cached_from is None for call in calls] == [True, False]
         run = await h.run(workflow(step, agents={"w": AgentDef(name="w")}))
         assert run.outputs == {"f": ["answer 2", "answer 3"]}
+
+
+@pytest.mark.parametrize(
+    "given,meant", [(None, None), (True, True), (False, False), (90, 90_000), (0.0001, 1)]
+)
+def test_of_an_agent_in_python(given: Any, meant: CachePolicy) -> None:
+    found = create_agent(name="w", cache=given).definition.cache
+    assert (found, found is True) == (meant, meant is True)
+
+
+def test_no_time_is_no_answer() -> None:
+    for wrong in (0, -5):
+        with pytest.raises(InvalidError, match="`cache` is a number of seconds"):
+            create_agent(name="w", cache=wrong)
+
+
+async def test_an_agent_in_python_has_it_in_its_own_runs() -> None:
+    agent = create_agent(name="w", model="paid:m", cache=True)
+    async with Host(Paid()) as h:
+        for _ in range(2):
+            run = await h.run(agent.workflow(), {"prompt": "hi"})
+            assert run.outputs == {"w": "answer 1"}
 
 
 # --- simulated models --------------------------------------------------------------------------

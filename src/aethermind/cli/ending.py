@@ -140,6 +140,8 @@ def cost_line(run: Run) -> str:
         told += f" of {text.money(run.budget_micro_usd)}"
     if run.created.simulated:
         told += " (sim: notional)"
+    if tally.saved:
+        told += f", {text.money(tally.saved)} saved by caching"
     if tally.at_most:
         told += f", at most {text.money(tally.at_most)} more for calls lost in a crash"
     return told

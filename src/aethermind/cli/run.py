@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from aethermind import bootstrap
 from aethermind.cli import consent, streams
@@ -34,6 +35,7 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @setting
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N items of each fan-out.")
 @click.option("--budget", callback=dollars, metavar="USD", help="Spend no more than this.")
+@click.option("--no-cache", is_flag=True, help="Send what was answered before, too; keep the answers.")
 @click.option("--priority", type=int, metavar="N", help="Higher goes first.")
 @click.option("--dry-run", is_flag=True, help="Check it and say what would happen, at what cost.")
 @click.option("--tui", is_flag=True, help="Watch it in the terminal UI.")
@@ -53,6 +55,7 @@ def command(
     overrides: dict[str, str],
     limit: int | None,
     budget: int | None,
+    no_cache: bool,
     priority: int | None,
     dry_run: bool,
     tui: bool,
@@ -95,6 +98,7 @@ def command(
         limit=limit,
         origin="tui" if tui else "cli",
     )
+    request = msgspec.structs.replace(request, fresh=no_cache)
     if dry_run:
         return explain(composition, loaded, request, as_json=as_json)
     with engine_of(composition, functions=target.functions) as engine:

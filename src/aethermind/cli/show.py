@@ -130,7 +130,10 @@ def _print_step(run: Run, path: str, *, as_json: bool) -> None:
         for call in attempt.calls:
             price = text.money(call.cost.micro_usd if call.cost else None, calls=1)
             used = text.tokens(call.usage.total_tokens) if call.usage else "?"
-            streams.say(f"  call {call.n}  {call.provider}:{call.model}  {call.status}  {used} tok  {price}")
+            spent = f"{used} tok  {price}"
+            if call.cached_from is not None:
+                spent = f"{text.cached([call])} (the answer of {call.cached_from.run})"
+            streams.say(f"  call {call.n}  {call.provider}:{call.model}  {call.status}  {spent}")
             _print_request(call.request)
             if call.text:
                 streams.say(f"\n{text.dim('answer') if streams.colours(streams.OUT) else 'answer'}")

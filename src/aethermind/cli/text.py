@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from aethermind.cli import streams
+from aethermind.domain.state import CallState
 from aethermind.domain.usage import format_usd
 from aethermind.infra.sanitize import clean_line
 
@@ -82,6 +83,12 @@ def money(micro: int | None, *, unpriced: int = 0, calls: int | None = None) -> 
         return "unpriced" if unpriced or calls else "—"
     text = format_usd(micro, places=6 if micro < 10_000 and micro % 100 else 4)
     return f"{text} + {unpriced} unpriced" if unpriced else text
+
+
+def cached(calls: Sequence[CallState]) -> str:
+    """`cached, saved $0.0012`, of calls that were answered from the record."""
+    saved = sum(call.cost.saved_micro_usd for call in calls if call.cost is not None)
+    return f"cached, saved {money(saved)}" if saved else "cached"
 
 
 def moment(at: int | None) -> str:

@@ -216,6 +216,11 @@ def _figures(node: Node) -> list[str]:
     attempt = node.attempts[-1]
     found = [text.took((attempt.finished_at or attempt.started_at) - attempt.started_at)]
     if node.tally is not None and node.tally.calls:
+        cached = [call for call in attempt.calls if call.cached_from is not None]
+        if cached and len(cached) == node.tally.calls:
+            return [*found, text.cached(cached)]
         found.append(f"{text.tokens(node.tally.usage.total_tokens)} tok")
         found.append(text.money(node.tally.cost, unpriced=node.tally.unpriced))
+        if cached:
+            found.append(f"{len(cached)} of {len(attempt.calls)} {text.cached(cached)}")
     return found

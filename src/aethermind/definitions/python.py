@@ -66,6 +66,8 @@ class StepOptions(TypedDict, total=False):
     on_error: OnError
     on_in_doubt: OnInDoubt | None
     save: str | None
+    cache: bool | float | str | None
+    """Whether `ctx.chat` may be answered from the record; or how old an answer may be: seconds, or `"7d"`."""
     always: bool
 
 
@@ -128,6 +130,9 @@ class Workflow:
             raise InvalidError(f"step `{step_id}`: a function is wanted, not {type(function).__name__}")
         needs, when, for_each = options.get("depends_on", ()), options.get("when"), options.get("for_each")
         retry, timeout = options.get("retry"), options.get("timeout")
+        cache = options.get("cache")
+        if cache is not None and not isinstance(cache, bool):
+            cache = _milliseconds(step_id, "cache", cache)
         name = f"{self.name}.{step_id}"
         self._steps[step_id] = StepDef(
             id=step_id,
@@ -145,6 +150,7 @@ class Workflow:
             timeout_ms=_milliseconds(step_id, "timeout", timeout) if timeout is not None else None,
             on_error=options.get("on_error", "fail"),
             on_in_doubt=options.get("on_in_doubt"),
+            cache=cache,
             save=options.get("save"),
             always=options.get("always", False),
         )
@@ -283,8 +289,8 @@ def _milliseconds(step_id: str, what: str, value: float | str) -> int:
             ms = round(value * 1000)
     except ValueError as problem:
         raise InvalidError(f"step `{step_id}`: `{what}`: {problem}") from None
-    if ms <= 0 and what == "timeout":
-        raise InvalidError(f"step `{step_id}`: `timeout` cannot be 0")
+    if ms <= 0 and what in {"timeout", "cache"}:
+        raise InvalidError(f"step `{step_id}`: `{what}` cannot be 0")
     return ms
 
 

@@ -153,7 +153,7 @@ class StepDef(_Record, frozen=True, kw_only=True):
     on_in_doubt: OnInDoubt | None = None
     """None: the default of its kind (`domain.recovery`)."""
     cache: CachePolicy = None
-    """Of a prompt; what its agent and the defaults say is merged in."""
+    """Of a prompt, or of `ctx.chat` in a function. In files, what agent and defaults say is merged in."""
     save: str | None = None
     """A path below the cwd (a template); written when the step succeeds."""
     always: bool = False
@@ -188,7 +188,7 @@ class AgentDef(_Record, frozen=True, kw_only=True):
     retry: Retry | None = None
     timeout_ms: int | None = None
     cache: CachePolicy = None
-    """Of `ctx.chat` in its functions; prompt steps have their own."""
+    """For its steps that say nothing themselves."""
 
 
 class InputDef(_Record, frozen=True, kw_only=True):

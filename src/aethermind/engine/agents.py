@@ -248,13 +248,17 @@ def create_agent(
     max_concurrent: int | None = None,
     timeout: float | None = None,
     retries: int | None = None,
+    cache: bool | float | None = None,
 ) -> Agent:
     """An agent: declarative (model and instructions), or with `logic`, an `async def f(ctx)` that returns a
-    JSON value. `timeout` in seconds per attempt; `retries` after the first attempt. Raises `InvalidError`.
+    JSON value. `timeout` in seconds per attempt; `retries` after the first attempt; `cache`: whether, or for
+    how many seconds, an answer on record is used again. Raises `InvalidError`.
     """
     if not name or not name.isprintable() or "/" in name:
         raise InvalidError(f"{name!r} is no name for an agent")
     models = (model,) if isinstance(model, str) else tuple(model or ())
+    if not isinstance(cache, bool) and cache is not None and cache <= 0:
+        raise InvalidError(f"`cache` is a number of seconds, not {cache}", hint="False switches it off")
     definition = AgentDef(
         name=name,
         description=description,
@@ -264,5 +268,6 @@ def create_agent(
         max_concurrent=max_concurrent,
         retry=None if retries is None else Retry(max_attempts=retries + 1),
         timeout_ms=None if timeout is None else round(timeout * 1000),
+        cache=cache if isinstance(cache, bool) or cache is None else max(1, round(cache * 1000)),
     )
     return Agent(definition, logic)

@@ -124,7 +124,7 @@ def _totals(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
             note += f"; the budget lasts {fmt.duration(left_ms, live=True)}"
         entries.append(("burn rate", fmt.usd(rate), "money", note))
     if tally.saved:
-        entries.append(("saved", fmt.usd(tally.saved), "ok", "by cached input"))
+        entries.append(("saved", fmt.usd(tally.saved), "ok", "by caching"))
     found: list[Cells] = []
     for name, value, style, note in entries:
         line = Line(ellipsis=glyphs.ellipsis)
