@@ -287,7 +287,7 @@ class Calls:
         between a call's number and its place among those of the attempt."""
         node = self._node
         attempt = run.node(node.path).attempts[self._attempt - 1]
-        if attempt.status != "running":
+        if attempt.status != "running" or node.path in run.stops:
             raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
         number = len(attempt.calls) + 1
         return CallStarted(

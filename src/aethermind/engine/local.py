@@ -121,7 +121,10 @@ class LocalClient:
 
         def decide(run: Run) -> list[AnyEvent]:
             node = self._step(run, step)
-            return questions.answered(node, values, by, engine.schemas, engine.clock.now())
+            events = questions.answered(node, values, by, engine.schemas, engine.clock.now())
+            if events and run.finished is not None:  # what was decided before stays known
+                raise InvalidError(f"run {run_id} is already {run.finished}", hint=f"aethermind retry {run_id}")
+            return events
 
         await self._act(run_id, decide)
 
