@@ -1,87 +1,99 @@
-"""One table: the bare limit and this engine, the same work, in one run, in turn.
+"""This engine measured: against the bare limit and other engines, and against its own goals. One table.
 
-    python -m bench.engine [W1 …] [--repeat N] [--json] [--durability power|process|both]
+    python -m bench.engine [--only W3 …] [--rounds N] [--quick] [--json] [--no-peers]
 
-Figures are medians of N rounds in which limit and engine alternate; the share is of the medians, "best" of
-the shortest times, which say more where others use the machine too. Absolute times say more about the machine
-than about the program.
+Every part measures all its contenders in turn, round by round, each in a process of its own, so that they
+share the machine's noise; figures are medians. Ratios say something about the program, absolute times mostly
+about the machine. The peers need `python -m bench.peers install` once; who is absent is left out. Databases with a
+large past are made at the first run (some minutes and gigabytes, under .bench) and kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import datetime as dt
 import json
+import os
 import platform
-import statistics
-import tempfile
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from bench.engine import limit, ours
+from bench.engine import goals, growth, lag, listing, memory, plan, rebuild, resume, start, steps
+from bench.engine.goals import Line
+from bench.engine.plan import Plan
 
-GOALS = {("W1", False): 0.60, ("W2", False): 0.40, ("W3", False): 0.40, ("W1", True): 0.70}
-"""Workload, power-safe → share of the limit to be reached at least."""
-W4_IDEAL_S = 0.2
-Contestant = Callable[[str, str, bool], Coroutine[Any, Any, float]]
+PARTS: dict[str, Callable[[Plan], list[Line]]] = {
+    "start": start.lines,
+    "memory": memory.lines,
+    "lag": lag.lines,
+    "resume": resume.lines,
+    "growth": growth.lines,
+    "listing": listing.lines,
+    "rebuild": rebuild.lines,
+}
+NAMES = (*steps.WORKLOADS, *PARTS)
 
 
-def measure(contestant: Contestant, workload: str, *, full: bool) -> float:
-    with tempfile.TemporaryDirectory() as directory:
-        return asyncio.run(contestant(workload, str(Path(directory) / "bench.db"), full))
+def measure(wanted: Plan, only: Sequence[str]) -> list[Line]:
+    """All lines of these parts. A part that fails says so in a line of its own, and the others go on."""
+    made: list[Line] = []
+    todo: list[tuple[str, Callable[[], list[Line]]]] = []
+    if workloads := [name for name in steps.WORKLOADS if name in only]:
+        todo.append(("W1–W4", lambda: steps.lines(wanted, workloads)))
+    todo += [(name, lambda part=part: part(wanted)) for name, part in PARTS.items() if name in only]  # type: ignore[misc]  # bound as a default
+    for name, part in todo:
+        began = time.monotonic()
+        print(f"— {name}", file=sys.stderr)
+        try:
+            made += part()
+        except Exception as error:  # noqa: BLE001 - what else was measured is worth as much without it
+            made.append(Line(part=name, what="failed", measured=1, goal=0, note=f"{error!r}"[:300]))
+        print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return made
 
 
-def compare(workload: str, *, full: bool, repeat: int) -> dict[str, Any]:
-    bare: list[float] = []
-    own: list[float] = []
-    for _ in range(repeat):
-        bare.append(measure(limit.run, workload, full=full))
-        own.append(measure(ours.run, workload, full=full))
-    steps = limit.STEPS[workload]
-    bare_s, own_s = statistics.median(bare), statistics.median(own)
+def machine() -> dict[str, object]:
     return {
-        "workload": workload,
-        "durability": "power" if full else "process",
-        "steps": steps,
-        "limit_s": round(bare_s, 4),
-        "engine_s": round(own_s, 4),
-        "limit_steps_per_s": round(steps / bare_s),
-        "engine_steps_per_s": round(steps / own_s),
-        "share_of_limit": round(bare_s / own_s, 3),
-        "best_share_of_limit": round(min(bare) / min(own), 3),
-        "goal": GOALS.get((workload, full)),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "load": [round(n, 2) for n in os.getloadavg()],
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("workloads", nargs="*", default=list(limit.WORKLOADS), metavar="W1 …")
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--durability", choices=("power", "process", "both"), default="both")
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.engine",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=NAMES, default=NAMES, metavar="PART", help=" ".join(NAMES)
+    )
+    parser.add_argument("--rounds", type=int, help="default 5, quick 1")
+    parser.add_argument("--quick", action="store_true", help="small sizes: under three minutes")
+    parser.add_argument("--no-peers", action="store_true", help="without the other engines")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    modes = {"power": (True,), "process": (False,), "both": (False, True)}[given.durability]
-    measure(ours.run, "W3", full=False)  # imports and caches, not counted
-    rows = [compare(w, full=full, repeat=given.repeat) for full in modes for w in given.workloads]
+    wanted = plan.quick(given.rounds or 1) if given.quick else Plan(rounds=given.rounds or 5)
+    wanted = replace(wanted, peers=not given.no_peers)
+    described = machine()
+    lines = measure(wanted, given.only)
+    judged = [line for line in lines if line.met is not None]
+    met = sum(line.met is True for line in judged)
     if given.json:
-        print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "rows": rows}))
-        return
-    print(f"{'':4} {'durability':10} {'limit/s':>9} {'engine/s':>9} {'share':>7} {'best':>5}  goal")
-    for row in rows:
-        if row["workload"] == "W4":
-            ratio = row["engine_s"] / W4_IDEAL_S
-            extra = f"{row['engine_s']:.3f} s, {ratio:.2f}× ideal (limit {row['limit_s']:.3f} s)"
-        else:
-            goal = row["goal"]
-            met = "met" if goal and row["share_of_limit"] >= goal else "missed"
-            extra = f"≥ {goal:.0%} {met}" if goal else ""
-        print(
-            f"{row['workload']:4} {row['durability']:10} {row['limit_steps_per_s']:>9,} "
-            f"{row['engine_steps_per_s']:>9,} {row['share_of_limit']:>7.0%} "
-            f"{row['best_share_of_limit']:>5.0%}  {extra}"
-        )
+        print(json.dumps({**described, "quick": given.quick, "lines": [line.as_json() for line in lines]}))
+    else:
+        print(" · ".join(f"{key} {value}" for key, value in described.items()))
+        print(goals.table(lines))
+        print(f"{met} of {len(judged)} goals met")
+    return 1 if any(line.what == "failed" for line in lines) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

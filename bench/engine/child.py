@@ -26,4 +26,3 @@ def ask(module: str, *arguments: object) -> dict[str, Any]:
 def tell(answer: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
-

@@ -24,6 +24,8 @@ def search_path() -> str:
 class Answer(NamedTuple):
     seconds: float
     cpu_s: float
+    ended_at: float
+    """On the monotonic clock."""
     base_kb: int
     """Resident when everything was imported."""
     rss_kb: int
@@ -37,7 +39,7 @@ class Contender:
         self, name: str, module: str, *, python: str = sys.executable, env: dict[str, str] | None = None
     ) -> None:
         self.name = name
-        self.began = time.perf_counter()
+        self.began = time.monotonic()
         self._process = subprocess.Popen(
             [python, "-m", module],
             cwd=ROOT,
@@ -83,4 +85,6 @@ def ours(*, places_: int = 1_000) -> Contender:
 def peer(name: str) -> Contender | None:
     """Another project's engine in its own environment; None if that was not installed."""
     python = places.python(name)
-    return python and Contender(name, f"bench.peers.{name}.drive", python=str(python))
+    if python is None:
+        return None
+    return Contender(name, f"bench.peers.{name}.drive", python=str(python))

@@ -77,7 +77,10 @@ def table(lines: Sequence[Line]) -> str:
     widths = [max(len(row[n]) for row in (heads, *rows)) for n in range(5)]
     text = []
     for row in (heads, *rows):
-        cells = [f"{cell:>{w}}" if n in {2, 3} else f"{cell:<{w}}" for n, (cell, w) in enumerate(zip(row, widths, strict=False))]
+        cells = [
+            f"{cell:>{w}}" if n in {2, 3} else f"{cell:<{w}}"
+            for n, (cell, w) in enumerate(zip(row, widths, strict=False))
+        ]
         text.append("  ".join([*cells, row[5]]).rstrip())
     return "\n".join(text)
 

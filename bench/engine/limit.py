@@ -12,10 +12,10 @@ functions that return about 200 bytes of JSON; a step counts when its result is 
 What it does is what no engine can leave out, and each of it is done for every step: the step is an async
 function, given the results of what it waits for; its result is encoded and is one row, found again by run and
 step; a future of its own says that exactly this row is on disk, and nothing that depends on it starts before.
-What it leaves out is what engines differ in. What that costs, from five rounds on one machine, in µs of CPU
-per step of W3 (limit 23): a task per step 6 more, a task with a timeout 15 more, waking the loop for each
-result instead of each batch 6 more. A limit with two of these was measured at 26,000 steps/s where this one
-does 50,000 to 65,000; in W1 both are the same.
+What it leaves out is what engines differ in; here, in µs of CPU per step of W3 (this: 20): a task per step 6
+more, a task with a timeout 15, a row for the intent as well 4, waking the loop for each result instead of
+each batch 6. Figures of other machines don't compare: where a limit like this took 32 µs, LangGraph and
+agent-framework took 1.9 and 2.0 times the CPU that they take here.
 
     python -m bench.engine.limit          answers orders on stdin, see `bench.engine.contender`
 """
@@ -92,7 +92,8 @@ class Writer:
         db.execute(f"PRAGMA synchronous = {'FULL' if self._full else 'NORMAL'}")
         db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute(
-            "CREATE TABLE results (seq INTEGER PRIMARY KEY, run TEXT, step TEXT, data BLOB, UNIQUE (run, step))"
+            "CREATE TABLE results"
+            " (seq INTEGER PRIMARY KEY, run TEXT, step TEXT, data BLOB, UNIQUE (run, step))"
         )
         queue = self._queue
         open_ = True

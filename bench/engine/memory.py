@@ -1,6 +1,6 @@
 """Memory: of a run that waits (for an answer, or in a step that sleeps), and the peak of W2.
 
-    python -m bench.engine.memory ask|sleep RUNS rss|traced     one measurement, told as JSON
+python -m bench.engine.memory ask|sleep RUNS rss|traced     one measurement, told as JSON
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PEAK_GOAL_MB = 20.0
 
 def lines(plan: Plan) -> list[Line]:
     made = []
-    for kind, what in (("ask", "waits for an answer"), ("sleep", "sleeps in its one step")):
+    for kind, how in (("ask", "waits for an answer"), ("sleep", "sleeps in its one step")):
         resident = ask("bench.engine.memory", kind, plan.idle_runs, "rss")
         traced = ask("bench.engine.memory", kind, plan.idle_runs, "traced")
         note = f"{traced['kb']:.1f} KB of Python objects, {plan.idle_runs} runs"
-        what = f"idle run that {what}"
+        what = f"idle run that {how}"
         made.append(
             Line(part="memory", what=what, measured=resident["kb"], unit="KB", goal=IDLE_GOAL_KB, note=note)
         )

@@ -1,6 +1,6 @@
 """W1–W4 on this engine: the same DAGs as `limit`, through the public SDK, every guarantee on.
 
-    python -m bench.engine.ours           answers orders on stdin, see `bench.engine.contender`
+python -m bench.engine.ours           answers orders on stdin, see `bench.engine.contender`
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.engine.limit import ANSWER, SLEEP_S, WORKLOADS, Dag
 from bench.engine.serve import Watch, serve
 
 PLACES = int(os.environ.get("BENCH_PLACES", "1000"))
-"""Attempts at once: more than any workload has ready, so that nothing queues, as with the other contenders."""
+"""Attempts at once: more than any workload has ready, so that nothing queues, as with the others."""
 
 
 async def noop(ctx: StepContext) -> Any:

@@ -1,6 +1,6 @@
 """Databases with a past: so many finished runs, and log lines of them, made through the store's own `append`.
 
-Made once and kept under `.bench/databases`, by what they hold and by the schema: copy one before writing to it.
+Made once and kept under `.bench/databases`, by what they hold and by the schema: copy before writing to one.
 
     python -m bench.engine.past RUNS LINES        make one; tells its path
 """
@@ -38,7 +38,18 @@ MODELS = (("openai", "gpt-large"), ("anthropic", "sonnet"), ("ollama", "qwen"), 
 SEED = 7
 RUNS_AT_ONCE = 250
 LINES_AT_ONCE = 4_000
-LEVELS: tuple[e.LogLevel, ...] = ("debug", "info", "info", "info", "info", "info", "info", "warning", "info", "info")
+LEVELS: tuple[e.LogLevel, ...] = (
+    "debug",
+    "info",
+    "info",
+    "info",
+    "info",
+    "info",
+    "info",
+    "warning",
+    "info",
+    "info",
+)
 """Of a hundred lines one more is an error."""
 WORDS = ("fetching page", "tokens so far", "retrying request", "wrote section", "cache miss", "plan accepted")
 
@@ -181,7 +192,7 @@ async def _logs(store: EventStore, runs: int, lines: int) -> None:
             failed = n % 100 == 99
             event = e.LogWritten(
                 level="error" if failed else LEVELS[n % 10],
-                message=f"{WORDS[n % 6]} {n % 977}: {'the answer was cut off' if failed else 'and on it goes'}",
+                message=f"{WORDS[n % 6]} {n % 977}: {'cut off' if failed else 'and on it goes'}",
                 step="draft" if n % 3 else "check",
                 attempt=1,
                 agent=AGENTS[run % 12],

@@ -1,6 +1,6 @@
 """Resume: a run of 10,000 steps that was killed half done, and 100 runs at once.
 
-    python -m bench.engine.resume make FILE RUNS LENGTH      chains run to their half, then the process is killed
+    python -m bench.engine.resume make FILE RUNS LENGTH      chains run to their half, then a kill -9
     python -m bench.engine.resume go FILE RUNS LENGTH        resume all of them, told as JSON
 
 Measured is what a user waits for: from opening the database until each run's next step is at work (imports,
@@ -42,7 +42,15 @@ def _measure(plan: Plan, what: str, runs: int, length: int, *, goal: float) -> L
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "made"
         made.mkdir()
-        argv = [sys.executable, "-m", "bench.engine.resume", "make", str(made / "a.db"), str(runs), str(length)]
+        argv = [
+            sys.executable,
+            "-m",
+            "bench.engine.resume",
+            "make",
+            str(made / "a.db"),
+            str(runs),
+            str(length),
+        ]
         environ = {**os.environ, "PYTHONPATH": search_path()}
         done = subprocess.run(argv, cwd=ROOT, env=environ, check=False)
         if done.returncode != -signal.SIGKILL:

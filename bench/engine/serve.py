@@ -1,8 +1,8 @@
 """A contender's side of the bench: a process that measures one workload for each order on its stdin.
 
-An order is a line `WORKLOAD power|process`, the answer a line of JSON: `seconds`, `cpu_s` (of all threads) and
-`peak_kb` / `rss_kb` (`/proc`; 0 where there is none). Standard library only, and little of it: what this
-imports is part of every contender's start.
+An order is a line `WORKLOAD power|process`, the answer a line of JSON: `seconds`, `cpu_s` (of all threads),
+`ended_at`, and from `/proc` (0 where there is none) `base_kb` when all was imported, `rss_kb`, `peak_kb`.
+Standard library only, and little of it: what this imports is part of every contender's start.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Watch:
 
     seconds = 0.0
     cpu_s = 0.0
+    ended_at = 0.0
+    """On the monotonic clock, which all processes share."""
 
     def __enter__(self) -> Self:
         self.seconds, self.cpu_s = -time.perf_counter(), -time.process_time()
@@ -31,6 +33,7 @@ class Watch:
     def __exit__(self, *error: object) -> None:
         self.seconds += time.perf_counter()
         self.cpu_s += time.process_time()
+        self.ended_at = time.monotonic()
 
 
 Run = Callable[[str, str, bool], Coroutine[Any, Any, Watch]]
@@ -63,6 +66,7 @@ def serve(run: Run) -> None:
             watch = asyncio.run(run(workload, f"{directory}/bench.db", durability == "power"))
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-        said = {"seconds": watch.seconds, "cpu_s": watch.cpu_s, "base_kb": base["rss_kb"], **memory()}
+        times = {"seconds": watch.seconds, "cpu_s": watch.cpu_s, "ended_at": watch.ended_at}
+        said = {**times, "base_kb": base["rss_kb"], **memory()}
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()

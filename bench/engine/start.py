@@ -24,7 +24,10 @@ FILES = {
 
 def lines(plan: Plan) -> list[Line]:
     rounds = max(3, plan.rounds)
-    makers: dict[str, Callable[[], Contender | None]] = {"limit": contender.limit, "aethermind": contender.ours}
+    makers: dict[str, Callable[[], Contender | None]] = {
+        "limit": contender.limit,
+        "aethermind": contender.ours,
+    }
     for name in places.PEERS if plan.peers else ():
         makers[name] = lambda name=name: contender.peer(name)  # type: ignore[misc]  # bound as a default
     times: dict[str, list[float]] = {name: [] for name in makers}
@@ -54,13 +57,12 @@ def lines(plan: Plan) -> list[Line]:
 
 
 def first_step(make: Callable[[], Contender | None]) -> float | None:
-    """Seconds from starting the process to its answer; None if it is not installed."""
+    """Seconds from starting the process until its first step is durable; None if it is not installed."""
     one = make()
     if one is None:
         return None
     with one:
-        one.order("first", full=False)
-        return time.perf_counter() - one.began
+        return one.order("first", full=False).ended_at - one.began
 
 
 def command(text: str) -> float:

@@ -1,7 +1,7 @@
 """The engines that the bench compares with, each in an environment of its own.
 
-    python -m bench.peers install [NAME …]     make (or renew) their environments under .bench/
-    python -m bench.peers list                 which are there
+python -m bench.peers install [NAME …]     make (or renew) their environments under .bench/
+python -m bench.peers list                 which are there
 """
 
 from __future__ import annotations

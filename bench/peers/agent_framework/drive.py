@@ -5,8 +5,8 @@ Chosen, after reading the installed code:
   never synced to the disk: a crash of the process is survived, a loss of power is not. There is no setting
   for that, so this peer has no power-safe figures.
 - Executors send their answer on to the next ones: a checkpoint holds the answers in flight and none before.
-- A chain is one executor that sends to itself. With an executor for each of 1,000 steps, all their states were
-  copied at each superstep: 35 s and more for W1.
+- A chain is one executor that sends to itself. With an executor for each of 1,000 steps, all their states
+  were copied at each superstep: 35 s and more for W1.
 - A workflow object runs once at a time, so that each run has its own; they are built before the clock
   starts. `max_iterations` is raised above the length of the chain.
 """
@@ -25,7 +25,7 @@ from agent_framework import (  # type: ignore[import-not-found]  # only in the p
     handler,
 )
 
-from bench.engine.limit import ANSWER, SLEEP_S, WORKLOADS, Dag
+from bench.engine.limit import ANSWER, WORKLOADS, Dag
 from bench.engine.serve import Watch, serve
 
 Json = dict[str, Any]
@@ -116,7 +116,7 @@ def workflow(dag: Dag, storage: Any) -> Any:
 
 
 async def run(workload: str, db_path: str, full: bool) -> Watch:
-    global sleep_s  # noqa: PLW0603 - handlers take no further argument
+    global sleep_s
     if full:
         raise ValueError("file checkpoints are not power-safe")
     dag, runs, sleep_s = WORKLOADS[workload]

@@ -12,6 +12,7 @@ Chosen, after reading the installed code:
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import aiosqlite
@@ -51,7 +52,7 @@ async def run(workload: str, db_path: str, full: bool) -> Watch:
         apps = [
             await ApplicationBuilder()
             .with_actions(**dict.fromkeys(names, step))
-            .with_transitions(*zip(names, names[1:], strict=False))
+            .with_transitions(*pairwise(names))
             .with_entrypoint(names[0])
             .with_state(State({"answer": None}))
             .with_identifiers(app_id=f"r{n}")
