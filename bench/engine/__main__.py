@@ -4,8 +4,8 @@
 
 Every part measures all its contenders in turn, round by round, each in a process of its own, so that they
 share the machine's noise; figures are medians. Ratios say something about the program, absolute times mostly
-about the machine. The peers need `python -m bench.peers install` once; who is absent is left out. Databases with a
-large past are made at the first run (some minutes and gigabytes, under .bench) and kept.
+about the machine. The peers need `python -m bench.peers install` once; who is absent is left out. Databases
+with a large past are made at the first run (some minutes and gigabytes, under .bench) and kept.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Line:
         if self.unit == "%":
             return f"missed by {abs(self.goal - self.measured) * 100:.0f} points"
         far, near = (self.goal, self.measured) if self.at_least else (self.measured, self.goal)
-        return f"missed, {far / near:.1f}× off" if near > 0 else "missed"
+        return f"missed, {far / near:.2f}× off" if near > 0 else "missed"
 
     def as_json(self) -> dict[str, object]:
         return {

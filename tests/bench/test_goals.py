@@ -9,9 +9,9 @@ def test_a_goal_says_by_how_much_it_was_missed() -> None:
     share = Line(part="W3", what="share", measured=0.17, unit="%", goal=0.4, at_least=True)
     assert share.verdict == "missed by 23 points"
     start = Line(part="start", what="run", measured=0.9, unit="s", goal=0.6)
-    assert start.verdict == "missed, 1.5× off"
+    assert start.verdict == "missed, 1.50× off"
     peer = Line(part="W3", what="times", measured=10.0, unit="×", goal=30.0, at_least=True)
-    assert peer.verdict == "missed, 3.0× off"
+    assert peer.verdict == "missed, 3.00× off"
 
 
 def test_a_goal_that_is_just_reached_is_met() -> None:
