@@ -187,3 +187,36 @@ def test_auth_knows_providers_and_refuses_what_is_no_key(
     monkeypatch.setattr("sys.stdin", io.StringIO("two words\n"))
     assert said("auth", "openai")[0] == 2
     assert ring.kept == {}
+
+
+def test_a_script_of_replies_is_checked_as_one(here: Path, said: Said) -> None:
+    Path("w.yaml").write_text("name: w\nsteps: [{id: memo, prompt: hi}]\n")
+    Path("w.sim.yaml").write_text("steps: {memo: hello}\n")
+    Path("bad.yaml").write_text("name: bad\nsteps: [{id: memo, prompt: hi}]\n")
+    Path("bad.sim.yaml").write_text("steps:\n  memmo: hello\n")
+    Path("alone.sim.yaml").write_text("steps: {a: 1}\n")
+    Path("wrong.sim.yaml").write_text("steps: {a: {reply: 1, replies: 3}}\n")
+    code, out, err = said("validate", "w.sim.yaml", "alone.sim.yaml", "bad.sim.yaml", "wrong.sim.yaml")
+    assert code == 2
+    assert out.splitlines() == [
+        "✓ w.sim.yaml: replies for w",
+        "✓ alone.sim.yaml: a script of replies; no workflow is beside it",
+    ]
+    assert err.splitlines() == [
+        "bad.sim.yaml:2:3: the workflow has no step `memmo` (did you mean `memo`?)",
+        "wrong.sim.yaml:1:23: `reply` and `replies` exclude each other",
+    ]
+    assert said("validate", "none.sim.yaml")[0] == 3
+
+
+def test_a_copy_takes_the_other_workflow_along(here: Path, said: Said) -> None:
+    assert said("new", "kit", "--from", "launch-kit")[0] == 0
+    folder = here / "workflows" if (here / "workflows").is_dir() else here
+    assert {"kit.yaml", "kit.sim.yaml", "improve-until.yaml"} <= {path.name for path in folder.iterdir()}
+    assert said("validate", "kit")[0] == 0
+    assert said("new", "kit2", "--from", "launch-kit")[0] == 0  # it is there, and the same
+    (folder / "improve-until.yaml").write_text("name: mine\nsteps: [{id: a, value: 1}]\n")
+    code, _, err = said("new", "kit3", "--from", "launch-kit")
+    assert code == 2
+    assert "is there already, and is another file than the copy needs" in err
+    assert not (folder / "kit3.yaml").exists()

@@ -12,6 +12,9 @@ import pytest
 
 from aethermind import AgentRuntime, InMemoryStore, SimulatedProvider, bootstrap
 from aethermind.domain.events import AnyEvent
+from aethermind.domain.views import open_questions
+from aethermind.engine import scripted
+from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import ChatEvent, ChatRequest
 from aethermind.engine.results import RunResult
 from aethermind.infra.providers.sim_script import turn_of
@@ -75,6 +78,19 @@ class Played:
         return self.result.steps[step].status
 
 
+async def answered(runtime: AgentRuntime, result: RunResult) -> RunResult:
+    """On with a run that asks, on its script's answers."""
+    client = LocalClient(runtime.engine)
+    while result.status == "waiting_answer":
+        run = await client.run(result.run_id)
+        for node in open_questions(run):
+            values = scripted.answer(run, node)
+            assert values is not None, f"the script has no answer to {node.path}"
+            await client.answer(run.id, node.path, values, by="script")
+        result = RunResult(await client.wait(run.id))
+    return result
+
+
 Play = Callable[..., Awaitable[Played]]
 
 
@@ -89,6 +105,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
         async with AgentRuntime(**(where or {"store": InMemoryStore()})) as runtime:
             runtime.register_provider("sim", script)
             result = await runtime.execute_workflow(SAMPLES / f"{name}.yaml", inputs or {}, sim=True)
+            result = await answered(runtime, result)
             history = await runtime.engine.store.read_stream(f"run/{result.run_id}")
         return Played(result, script, [recorded.event for recorded in history])
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from aethermind.definitions.loader import LoadedWorkflow, load_file
-from aethermind.domain.workflow import Group, Prompt, StepDef
+from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow
 from aethermind.infra.providers.sim_check import check_sim
 from tests.samples.conftest import SAMPLES
 
@@ -37,6 +37,8 @@ def steps_of(steps: tuple[StepDef, ...], prefix: str = "") -> dict[str, StepDef]
         out[path] = step
         if isinstance(step.action, Group):
             out |= steps_of(step.action.steps, f"{path}/")
+        elif isinstance(step.action, SubWorkflow):
+            out |= steps_of(step.action.workflow.steps, f"{path}/")
     return out
 
 
@@ -44,6 +46,8 @@ def test_what_there_is() -> None:
     assert set(NAMES) >= {
         "document-sections",
         "improve-until",
+        "interview",
+        "launch-kit",
         "many-steps",
         "nightly-check",
         "release-notes",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aethermind.domain.events import AttemptFailed, AttemptStarted, AttemptSucceeded
+from aethermind.domain.events import AskOpened, AttemptFailed, AttemptStarted, AttemptSucceeded
 from aethermind.domain.ids import static_id
 from aethermind.infra.sanitize import clean
 from tests.samples.conftest import Play, Played
@@ -191,6 +191,35 @@ async def test_it_is_rewritten_until_the_score_is_good_enough(play: Play) -> Non
     assert played.output("polish#1/text") in second
     assert played.output("polish#1/judge")["issues"][0] in second
     assert played.result.outputs["text"] == played.output("polish#3/text")
+
+
+async def test_the_interview_asks_and_takes_the_answers(play: Play) -> None:
+    played = await play("interview")
+    asked = [event.step for event in played.events if isinstance(event, AskOpened)]
+    assert asked == ["stance", "interview[0]", "interview[1]", "interview[2]", "verdict"]
+    answers = [each["answer"] for each in played.output("interview")]
+    prompt = played.script.asked("memo").messages[-1].content
+    assert "is for; it matters to them 4 of 5" in prompt
+    for question, answer in zip(played.output("prepare")["questions"], answers, strict=True):
+        assert f"{question}\n{answer}" in prompt
+    assert "Make it half as long" in played.script.asked("revised").messages[-1].content
+    assert played.result.outputs == {"memo": played.output("revised")}
+
+
+async def test_another_workflow_writes_each_text_of_the_kit(play: Play) -> None:
+    played = await play("launch-kit")
+    pieces = played.output("briefs")["pieces"]
+    for index, piece in enumerate(pieces):
+        rounds = [played.output(f"texts[{index}]/polish#{n}/judge")["score"] for n in (1, 2)]
+        assert rounds == [4, 8]
+        assert f"texts[{index}]/polish#3" not in played.result.steps
+        written = played.output(f"texts[{index}]/polish#2/text")
+        assert f"## {piece['name']}\n\n{written}" in played.result.outputs["kit"]
+        assert (
+            played.script.asked(f"texts[{index}]/polish#1/text")
+            .messages[-1]
+            .content.startswith(piece["task"])
+        )
 
 
 async def test_a_lower_bar_needs_fewer_rounds(play: Play) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aethermind.cli import ending
-from aethermind.cli.drive import drive
+from aethermind.cli.questions import drive_asking
 from aethermind.cli.resume import trace_for
 from aethermind.domain.run import Run
 from aethermind.engine.hosting import EngineThread
@@ -12,5 +12,6 @@ from aethermind.engine.hosting import EngineThread
 def follow(engine: EngineThread, run_id: str, *, plain: bool, quiet: bool, as_json: bool) -> int:
     """Show it as `run` does; returns the exit code."""
     run = Run(run_id)
-    completed = drive(engine, run, trace_for(plain=plain, as_json=as_json, quiet=quiet))
+    trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
+    completed = drive_asking(engine, run, trace, person=not as_json)
     return ending.tell(run, ending.status_of(run, completed=completed), quiet=quiet, as_json=as_json)

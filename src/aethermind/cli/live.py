@@ -39,13 +39,14 @@ class LiveTree:
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._console = Console(file=sys.stderr, highlight=False, emoji=False, markup=False)
-        self._live = Live(
-            console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        )
+        self._live = self._fresh()
         self._unicode = streams.unicode_fits(streams.ERR)
         self._tails: dict[str, str] = {}
         self._drawn_at = 0.0
         self._started = False
+
+    def _fresh(self) -> Live:
+        return Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
     def event(self, recorded: e.Recorded, run: Run) -> None:
         event = recorded.event
@@ -69,8 +70,11 @@ class LiveTree:
 
     def close(self, run: Run) -> None:
         self._tails.clear()
-        self._draw(run, FINAL_ROWS)
+        # A question is asked in the tree's place, and the tree drawn again below the answer.
+        self._live.transient = asked = run.status == "waiting_answer" and streams.can_ask()
+        self._draw(run, max(self._console.height - MARGIN, 1) if asked else FINAL_ROWS)
         self._guard(self._live.stop)
+        self._live, self._started = self._fresh(), False
 
     # --- drawing -------------------------------------------------------------------------------
 

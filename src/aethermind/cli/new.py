@@ -11,7 +11,6 @@ from aethermind.cli import streams
 from aethermind.cli.options import Given, verb
 from aethermind.cli.session import compose
 from aethermind.definitions import templates
-from aethermind.definitions.loader import sim_path
 from aethermind.domain.errors import InvalidError, NotFoundError
 
 SCHEMA_FILE = "workflow.schema.json"
@@ -39,17 +38,14 @@ def command(given: Given, name: str, sample: str | None) -> int:
             from aethermind.definitions.hints import did_you_mean
 
             raise NotFoundError(f"there is no sample {sample!r}", hint=did_you_mean(sample, known))
-        source = known[sample].path
-        files[path] = templates.copy_of(source.read_text(encoding="utf-8"), stem, schema=schema)
-        replies = sim_path(source)
-        if replies.is_file():
-            files[sim_path(path)] = replies.read_text(encoding="utf-8")
+        files = templates.copies(known[sample].path, path, schema=schema)
     for target in files:
         if target.exists():
             raise InvalidError(f"{target} is there already", hint="choose another name")
     if not directory.is_dir():
         raise NotFoundError(f"there is no directory {directory}")
     for target, text in files.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     streams.say(str(path))

@@ -9,8 +9,8 @@ import click
 
 from aethermind import bootstrap
 from aethermind.cli import ending, imported, streams
-from aethermind.cli.drive import drive
 from aethermind.cli.options import Given, setting, verb, viewing
+from aethermind.cli.questions import drive_asking
 from aethermind.cli.session import compose, engine_of, user
 from aethermind.cli.targets import functions_of
 from aethermind.cli.trace import JsonLines, Plain, Quiet, Trace
@@ -56,7 +56,7 @@ def go_on(
     completed = True
     if run.finished is None or first is not None:
         trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
-        completed = drive(engine, run, trace, begin=begin)
+        completed = drive_asking(engine, run, trace, person=not as_json, begin=begin)
     status = ending.status_of(run, completed=completed)
     return ending.tell(run, status, quiet=quiet, as_json=as_json)
 

@@ -19,7 +19,7 @@ from aethermind.definitions.hints import show
 from aethermind.definitions.nodes import Scalar, Text, error
 from aethermind.definitions.reading import refuse_odd
 from aethermind.definitions.source import decode, parse, parse_mapping, read_bytes
-from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 
 Json = Any
 
@@ -157,6 +157,20 @@ def sim_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.sim.yaml")
 
 
+def scripted_by(path: Path) -> Path | None:
+    """The workflow beside a script of replies: `brief.sim.yaml` → `brief.yaml`; None if there is none."""
+    stem = path.name.removesuffix(path.suffix).removesuffix(".sim")
+    beside = (path.with_name(f"{stem}{suffix}") for suffix in SUFFIXES)
+    return next((found for found in beside if found.is_file()), None)
+
+
+def check_sim_file(path: Path) -> None:
+    """A `.sim.yaml` by itself: its form, not whether its steps are those of a workflow. Raises
+    `NotFoundError`, `InvalidError`.
+    """
+    parse_sim(decode(read_bytes(path, str(path), regular=True), str(path)))
+
+
 def load_sim(path: Path, steps: set[str] | None = None, *, name: str | None = None) -> dict[str, Json]:
     """The `.sim.yaml` beside a workflow file, checked; {} if there is none. Raises `InvalidError`."""
     beside = sim_path(path)
@@ -183,8 +197,13 @@ def _names(steps: tuple[StepDef, ...], prefix: str = "") -> set[str]:
     for step in steps:
         path = f"{prefix}{step.id}"
         out |= {step.id, path}
-        if isinstance(step.action, Group):
-            out |= _names(step.action.steps, f"{path}/")
+        match step.action:
+            case Group(steps=inside):
+                out |= _names(inside, f"{path}/")
+            case SubWorkflow(workflow=inner):
+                out |= _names(inner.steps, f"{path}/")
+            case _:
+                pass
     return out
 
 
@@ -214,11 +233,13 @@ __all__ = [
     "NOT_YET",
     "Defaults",
     "LoadedWorkflow",
+    "check_sim_file",
     "definition_hash",
     "load_file",
     "load_sim",
     "load_text",
     "parse_sim",
+    "scripted_by",
     "sim_path",
     "step_hash",
 ]

@@ -149,6 +149,30 @@ def _workflow_files(directory: Path) -> Iterator[Path]:
             yield path
 
 
+def copies(source: Path, target: Path, *, schema: str | None = None) -> dict[Path, str]:
+    """What a copy of a workflow under another name is made of: path → text. With it go its simulated
+    replies and the files that it includes (prompts, other workflows), which keep their names; one that is
+    there already with the same text is left out. Raises `InvalidError` for one that differs.
+    """
+    from aethermind.definitions.loader import load_file, sim_path
+
+    files = {target: copy_of(source.read_text(encoding="utf-8"), target.stem, schema=schema)}
+    if sim_path(source).is_file():
+        files[sim_path(target)] = sim_path(source).read_text(encoding="utf-8")
+    home = source.resolve().parent
+    for name in load_file(source).files:
+        included = Path(name)
+        if not included.is_relative_to(home):
+            continue  # found in the working directory, and there it stays
+        text = included.read_text(encoding="utf-8")
+        beside = target.parent / included.relative_to(home)
+        if not beside.exists():
+            files[beside] = text
+        elif beside.resolve() != included and beside.read_text(encoding="utf-8", errors="replace") != text:
+            raise InvalidError(f"{beside} is there already, and is another file than the copy needs")
+    return files
+
+
 def samples(directory: Path) -> list[Sample]:
     """What ships with the program, by name. Files that cannot be read are left out."""
     out = []

@@ -121,7 +121,6 @@ def new_workflow(name: str, source: Path | None) -> Path:
     replies, or a small one to begin with. Raises `InvalidError`; nothing is overwritten.
     """
     from aethermind.definitions import templates
-    from aethermind.definitions.loader import sim_path
 
     stem = name.strip().removesuffix(".yaml")
     folder = Path("workflows") if Path("workflows").is_dir() else Path()
@@ -130,13 +129,12 @@ def new_workflow(name: str, source: Path | None) -> Path:
     if source is None:
         files[path] = templates.starter(stem)
     else:
-        files[path] = templates.copy_of(source.read_text(encoding="utf-8"), stem)
-        if sim_path(source).is_file():
-            files[sim_path(path)] = sim_path(source).read_text(encoding="utf-8")
+        files = templates.copies(source, path)
     for target in files:
         if target.exists():
             raise InvalidError(f"{target} is there already", hint="choose another name")
     for target, text in files.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     return path

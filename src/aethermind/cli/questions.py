@@ -1,0 +1,112 @@
+"""Questions of a run that is followed here: asked on the terminal as they come, or answered by its script.
+
+Where nobody can be asked, a simulated run takes the answers of its `.sim.yaml`; any other run waits, and the
+command that answers it is printed (`ending`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import click
+
+from aethermind.cli import streams
+from aethermind.cli.asking import ask_field, confirm
+from aethermind.cli.drive import drive
+from aethermind.cli.session import user
+from aethermind.cli.trace import Trace
+from aethermind.definitions.inputs import parse_inputs
+from aethermind.definitions.schemas import takes_null
+from aethermind.domain.errors import DeniedError, InvalidError
+from aethermind.domain.run import Run
+from aethermind.domain.state import Node
+from aethermind.domain.views import open_questions
+from aethermind.domain.workflow import InputDef
+from aethermind.engine import scripted
+from aethermind.engine.client import Client
+from aethermind.engine.hosting import EngineThread
+from aethermind.infra.sanitize import clean, clean_line
+
+Json = Any
+
+
+def drive_asking(
+    engine: EngineThread,
+    run: Run,
+    trace: Trace,
+    *,
+    person: bool,
+    begin: Callable[[Client], Awaitable[object]] | None = None,
+) -> bool:
+    """As `drive`, and on with what the run asks for as long as somebody answers. `person`: someone may be
+    asked, if there is a terminal.
+    """
+    completed = drive(engine, run, trace, begin=begin)
+    try:
+        while completed and run.status == "waiting_answer" and _answered(engine, run, person=person):
+            completed = drive(engine, run, trace)
+    except click.Abort:
+        streams.note("")  # the prompt's line ends; the run waits
+    return completed
+
+
+def _answered(engine: EngineThread, run: Run, *, person: bool) -> bool:
+    """Whether a decision was made: by a person, or by the script where there is none."""
+    for node in open_questions(run):
+        if node.status != "waiting_answer" or node.question is None:
+            continue
+        values = scripted.answer(run, node)
+        by = "script"
+        if person and streams.can_ask():
+            values, by = _ask(node), user()
+        if values is None:
+            continue
+        try:
+            engine.call(_sending(run.id, node.path, values, by)).result()
+        except DeniedError as error:  # somebody else, or the clock, was faster
+            streams.note(clean_line(error.message))
+        except InvalidError as error:
+            if by == "script":
+                raise InvalidError(f"the script's answer to {node.path}: {error.message}") from None
+            streams.note(clean_line(error.line()))
+        return True
+    return False
+
+
+def _sending(
+    run_id: str, path: str, values: dict[str, Json], by: str
+) -> Callable[[Client], Awaitable[object]]:
+    async def send(client: Client) -> None:
+        await client.answer(run_id, path, values, by=by)
+
+    return send
+
+
+def _ask(node: Node) -> dict[str, Json]:
+    """Field by field, on stderr. Raises `click.Abort` for whoever would rather decide later."""
+    question = node.question
+    assert question is not None
+    streams.note("")
+    if question.show:
+        streams.note(clean(question.show) + "\n")
+    if list(question.fields) == ["approved"]:
+        return {"approved": confirm(question.message)}
+    streams.note(clean(question.message))
+    values = {name: _field(name, schema) for name, schema in question.fields.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _field(name: str, schema: Mapping[str, Json]) -> Json:
+    """None where nothing was said and nothing need be."""
+    definition = InputDef(schema=dict(schema), required=True)
+    default = schema.get("default")
+    empty = default if default is None or isinstance(default, str) else json.dumps(default)
+    if empty is None and takes_null(schema):
+        empty = ""
+
+    def check(value: Json) -> Json:
+        return parse_inputs({name: definition}, {name: value}, from_text=False)[name]
+
+    return ask_field(name, schema, check=check, about=str(schema.get("description", "")), empty=empty)
