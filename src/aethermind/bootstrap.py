@@ -260,6 +260,8 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         chance=SystemChance(),
         scrub=composition.redact,
         max_concurrent=max_concurrent,
+        day_budget_micro_usd=composition.config.budget.day_micro_usd,
+        limits=composition.config.guard.limits,
     )
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from aethermind.cli import streams, text
+from aethermind.cli.budget import day_line
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.rows import print_page, row_object
 from aethermind.cli.session import ask
 from aethermind.definitions.units import duration_ms
 from aethermind.domain.usage import NO_USAGE
-from aethermind.engine.queries import CostFilter, CostGroup, CostRow
+from aethermind.engine.client import Client
+from aethermind.engine.queries import CostFilter, CostGroup, CostRow, LedgerRow
 
 GROUPS: tuple[CostGroup, ...] = ("model", "agent", "workflow", "day", "run")
 
@@ -45,7 +47,11 @@ def since_ms(ctx: click.Context, param: click.Parameter, value: str | None) -> i
 def command(given: Given, by: CostGroup, since: int | None, sim: bool, as_csv: bool, as_json: bool) -> int:
     """Sum up tokens and money, real and simulated never mixed."""
     where = CostFilter(by=by, since=since, simulated=sim)
-    rows = ask(given, lambda client: client.costs(where))
+
+    async def look(client: Client) -> tuple[list[CostRow], LedgerRow]:
+        return await client.costs(where), await client.day_budget(simulated=sim)
+
+    rows, today = ask(given, look)
     if as_json:
         print_page(map(row_object, rows))
     elif as_csv:
@@ -54,6 +60,8 @@ def command(given: Given, by: CostGroup, since: int | None, sim: bool, as_csv: b
         _print_table(by, rows, sim=sim)
     else:
         streams.note("no simulated calls" if sim else "nothing was spent (simulated: aethermind costs --sim)")
+    if today.cap is not None and not as_json and not as_csv:
+        streams.note(day_line(today))
     return 0
 
 
@@ -67,6 +75,7 @@ def _print_table(by: CostGroup, rows: list[CostRow], *, sim: bool) -> None:
         unpriced_calls=sum(row.unpriced_calls for row in rows),
         in_flight_calls=sum(row.in_flight_calls for row in rows),
         reserved_micro_usd=sum(row.reserved_micro_usd for row in rows),
+        at_most_micro_usd=sum(row.at_most_micro_usd for row in rows),
     )
     text.show_table(
         [by.upper(), "CALLS", "INPUT", "CACHED", "OUTPUT", "COST", ""],
@@ -76,7 +85,8 @@ def _print_table(by: CostGroup, rows: list[CostRow], *, sim: bool) -> None:
 
 
 def _cells(row: CostRow) -> list[str]:
-    flying = f"~{text.money(row.reserved_micro_usd)} in flight" if row.in_flight_calls else ""
+    more = [f"at most {text.money(row.at_most_micro_usd)} more"] if row.at_most_micro_usd else []
+    more += [f"~{text.money(row.reserved_micro_usd)} in flight"] if row.in_flight_calls else []
     return [
         row.key,
         str(row.calls),
@@ -84,7 +94,7 @@ def _cells(row: CostRow) -> list[str]:
         text.tokens(row.usage.cached_input_tokens),
         text.tokens(row.usage.output_tokens),
         text.money(row.cost_micro_usd, unpriced=row.unpriced_calls),
-        flying,
+        ", ".join(more),
     ]
 
 
@@ -95,8 +105,10 @@ def _print_csv(by: CostGroup, rows: list[CostRow]) -> None:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     usage = list(NO_USAGE.__struct_fields__)
-    writer.writerow([by, "calls", *usage, "cost_micro_usd", "unpriced_calls"])
+    writer.writerow([by, "calls", *usage, "cost_micro_usd", "unpriced_calls", "at_most_micro_usd"])
     for row in rows:
         counts: list[Any] = [getattr(row.usage, name) for name in usage]
-        writer.writerow([row.key, row.calls, *counts, row.cost_micro_usd, row.unpriced_calls])
+        writer.writerow(
+            [row.key, row.calls, *counts, row.cost_micro_usd, row.unpriced_calls, row.at_most_micro_usd]
+        )
     streams.say(file.getvalue().rstrip("\n"))

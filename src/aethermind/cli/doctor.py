@@ -17,6 +17,7 @@ import click
 
 from aethermind import __version__, bootstrap
 from aethermind.cli import streams, text
+from aethermind.cli.budget import day_line
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.session import compose, engine_of
 from aethermind.domain.errors import AethermindError
@@ -99,6 +100,9 @@ def _data(found: Findings, composition: bootstrap.Composition) -> None:
         "workflows": str(config.workflows),
     }
     found.facts["data"] = facts
+    day = config.budget.day_micro_usd
+    none = "no end (set one: [budget] day = 5.00 in config.toml, or aethermind budget today USD)"
+    found.facts["budget"] = {"day": none if day is None else f"{text.money(day)} of all runs, per UTC day"}
     if home.exists():
         _check_home(found, home)
     if not database.exists():
@@ -111,10 +115,12 @@ def _data(found: Findings, composition: bootstrap.Composition) -> None:
         with engine_of(composition, look=True) as engine:
             unfinished = RunFilter(unfinished=True)
             page = engine.call(lambda client: client.runs(unfinished, limit=100)).result()
+            today = engine.call(lambda client: client.day_budget()).result()
     except AethermindError as error:
         found.failed(error)
         return
     facts["unfinished_runs"] = len(page.items)
+    found.facts["budget"]["today"] = day_line(today)
     for row in page.items[:5]:
         if row.status == "interrupted":
             found.note(f"run {row.id} ({row.workflow}) is interrupted: aethermind resume {row.id}")

@@ -6,6 +6,7 @@ from textwrap import shorten
 
 from aethermind.cli import streams, text
 from aethermind.domain import views
+from aethermind.domain.holding import GUARD
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node, RunStatus
 from aethermind.infra.sanitize import clean, clean_line
@@ -75,8 +76,32 @@ _ASKED = 160
 
 def _waits(run: Run, status: RunStatus) -> list[str]:
     if status == "paused":
-        return [f"paused; to go on: aethermind resume {run.id}"]
+        return [f"{paused_line(run)}; to go on: aethermind resume {run.id}"]
     return [waiting_line(run, node) for node in views.open_questions(run)]
+
+
+def paused_line(run: Run) -> str:
+    """`paused`; with who did it and why, where that was not a person's plain wish."""
+    if run.pause is None or not run.pause.reason:
+        return "paused"
+    by = f" by the {GUARD}" if run.pause.by == GUARD else ""
+    return f"paused{by}: {run.pause.reason}"
+
+
+def _budget_line(run: Run, node: Node) -> str:
+    held = run.held.get(node.path)
+    match held.scope if held is not None else "run":
+        case "guard":
+            return f"{node.path} is held back by the guard: aethermind resume {run.id}"
+        case "day":
+            sim = " --sim" if run.created.simulated else ""
+            return (
+                f"{node.path} would exceed the budget of the day: aethermind budget today USD{sim}"
+                f" && aethermind resume {run.id}"
+            )
+        case _:
+            has = text.money(run.budget_micro_usd)
+            return f"{node.path} would exceed the budget of {has}: aethermind budget {run.id} USD"
 
 
 def waiting_line(run: Run, node: Node) -> str:
@@ -91,8 +116,7 @@ def waiting_line(run: Run, node: Node) -> str:
                 f"{answer} -i choice=retry (or skip, or fail)"
             )
         case "budget":
-            has = text.money(run.budget_micro_usd)
-            return f"{node.path} would exceed the budget of {has}: aethermind budget {run.id} USD"
+            return _budget_line(run, node)
         case _ if list(asked["fields"]) == ["approved"]:
             approve = f"aethermind approve {run.id} {quoted(node.path)}"
             return f"{node.path} asks: {message}: {approve} (or reject)"
@@ -133,9 +157,11 @@ def _tell_figures(run: Run, status: RunStatus) -> None:
 
 
 def cost_line(run: Run) -> str:
-    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.0200 more for calls lost in a crash`."""
+    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.0200 more for calls whose end nobody saw`."""
     tally = run.tally
     told = text.money(tally.cost, unpriced=tally.unpriced, calls=tally.calls)
+    if tally.cost is None and not tally.unpriced and tally.at_most:
+        told = text.money(0)
     if run.budget_micro_usd is not None:
         told += f" of {text.money(run.budget_micro_usd)}"
     if run.created.simulated:
@@ -143,7 +169,7 @@ def cost_line(run: Run) -> str:
     if tally.saved:
         told += f", {text.money(tally.saved)} saved by caching"
     if tally.at_most:
-        told += f", at most {text.money(tally.at_most)} more for calls lost in a crash"
+        told += f", at most {text.money(tally.at_most)} more for calls whose end nobody saw"
     return told
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from aethermind.cli import streams, text
-from aethermind.cli.ending import cost_line, usage_line, waiting_line
+from aethermind.cli.ending import cost_line, paused_line, usage_line, waiting_line
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.session import compose, engine_of
 from aethermind.cli.trees import print_tree
@@ -92,6 +92,7 @@ def _print_head(run: Run, status: RunStatus) -> None:
         "models": "  ".join(f"{k} → {' | '.join(v)}" for k, v in run.models.items()),
         "cost": cost_line(run) if tally.calls else "",
         "tokens": usage_line(run) if tally.calls else "",
+        "paused": paused_line(run) if status == "paused" and run.pause and run.pause.reason else "",
         "error": run.error.message if run.error is not None else "",
         "hint": (run.error.hint or "") if run.error is not None else "",
     }

@@ -113,6 +113,8 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             return "", heading(run)
         case e.RunReopened(steps=steps):
             return "running", f"again from {', '.join(steps)}"
+        case e.RunPaused(reason=str(reason)) if reason:
+            return "paused", f"paused: {reason}"
         case e.RunPaused():
             return "paused", "paused: nothing new starts"
         case e.RunResumed():

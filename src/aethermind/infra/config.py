@@ -10,6 +10,12 @@
     max_concurrent = 10                    # attempts at a time
     timeout = "10m"                        # of an attempt
     retries = 3
+    [budget]
+    day = 5.00                             # dollars that all runs together may spend on a UTC day
+    [guard]                                # a run that goes round in circles is paused at (0: never)
+    repeated_calls = 8                     # the same model call in the same place
+    attempt_calls = 50                     # settled calls in one attempt
+    same_rounds = 8                        # rounds of a repeat in a row that gave the same
     [deadlines]                            # of a model call
     connect = "30s"
     first_token = "120s"
@@ -38,11 +44,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
 from aethermind.domain.errors import InvalidError, NotFoundError, StoreError
+from aethermind.domain.usage import micro_usd
+from aethermind.engine.guard import Limits
 from aethermind.infra.providers.deadlines import Deadlines
 
 Durability = Literal["power", "process"]
@@ -92,6 +100,39 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What all runs together may spend. Dollars; None: no end."""
+
+    day: Decimal | None = None
+    """Per UTC day, for real money and, apart, for the notional money of simulated runs."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+    @property
+    def day_micro_usd(self) -> int | None:
+        return None if self.day is None else micro_usd(self.day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """At which number a run that goes round in circles is paused; 0: never."""
+
+    repeated_calls: int = Limits().repeated_calls
+    attempt_calls: int = Limits().attempt_calls
+    same_rounds: int = Limits().same_rounds
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            repeated_calls=self.repeated_calls,
+            attempt_calls=self.attempt_calls,
+            same_rounds=self.same_rounds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was set, resolved. `environ` is the environment with `--env-file` on top: adapters
     look into it and never into the process's own."""
@@ -108,6 +149,8 @@ class Config:
     prices: dict[str, Price] = field(default_factory=dict)
     """`provider:model` → the user's own tariff."""
     defaults: Defaults = Defaults()
+    budget: Budget = Budget()
+    guard: Guard = Guard()
     deadlines: Deadlines = field(default_factory=Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
     home_is_default: bool = True
@@ -222,7 +265,20 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if value not in {"power", "process"}:
             raise InvalidError(f"AETHERMIND_DURABILITY is {value!r:.40}", hint="power or process")
         settings["durability"] = value
+    if value := environ.get("AETHERMIND_DAY_BUDGET"):
+        try:
+            day = Decimal(value.strip().removeprefix("$"))
+        except InvalidOperation:
+            day = Decimal("NaN")
+        if not is_amount(day):
+            raise InvalidError(f"AETHERMIND_DAY_BUDGET is {value!r:.40}", hint="dollars, above 0: 5.00")
+        settings["budget"] = Budget(day=day)
     return settings
+
+
+def is_amount(dollars: Decimal) -> bool:
+    """Whether so much money may be a budget: more than nothing, at most a billion."""
+    return dollars.is_finite() and 0 < dollars <= 1_000_000_000
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}

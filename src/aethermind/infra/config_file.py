@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 import pydantic
 
 from aethermind.domain.errors import InvalidError
-from aethermind.infra.config import Defaults, Durability, Price, ProviderConfig
+from aethermind.infra.config import Budget, Defaults, Durability, Guard, Price, ProviderConfig, is_amount
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.durations import parse_ms
 from aethermind.infra.providers.names import did_you_mean
@@ -53,6 +53,8 @@ class _File:
     providers: dict[str, ProviderConfig] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
+    budget: Budget = field(default_factory=Budget)
+    guard: Guard = field(default_factory=Guard)
     deadlines: _Deadlines = field(default_factory=_Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
 
@@ -152,6 +154,12 @@ class _Parser:
             self._fail(("defaults", "max_concurrent"), "max_concurrent must be from 1 to 10000")
         if not 0 <= defaults.retries <= 100:
             self._fail(("defaults", "retries"), "retries must be from 0 to 100")
+
+        if parsed.budget.day is not None and not is_amount(parsed.budget.day):
+            self._fail(("budget", "day"), f"day must be an amount above 0, not {parsed.budget.day}")
+        for item in fields(Guard):
+            if not 0 <= (number := getattr(parsed.guard, item.name)) <= 1_000_000:
+                self._fail(("guard", item.name), f"{item.name} must be 0 (never) or more, not {number}")
 
     def _provider(self, name: str, provider: ProviderConfig) -> None:
         place: Place = ("providers", name)
