@@ -20,12 +20,14 @@ from aethermind.domain.workflow import (
     Budget,
     CachePolicy,
     Function,
+    Group,
     Prompt,
     Retry,
     StepDef,
+    SubWorkflow,
     WorkflowDef,
 )
-from aethermind.engine import answers
+from aethermind.engine import adoption, answers
 from aethermind.engine.agents import create_agent
 from aethermind.engine.context import StepContext
 from aethermind.engine.ports import ChatEvent, ChatRequest, Estimate, Finished, Message, TextDelta
@@ -397,3 +399,19 @@ async def test_a_scripted_error_is_not_kept() -> None:
         assert [attempt.status for attempt in first.nodes["a"].attempts] == ["failed", "succeeded"]
         assert [attempt.status for attempt in second.nodes["a"].attempts] == ["succeeded"]
         assert second.outputs == {"a": "good"}
+
+
+# --- edited files ------------------------------------------------------------------------------
+
+
+def test_what_was_done_stays_done_when_only_its_cache_is_edited() -> None:
+    def flow(cache: CachePolicy, text: str = "hi") -> WorkflowDef:
+        inner = workflow(prompt(cache=cache, text=text), agents={"w": AgentDef(name="w", cache=cache)})
+        return workflow(
+            prompt(cache=cache, text=text),
+            StepDef(id="g", action=Group(steps=(prompt(cache=cache, text=text),))),
+            StepDef(id="s", action=SubWorkflow(workflow=inner)),
+        )
+
+    assert adoption.kept(flow(None), flow(True)) == ("a", "g", "s")
+    assert adoption.kept(flow(True), flow(True, "ho")) == ()

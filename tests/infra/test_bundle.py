@@ -156,6 +156,28 @@ async def test_an_imported_run_is_the_run_it_was_but_tagged(
     assert cost.cost_micro_usd == found.run.tally.cost
 
 
+async def test_no_bundle_plants_an_answer_or_carries_its_key_away(tmp_path: Path) -> None:
+    cached = workflow(StepDef(id="a", action=Prompt(template="Say hello", models=("smart",)), cache=True))
+    history = await recorded(cached)
+    (key,) = {i.event.content_key for i in history if isinstance(i.event, e.CallFinished)}
+    assert key is not None
+    path = put(tmp_path / "b.jsonl", history)
+    assert key not in path.read_text()
+
+    def plant(lines: list[Line]) -> None:
+        finished = next(line for line in lines if line.get("type") == "CallFinished")
+        finished["data"] |= {"content_key": key, "text": "planted"}
+
+    store = InMemoryStore()
+    await bundle.add(store, bundle.read(changed(path, plant)))
+    assert await store.answer(key) is None
+
+    ran = InMemoryStore()
+    await ran.append([e.Draft(i.stream, i.at, i.event) for i in history], {})
+    assert await ran.answer(key) is not None
+    assert (await bundle.add(ran, bundle.read(put(path, history)), redact=redact)).known, "it ran here"
+
+
 async def test_the_same_bundle_twice_is_one_run(tmp_path: Path, history: list[e.Recorded]) -> None:
     found = bundle.read(put(tmp_path / "b.jsonl", history))
     store = InMemoryStore()

@@ -80,6 +80,30 @@ async def test_a_prompt_that_has_changed_fails_its_step_and_says_so(tmp_path: Pa
     assert len(replay.nodes["plan"].attempts) == 1, "a retry could not help"
 
 
+async def test_an_answer_from_the_record_is_a_reply_like_any_other() -> None:
+    definition = workflow(StepDef(id="a", action=Prompt(template="go", models=("smart",)), cache=True))
+    async with Harness() as h:
+        for _ in range(2):
+            run = await h.run(definition, sim={"steps": {"a": "gone"}})
+    assert run.tally.usage.total_tokens == 0
+    entry = loaded(run)["steps"]["a"]
+    assert (entry["reply"], "usage" in entry) == ("gone", False)
+
+
+async def test_no_answer_of_before_hides_that_a_prompt_has_changed() -> None:
+    def asks(words: str) -> WorkflowDef:
+        return workflow(StepDef(id="a", action=Prompt(template=words, models=("smart",)), cache=True))
+
+    async with Harness() as h:
+        run = await h.run(asks("go"), sim={"steps": {"a": "gone"}})
+        await h.run(asks("go away"))
+        sim = loaded(run)
+        assert (await h.run(asks("go"), sim=sim)).outputs == {"a": "gone"}
+        changed = await h.run(asks("go away"), sim=sim)
+        assert changed.error is not None
+        assert "its prompt has changed" in changed.error.message
+
+
 async def test_secrets_stay_and_what_follows_from_them_still_fits(tmp_path: Path) -> None:
     definition = workflow(
         StepDef(id="a", action=Prompt(template="go", models=("smart",))),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from aethermind import wire
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run
-from aethermind.domain.workflow import Group, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
 
 Json = Any
 
@@ -32,7 +34,22 @@ def kept(old: WorkflowDef, new: WorkflowDef) -> tuple[str, ...]:
 
 
 def _hash(step: StepDef, workflow: WorkflowDef) -> str:
-    return wire.digest([step, list(_configs(step, workflow))])
+    return wire.digest([_uncached(step), list(_configs(step, workflow))])
+
+
+def _uncached(step: StepDef) -> StepDef:
+    """Whether an answer may come from the record does not change what was answered."""
+    action = step.action
+    match action:
+        case Group(steps=steps):
+            action = replace(action, steps=tuple(map(_uncached, steps)))
+        case SubWorkflow(workflow=inner):
+            agents = {name: replace(agent, cache=None) for name, agent in inner.agents.items()}
+            steps = tuple(map(_uncached, inner.steps))
+            action = replace(action, workflow=replace(inner, agents=agents, steps=steps))
+        case _:
+            pass
+    return replace(step, action=action, cache=None)
 
 
 def _configs(step: StepDef, workflow: WorkflowDef) -> Iterable[object]:

@@ -62,7 +62,8 @@ def _entry(node: Node, redact: Redact) -> dict[str, Json] | None:
     if len(calls) > 1:
         return {"replies": replies, "prompt_digest": digests}
     entry: dict[str, Json] = {"reply": replies[0], "prompt_digest": digests[0]}
-    if (usage := calls[0].usage) is not None:
+    # A call that was answered from the record used nothing; a model asked for the same would.
+    if (usage := calls[0].usage) is not None and calls[0].cached_from is None:
         entry["usage"] = _counts(usage)
     return entry
 
