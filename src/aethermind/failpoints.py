@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 VARIABLE = "AETHERMIND_FAILPOINT"
 
@@ -74,9 +74,16 @@ RECORDED = (
 NAMES = (*PLACES, *RECORDED)
 
 
-armed, _, _nth = os.environ.get(VARIABLE, "").partition(":")
+armed = ""
 """The place's name, empty if none is: then no place calls anything here."""
-_passes = iter(range(int(_nth) - 1 if _nth.isdigit() else 0))
+_passes: Iterator[int] = iter(())
+
+
+def arm(place: str) -> None:
+    """Die at `name[:nth]`; empty: nowhere."""
+    global armed, _passes  # noqa: PLW0603 - read at every place, so it has to be cheap
+    armed, _, nth = place.partition(":")
+    _passes = iter(range(int(nth) - 1 if nth.isdigit() else 0))
 
 
 def reached(name: str) -> None:
@@ -89,3 +96,6 @@ def recorded(events: Iterable[object]) -> None:
     """The places of these events."""
     for event in events:
         reached(type(event).__name__)
+
+
+arm(os.environ.get(VARIABLE, ""))

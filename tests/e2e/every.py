@@ -27,7 +27,7 @@ PACE_S = 0.01
 
 WORKFLOW = """\
 name: every
-inputs: {word: {type: string, default: tide}}
+inputs: {word: {type: string, default: "WORD"}}
 defaults: {retry: {max_attempts: 3, backoff: 10ms}}
 agents:
   writer: {model: "ollama:llama-local", instructions: Write., settings: {max_tokens: 100}}
@@ -37,6 +37,8 @@ steps:
     model: ["ollama:gone", "ollama:llama-local"]
     prompt: "<<backup>>"
     settings: {max_tokens: 100}
+  - {id: asked, agent: writer, prompt: "<<same>> {{ inputs.word }}", cache: true}
+  - {id: known, agent: writer, depends_on: [asked], prompt: "<<same>> {{ inputs.word }}", cache: true}
   - {id: built, run: [PYTHON, -I, -S, act.py, built], on_in_doubt: retry}
   - {id: careful, run: [PYTHON, -I, -S, act.py, careful]}
   - id: fickle
@@ -77,7 +79,7 @@ outputs:
   each: "{{ each }}"
   text: "{{ polish.text }}"
   numbers: ["{{ twice }}", "{{ deep.number }}"]
-  words: "{{ backup }} {{ careful }} {{ fickle }} {{ stray }} {{ pair.right }} {{ deep.text }}"
+  words: "{{ backup }} {{ careful }} {{ fickle }} {{ stray }} {{ pair.right }} {{ deep.text }} {{ known }}"
   colour: "{{ colour.choice }}"
   nothing: ["{{ broken }}", "{{ never }}"]
   file: "{{ file }}"
@@ -136,6 +138,8 @@ def main(name, *words):
     note(name)
     if "leave" in words:
         leave()
+    if "forever" in words:
+        signal.pause()
     time.sleep(0.02)
     print(name)
 
@@ -157,14 +161,17 @@ ANSWERS = {
     "text1": "rough",
     "text2": "fine",
     "part": "deep down",
+    "same": "the same",
 }
+PAID_CALLS = 6
+"""Answers that are paid for: one that is known already is not among them."""
 COUNTS = Counts(input=30, output=10)
 OUTPUTS: dict[str, Any] = {
     "plan": ["a", "b", "c", "d"],
     "each": ["each-a", "each-b", "each-c", "each-d"],
     "text": "fine",
     "numbers": [42, 8],
-    "words": "second careful fickle stray left and built part",
+    "words": "second careful fickle stray left and built part the same",
     "colour": "green",
     "nothing": [None, None],
     "file": '["each-a", "each-b", "each-c", "each-d"] left and built green',
@@ -173,7 +180,8 @@ OUTPUTS: dict[str, Any] = {
 
 
 def write(directory: Path) -> Path:
-    """Put the workflow and what it needs there; gives its file. The config is `config.toml`."""
+    """Put the workflow and what it needs there; gives its file. The config is `config.toml`. The prompts that
+    are cached have the directory's name in them, so that another run's answers are not theirs."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in {
         "every.yaml": WORKFLOW,
@@ -181,7 +189,7 @@ def write(directory: Path) -> Path:
         "act.py": ACT,
         "config.toml": CONFIG,
     }.items():
-        (directory / name).write_text(text.replace("PYTHON", sys.executable).replace("\\n", "\\n"))
+        (directory / name).write_text(text.replace("PYTHON", sys.executable).replace("WORD", directory.name))
     return directory / "every.yaml"
 
 
@@ -199,9 +207,8 @@ class Served:
             return
         prompt = request.json["messages"][-1]["content"]
         mark = prompt.partition("<<")[2].partition(">>")[0]
-        tag = prompt.partition("[[")[2].partition("]]")[0]
         gone = request.json["model"] == "gone"
-        self.asked.append(f"{tag}{mark}{'!' if gone else ''}")
+        self.asked.append(mark + "!" * gone)
         if gone:
             await reply.whole(404, b'{"error": "model \\"gone\\" not found"}', "application/json")
             return
@@ -265,13 +272,14 @@ def wrong(shown: Mapping[str, Any], directory: Path, asked: list[str]) -> list[s
     calls = [
         call for step in steps.values() for attempt in step["attempts"] for call in attempt["model_calls"]
     ]
-    if len(asked) > len(calls):
-        found.append(f"{len(asked)} requests arrived, {len(calls)} were recorded: {sorted(asked)}")
+    sent = [call for call in calls if call["cached_from"] is None]
+    if len(asked) > len(sent):
+        found.append(f"{len(asked)} requests arrived, {len(sent)} were recorded: {sorted(asked)}")
     lost = [call for call in calls if call["status"] == "lost"]
     if run["at_most_micro_usd"] != sum(call["reserved_micro_usd"] or 0 for call in lost):
         found.append(f"at most {run['at_most_micro_usd']}, and {len(lost)} calls lost")
-    good = sum(call["status"] == "succeeded" for call in calls)
-    if good != 5 or run["cost_micro_usd"] != good * (COUNTS.input * 2 + COUNTS.output * 8):
+    good = sum(call["status"] == "succeeded" for call in sent)
+    if good != PAID_CALLS or run["cost_micro_usd"] != good * (COUNTS.input * 2 + COUNTS.output * 8):
         found.append(f"{good} good calls cost {run['cost_micro_usd']}")
     return found
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e import every
 from tests.e2e.running import Running, running
 from tests.e2e.waiting import gone
@@ -38,8 +40,14 @@ class Killed:
 
 
 def killed_until_over(directory: Path, chance: random.Random, *, most: int) -> Killed:
-    """Run `every.yaml` there, killed at random moments (at most that often), resumed and decided for each
-    time. Raises `AssertionError` if it ends otherwise than well."""
+    """Run `every.yaml` there, with data of its own: killed at random moments (at most that often), resumed
+    and decided for each time. Raises `AssertionError` if it ends otherwise than well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AETHERMIND_HOME", str(directory / "home"))
+        return _until_over(directory, chance, most)
+
+
+def _until_over(directory: Path, chance: random.Random, most: int) -> Killed:
     found = Killed()
     begin = ["run", "every.yaml", "--trust", "--json"]
     arguments = begin

@@ -31,7 +31,7 @@ def test_undisturbed_it_gives_these_outputs(models: Served, tmp_path: Path) -> N
     assert (done.returncode, json.loads(done.stdout)) == (0, every.OUTPUTS)
     shown = json.loads(aethermind("show", "last", "--json").stdout)
     assert every.wrong(shown, tmp_path, models.asked) == []
-    assert sorted(models.asked) == ["backup", "backup!", "part", "plan", "text1", "text2"]
+    assert sorted(models.asked) == ["backup", "backup!", "part", "plan", "same", "text1", "text2"]
     kinds = {step["kind"] for step in shown["steps"]}
     assert kinds == {"prompt", "run", "python", "value", "fail", "ask", "workflow", "steps"}
 
