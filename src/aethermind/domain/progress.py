@@ -203,6 +203,7 @@ def _skip_reason(node: Node) -> str | None:
 
 def settle(run: Run, node: Node, status: StepStatus, at: int) -> None:
     """A node is over: count it, fail what is above if it must, release what waited for it."""
+    held_back = node.status == "pending" and node.parent is not None and node in node.parent.waiting
     if node.status != "running" or node.mode != "leaf":  # what runs is neither ready nor to be expanded
         unready(run, node)
     set_status(run, node, status)
@@ -223,7 +224,7 @@ def settle(run: Run, node: Node, status: StepStatus, at: int) -> None:
         other.blockers -= 1
         if not other.blockers and not (other.always and not run.closing):
             release(run, other, at)
-    if parent.mode == "fan_out":
+    if parent.mode == "fan_out" and not held_back:  # else it leaves no place to another
         while parent.waiting and not parent.failing and not parent.cancelled:
             following = parent.waiting.pop()
             if not following.over:

@@ -22,21 +22,21 @@ WAITING = frozenset({"in_doubt", "waiting_answer", "waiting_budget", "retry_wait
 """What these wait for decides when they go on; nothing here does."""
 
 
-def reopen(run: Run, targets: list[Node]) -> None:
+def reopen(run: Run, targets: list[Node], at: int) -> None:
     """Reset the targets and everything downstream of them; attempts and costs stay."""
     for node in targets:
-        _reset(run, node)
+        _reset(run, node, at)
         here: Node | None = node
         while here is not None and here.parent is not None:
             for other in _downstream(here):
-                _reset(run, other, wholly=True)
+                _reset(run, other, at, wholly=True)
             here = here.parent
             if here.parent is not None:
                 here.status = "running"
             here.failing = here.cancelled = False
             here.error = here.finished_at = here.reason = None
     for node in run.always:
-        _reset(run, node, wholly=True)
+        _reset(run, node, at, wholly=True)
     root = run.root
     root.status = "running"
     root.failing = root.cancelled = False
@@ -56,7 +56,7 @@ def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> 
     mended: list[Node] = []
     for step_id, node in before.items():
         if step_id not in kept:
-            _forget(run, node)
+            _forget(run, node, at)
     progress.make_steps(run, root, definition.steps)
     for index, fresh in enumerate(root.children):
         if fresh.step.id not in kept:
@@ -68,32 +68,32 @@ def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> 
             run.always[run.always.index(fresh)] = node
         if not node.over or node.status in {"failed", "cancelled"}:
             mended.append(node)
-            _mend(run, node)
+            _mend(run, node, at)
     progress.link(root)
     for node in mended:
         for other in _downstream(node):
             if other.over:  # it was skipped for, or saw, what failed there
-                _reset(run, other, wholly=True)
+                _reset(run, other, at, wholly=True)
     root.status = "running"
     root.failing = root.cancelled = False
     root.error = root.reason = root.finished_at = None
     for node in run.always:
-        _reset(run, node, wholly=True)
+        _reset(run, node, at, wholly=True)
 
 
-def _mend(run: Run, node: Node) -> None:
+def _mend(run: Run, node: Node, at: int) -> None:
     """Reset what failed or was cancelled in a kept step, and take what waits as it is."""
     if node.mode == "leaf":
         if node.over:
-            _reset(run, node)
+            _reset(run, node, at)
         return
     if node.over:
-        _reset(run, node)
+        _reset(run, node, at)
         return
     node.failing = node.cancelled = False
     for inner in list(node.children):
         if not inner.over or inner.status in {"failed", "cancelled"}:
-            _mend(run, inner)
+            _mend(run, inner, at)
 
 
 def _downstream(node: Node) -> list[Node]:
@@ -107,7 +107,8 @@ def _downstream(node: Node) -> list[Node]:
     return list(found.values())
 
 
-def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
+def _reset(run: Run, node: Node, at: int, *, wholly: bool = False) -> None:
+    _let_go(node, at)
     node.output = node.result = node.error = node.finished_at = node.reason = node.saved = None
     node.failing = node.cancelled = False
     node.tries = 0
@@ -116,7 +117,7 @@ def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
     if node.mode == "leaf" or wholly or not node.children:
         if node.mode != "leaf":
             for gone in node.children:
-                _forget(run, gone)
+                _forget(run, gone, at)
             node.children, node.by_id, node.waiting = [], {}, []
             node.remaining = 0
         node.status = "pending"
@@ -125,16 +126,24 @@ def _reset(run: Run, node: Node, *, wholly: bool = False) -> None:
     node.status = "running"
     for inner in node.children:
         if inner.status in {"failed", "cancelled", "pending", "skipped"} or not inner.over:
-            _reset(run, inner)
+            _reset(run, inner, at)
 
 
-def _forget(run: Run, node: Node) -> None:
+def _let_go(node: Node, at: int) -> None:
+    """A question that nobody has answered is not waited for any more: if it comes again, it is another."""
+    if node.attempts and node.attempts[-1].status == "running":
+        node.attempts[-1].status = "cancelled"
+        node.attempts[-1].finished_at = at
+
+
+def _forget(run: Run, node: Node, at: int) -> None:
     """Take the node out of the tree. Should its path come again, its attempts and costs do too."""
+    _let_go(node, at)
     run.nodes.pop(node.path, None)
     if node.attempts or node.tally is not None:
         run.retired[node.path] = (node.attempts, node.tally)
     for inner in node.children:
-        _forget(run, inner)
+        _forget(run, inner, at)
 
 
 def recount(run: Run, at: int) -> None:

@@ -60,7 +60,7 @@ def _go_on_after_the_end(run: Run) -> None:
 def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
     run.generation = event.generation
     _go_on_after_the_end(run)
-    reopen(run, [run.node(p) for p in event.steps])
+    reopen(run, [run.node(p) for p in event.steps], at)
     recount(run, at)
 
 
