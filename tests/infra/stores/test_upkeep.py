@@ -312,31 +312,6 @@ async def costs(store: SqliteStore, simulated: bool = False) -> list[object]:
     ]
 
 
-async def test_answers_go_with_their_run_and_an_older_one_counts_again(tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    store = await opened(path)
-    for n, (run, end) in enumerate((("young", None), ("old", OVER))):
-        facts = [
-            created(),
-            started(),
-            call(),
-            answered(content_key="0a"),
-            succeeded(),
-            *([end] if end else []),
-        ]
-        await store.append(on(run, *facts, at=T0 + n), {f"run/{run}": 0})
-    newest = await store.answer("0a")
-    assert newest is not None
-    assert newest.stream == "run/old"
-    await store.close()
-    Upkeep(path).prune(T0 + DAY)
-    store = await opened(path)
-    left = await store.answer("0a")
-    assert left is not None
-    assert left.stream == "run/young"
-    await store.close()
-
-
 async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(database: Path) -> None:
     store = await opened(database)
     spent = await costs(store)
