@@ -89,9 +89,10 @@ class Toolbox(Protocol):
         on_output: Callable[[str], None] | None = None,
     ) -> ToolOutput:
         """Do it. A tool's own failure is an output with `is_error`. `basis`: the preview's, if somebody saw
-        it. Raises `ToolRefused` as `preview`; `ToolError` if the tool is gone or has changed (kind
-        `bad_request`: nothing was done; any other: what was done is not known). Cancelling the awaiting task
-        stops what it started before it returns."""
+        it. Raises `ToolRefused` as `preview`: nothing was done. Raises `ToolError` if the tool has changed
+        since it was opened (kind `bad_request`) or can't be had any more: unless that is its kind, or it is
+        `retryable`, what was done is not known. Cancelling the awaiting task stops what it started before it
+        returns."""
         ...
 
 

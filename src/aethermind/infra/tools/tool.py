@@ -92,11 +92,14 @@ def refused(message: str, hint: str | None = None) -> ToolRefused:
     )
 
 
-def unavailable(kind: ErrorKind, message: str, hint: str | None = None, *, detail: str = "") -> ToolError:
-    """A tool that can't be had."""
+def unavailable(
+    kind: ErrorKind, message: str, hint: str | None = None, *, detail: str = "", retryable: bool = False
+) -> ToolError:
+    """A tool that can't be had. `retryable`: nothing was done, and another time it may be there."""
     return ToolError(
         ErrorInfo(
             kind=kind,
+            retryable=retryable,
             message=clean_line(message)[:500],
             hint=clean_line(hint)[:500] if hint else None,
             detail=clean(detail)[-8_000:] or None,
