@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError, NotFoundError
+from aethermind.engine.ports import Estimate
 from aethermind.tui.screens import dialog, found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
@@ -41,12 +42,27 @@ budget: {usd: 0.50}
 SHELL = "name: shell\nsteps: [{id: a, run: [echo, hi]}]\n"
 
 
+class FakePrices:
+    """So much for a prompt, at least and at most; models called `secret` have no price."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Estimate:
+        if model == "secret":
+            return Estimate(low_micro_usd=None, high_micro_usd=None)
+        return Estimate(low_micro_usd=self.low, high_micro_usd=self.high)
+
+
 class FakeModels:
     def check(self, name: str) -> str:
         return name
 
     def check_settings(self, name: str, settings: Any) -> list[Any]:
         return []
+
+    def __init__(self, low: int = 0, high: int = 0) -> None:
+        self.prices = FakePrices(low, high)
 
     def resolve(self, name: str, *, sim: bool) -> str:
         if sim:
@@ -73,16 +89,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def composition(here: Path) -> Any:
+def composition(here: Path, models: FakeModels | None = None) -> Any:
     """The real one, but with models that need no key."""
     made = bootstrap.load(bootstrap.Options(home=here / "home"))
-    made.__dict__ |= {"samples_dir": here / "samples", "models": FakeModels()}
+    made.__dict__ |= {"samples_dir": here / "samples", "models": models or FakeModels()}
     return made
 
 
 @asynccontextmanager
-async def stage(here: Path, *, size: tuple[int, int] = (100, 36)) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    made = Stage(histories.research(), composition=composition(here))
+async def stage(
+    here: Path, *, size: tuple[int, int] = (100, 36), models: FakeModels | None = None
+) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    made = Stage(histories.research(), composition=composition(here, models))
     async with made.run_test(size=size) as pilot:
         await pilot.pause()
         yield made, pilot
@@ -245,6 +263,59 @@ async def test_what_models_mean_follows_the_switches(here: Path) -> None:
         await pilot.press("space", "tab", *"nokey")
         await pilot.pause()
         assert str(models.content) == "openai:x: no key for openai (aethermind auth openai)"
+
+
+async def test_what_it_may_cost_is_said_and_asked_about_once(here: Path) -> None:
+    async with stage(here, models=FakeModels(1_000, 10_000)) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        cost = screen.query_one("#start-cost", Line)
+        assert str(cost.content) == "estimated $0.0020–0.0200"
+        await pilot.press(*"tides", "ctrl+s")
+        await pilot.pause()
+        await pilot.pause()
+        question = made.screen
+        assert isinstance(question, ConfirmScreen)
+        assert question.question == "estimated $0.0020–0.0200: run it?"
+        assert question.note == "smart → openai:gpt-6.1-sol\nfast → openai:gpt-6-luna"
+        await pilot.press("enter")  # the cursor is on no
+        await pilot.pause()
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert made.engine.asked == []
+        assert "nothing was spent" in str(screen.query_one("#start-problem", Line).content)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.pause()
+        await pilot.press("y")
+        await made.workers.wait_for_complete()
+        assert [asked[0] for asked in made.engine.asked] == ["start_run"]
+
+
+async def test_a_simulated_run_is_not_asked_about(here: Path) -> None:
+    async with stage(here, models=FakeModels(1_000, 10_000)) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        screen.query_one("#start-options", Form).rows[0].control.focus()
+        await pilot.press("y")
+        await pilot.pause()
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        assert str(screen.query_one("#start-cost", Line).content) == ""
+        screen.query_one("#start-inputs", Form).rows[0].control.focus()
+        await pilot.press(*"tides", "ctrl+s")
+        await made.workers.wait_for_complete()
+        assert [asked[0] for asked in made.engine.asked] == ["start_run"]
+
+
+async def test_a_model_without_a_price_is_said_to_have_none(here: Path) -> None:
+    async with stage(here, models=FakeModels(1_000, 10_000)) as (made, pilot):
+        screen = await form_of(made, pilot, "kinds")
+        screen.query_one("#start-options", Form).rows[1].control.focus()
+        await pilot.press(*"openai:secret")
+        await pilot.pause()
+        await made.workers.wait_for_complete()
+        await pilot.pause()
+        told = str(screen.query_one("#start-cost", Line).content)
+        assert told == "2 of 2 prompts on models whose price is unknown"
 
 
 async def test_what_the_engine_refuses_stays_in_the_form(here: Path) -> None:

@@ -10,10 +10,10 @@ from aethermind.cli.asking import confirm
 from aethermind.cli.session import user
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import DeniedError
-from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.client import RunRequest
+from aethermind.engine.consent import ran_before
 from aethermind.engine.costing import ASSUMED_ITEMS, CostRange
 from aethermind.engine.hosting import EngineThread
-from aethermind.engine.queries import RunFilter
 from aethermind.infra.sanitize import clean_line
 
 SHOWN = 12
@@ -60,23 +60,10 @@ def check_cost(engine: EngineThread, request: RunRequest, models: str, costs: Co
     """On a terminal, the first time that a file runs on priced models: ask. Raises `DeniedError`."""
     if not (costs.high or costs.unpriced) or not streams.can_ask():
         return
-    if engine.call(lambda client: _ran_before(client, request)).result():
+    if engine.call(lambda client: ran_before(client, request.definition.name, request.source)).result():
         return
     if not confirm(f"{models}, {range_text(costs)}: go?"):
         raise DeniedError("not started: nothing was spent", hint="--sim runs it on simulated models")
-
-
-async def _ran_before(client: Client, request: RunRequest) -> bool:
-    """Whether this file has run on real models on this data already."""
-    cursor: str | None = None
-    while True:
-        where = RunFilter(workflow=request.definition.name)
-        page = await client.runs(where, limit=200, cursor=cursor)
-        if any(row.source == request.source and not row.simulated for row in page.items):
-            return True
-        if page.next is None:
-            return False
-        cursor = page.next
 
 
 def range_text(costs: CostRange) -> str:

@@ -9,8 +9,9 @@ from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.consent import range_text
 from aethermind.definitions.loader import LoadedWorkflow
-from aethermind.domain.workflow import Ask, Command, Group, Prompt, PythonCall, StepDef, prompt_config
+from aethermind.domain.workflow import Ask, Command, Group, Prompt, PythonCall, StepDef
 from aethermind.engine.client import RunRequest
+from aethermind.engine.consent import model_names
 from aethermind.engine.costing import CostRange, estimate
 from aethermind.infra.sanitize import clean_line
 
@@ -27,10 +28,7 @@ def steps_of(steps: tuple[StepDef, ...], depth: int = 0) -> Iterator[tuple[StepD
 
 def meanings(composition: bootstrap.Composition, request: RunRequest) -> dict[str, tuple[str, ...]]:
     """Every model name that a prompt of the run uses → what it means here and now."""
-    names: dict[str, None] = {}
-    for step, _ in steps_of(request.definition.steps):
-        if isinstance(step.action, Prompt):
-            names |= dict.fromkeys(prompt_config(request.definition, step).models)
+    names = model_names(request.definition)
     resolve = composition.models.resolve
     if request.model is not None:
         meant = resolve(request.model, sim=request.simulated)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,14 +17,17 @@ from textual.content import Content
 
 from aethermind.domain.errors import AethermindError, DeniedError
 from aethermind.domain.usage import micro_usd
-from aethermind.domain.workflow import Group, InputDef, Prompt, StepDef, WorkflowDef, prompt_config
+from aethermind.domain.workflow import InputDef, WorkflowDef
+from aethermind.engine.consent import model_names, ran_before
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
+from aethermind.tui.screens.confirm import Choice, ConfirmScreen
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 from aethermind.tui.screens.fields import Field
 from aethermind.tui.screens.form import Form
 from aethermind.tui.screens.found import Found
 from aethermind.tui.screens.trusting import trusted
+from aethermind.tui.spending import estimate_of, range_text
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -66,6 +71,7 @@ class StartScreen(Dialog[str]):
                 yield Line("", classes="rule")
                 yield Form(options, id="start-options", label_width=width)
             yield Line("", id="start-models")
+            yield Line("", id="start-cost")
             yield Line("", id="start-problem")
 
     def _options(self) -> list[Field]:
@@ -119,23 +125,46 @@ class StartScreen(Dialog[str]):
     def _show_models(self) -> None:
         texts = self.query_one("#start-options", Form).texts()
         override = texts.get("model", "").strip()
+        sim = texts.get("sim") == "true"
         lines: list[Content] = []
+        arrow = "->" if self.context.glyphs.ascii else "→"
         for name in [override] if override else model_names(self.definition):
             try:
-                meant = self.context.composition.models.resolve(name, sim=texts.get("sim") == "true")
+                meant = self.context.composition.models.resolve(name, sim=sim)
             except AethermindError as error:
                 lines.append(safe_line(error.line(), "$text-error"))
             else:
-                lines.append(_meaning(name, meant, "->" if self.context.glyphs.ascii else "→"))
+                lines.append(_meaning(name, meant, arrow))
         self.query_one("#start-models", Line).show(Content("\n").join(lines[:_MODEL_LINES]))
         self._fit(len(lines))
+        cost = partial(self._show_cost, override, sim=sim)
+        _ = self.run_worker(cost, group="cost", exclusive=True, exit_on_error=False)
+
+    async def _show_cost(self, model: str, *, sim: bool) -> None:
+        """Off the screen's thread: the first look at prices takes a while."""
+        inputs = self._inputs()
+        found = await asyncio.to_thread(
+            estimate_of, self.context, self.definition, inputs, model=model, sim=sim
+        )
+        if self.is_mounted:
+            told = range_text(found) if found is not None else ""
+            line = self.query_one("#start-cost", Line)
+            line.show(safe_line(self._plain(told), "$foreground-muted"))
+            line.display = bool(told)
+
+    def _plain(self, text: str) -> str:
+        return text.replace("–", "-") if self.context.glyphs.ascii else text
+
+    def _inputs(self) -> dict[str, Json]:
+        """As typed: for their size alone."""
+        return dict(self.query_one("#start-inputs", Form).texts())
 
     def on_resize(self, event: events.Resize) -> None:
         self._show_models()
 
     def _fit(self, models: int) -> None:
         """What is below the fields is always seen; the fields scroll."""
-        room = self.size.height - 4 - min(models, _MODEL_LINES) - 2
+        room = self.size.height - 4 - min(models, _MODEL_LINES) - 3
         self.query_one("#start-scroll").styles.max_height = max(room, 3)
 
     # --- starting --------------------------------------------------------------------------------
@@ -179,6 +208,8 @@ class StartScreen(Dialog[str]):
                 budget_micro_usd=micro_usd(Decimal(str(budget))) if budget is not None else None,
                 origin="tui",
             )
+            if not await self._affordable(request):
+                raise DeniedError("not started: nothing was spent")
             run_id = await self.context.engine.ask(lambda client: client.start_run(request))
         except AethermindError as error:
             self._say(error.line(), bad=True)
@@ -187,26 +218,36 @@ class StartScreen(Dialog[str]):
         finally:
             self._starting = False
 
+    async def _affordable(self, request: RunRequest) -> bool:
+        """The first time that a file runs on priced models, somebody says yes to what it may cost."""
+        found = await asyncio.to_thread(
+            estimate_of,
+            self.context,
+            self.definition,
+            request.inputs,
+            model=request.model or "",
+            sim=request.simulated,
+        )
+        if found is None or not (found.high or found.unpriced):
+            return True
+        name, source = self.definition.name, request.source
+        if await self.context.engine.ask(lambda client: ran_before(client, name, source)):
+            return True
+        answer = await self.context.ask(
+            ConfirmScreen(
+                self._plain(f"{range_text(found)}: run it?"),
+                note=str(self.query_one("#start-models", Line).content),
+                choices=[Choice("y", "run it; this file is not asked about again", "yes")],
+                refuse="do not run it",
+            )
+        )
+        return answer is not None
+
     def _say(self, text: str, *, bad: bool = False) -> None:
         if self.is_mounted:
             line = self.query_one("#start-problem", Line)
             line.set_class(bad, "-bad")
             line.show(text)
-
-
-def model_names(definition: WorkflowDef) -> list[str]:
-    """Every model name that a prompt uses, in the order of the file."""
-    found: dict[str, None] = {}
-
-    def walk(steps: tuple[StepDef, ...]) -> None:
-        for step in steps:
-            if isinstance(step.action, Prompt):
-                found.update(dict.fromkeys(prompt_config(definition, step).models))
-            elif isinstance(step.action, Group):
-                walk(step.action.steps)
-
-    walk(definition.steps)
-    return list(found)
 
 
 def _meaning(name: str, meant: str, arrow: str) -> Content:
