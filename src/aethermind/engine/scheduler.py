@@ -33,6 +33,7 @@ from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.day_budget import DayBudget
+from aethermind.engine.doors import Doors, alone
 from aethermind.engine.feed import Feed
 from aethermind.engine.guard import Limits
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
@@ -79,6 +80,7 @@ class Scheduler:
             limits=limits,
         )
         self.live: dict[str, LiveRun] = {}
+        self.doors = Doors()
         self._draining = False
         self._turned = asyncio.Event()
         self._deserted: asyncio.Future[None] | None = None
@@ -110,6 +112,7 @@ class Scheduler:
             await self.act(live, lambda _run: [RunResumed(by=by)])
         return live
 
+    @alone
     async def adopt(
         self, run_id: str, *, env: Mapping[str, str], functions: Mapping[str, StepFunction]
     ) -> LiveRun | None:
@@ -127,6 +130,7 @@ class Scheduler:
         await self._days.adopted(live)
         return live
 
+    @alone
     async def reopen(
         self,
         run_id: str,
@@ -149,6 +153,7 @@ class Scheduler:
         await self._days.adopted(live)
         return live
 
+    @alone
     async def act_offline(
         self, run_id: str, decide: Callable[[Run], list[AnyEvent]], *, drive: bool = False
     ) -> None:
