@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aethermind import StepContext
-from aethermind.domain.workflow import Function, Repeat, StepDef, Value, WorkflowDef
+from aethermind.domain.workflow import Function, InputDef, Repeat, StepDef, Value, WorkflowDef
 from tests.e2e import every
 
 FILES = {
@@ -59,7 +59,7 @@ print("bad")
 }
 MENDED = ('fail: "it is wrong"', 'value: "right"')
 """The edit that `edited` goes on with."""
-HELD_MICRO_USD = 1_100
+HELD_MICRO_USD = 1_000
 RAISED_MICRO_USD = 1_000_000
 OUTPUTS: dict[str, Any] = {
     "every-1": every.OUTPUTS,
@@ -80,13 +80,8 @@ def write(directory: Path) -> None:
     for name in OUTPUTS:
         place = directory / name
         every.write(place)
-        act = place / "act.py"
-        act.write_text(act.read_text().replace('    if "leave" in words:', FOREVER + '    if "leave" in words:'))
         for file, text in FILES.items():
             (place / file).write_text(text.replace("PYTHON", sys.executable))
-
-
-FOREVER = '    if "forever" in words:\n        signal.pause()\n'
 
 
 def file_of(directory: Path, name: str) -> Path:
@@ -98,6 +93,7 @@ def flow() -> WorkflowDef:
     chain = [StepDef(id=f"s{n}", action=count, depends_on=(f"s{n - 1}",) if n else ()) for n in range(4)]
     return WorkflowDef(
         name="flow",
+        inputs={"place": InputDef(schema={"type": "string"})},
         steps=(
             *chain,
             StepDef(id="fan", action=count, for_each=list(range(6)), max_parallel=3, depends_on=("s0",)),
@@ -111,7 +107,7 @@ def flow() -> WorkflowDef:
 async def count(ctx: StepContext) -> int:
     """An effect of the engine's own process, and a change of its agent's state."""
     line = f"{time.time_ns()} {ctx.step} {os.getpid()}\n"
-    ledger = os.open(Path(ctx.cwd) / "ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    ledger = os.open(Path(ctx.inputs["place"]) / "ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(ledger, line.encode())
     os.fsync(ledger)
     os.close(ledger)

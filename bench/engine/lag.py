@@ -20,12 +20,18 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.engine.contender import ROOT, search_path
 from bench.engine.goals import Line, median, quantile
 from bench.engine.plan import Plan
+
+if TYPE_CHECKING:
+    from aethermind.engine.client import Client
+    from aethermind.engine.engine import Engine
 
 EVERY_S = 0.002
 COLUMNS, ROWS = 120, 40
@@ -92,7 +98,7 @@ def _measure(seconds: float) -> dict[str, Any]:
 # --- the program on the pty --------------------------------------------------------------------
 
 
-async def wave(client: Any) -> str:
+async def wave(engine: Engine) -> str:
     """W3 once; the id of its last run."""
     from bench.engine.limit import DIAMOND
     from bench.engine.ours import definition, request
@@ -100,15 +106,15 @@ async def wave(client: Any) -> str:
     flow = definition("W3", DIAMOND)
 
     async def one() -> str:
-        run = await client.wait(await client.start_run(request(flow)))
+        run = await engine.scheduler.settled(await engine.start(request(flow)))
         if run.status != "succeeded":
             raise RuntimeError(run.status)
-        return str(run.id)
+        return run.id
 
     return (await asyncio.gather(*(one() for _ in range(200))))[-1]
 
 
-async def load(client: Any, seconds: float) -> dict[str, Any]:
+async def load(engine: Engine, seconds: float) -> dict[str, Any]:
     """In the engine's loop: W3 until the time is over, and the probe beside it."""
     loop = asyncio.get_running_loop()
     lags: list[float] = []
@@ -125,24 +131,36 @@ async def load(client: Any, seconds: float) -> dict[str, Any]:
     handle = loop.call_at(due, probe)
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        await wave(client)
+        await wave(engine)
         steps += 1_000
     handle.cancel()
     return {"lags_ms": lags, "steps_per_s": steps / (time.perf_counter() - began)}
 
 
 def main(home: str, seconds: float, told: Path) -> None:
-    from aethermind.bootstrap import Options, engine_thread
+    from aethermind.bootstrap import Options, open_engine
     from aethermind.bootstrap import load as compose
+    from aethermind.engine.hosting import EngineThread
+    from aethermind.engine.local import LocalClient
     from aethermind.tui.app import AethermindApp
     from aethermind.tui.context import Settings, StartIntent
     from aethermind.tui.driver import PatientDriver
     from bench.engine.ours import noop
 
     composition = compose(Options(home=home, durability="process", max_concurrent=1_000))
-    engine = engine_thread(composition, functions={"bench": noop})
+    engines: list[Engine] = []
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Client]:
+        """As the command line opens it; the engine itself drives the load, so that nothing is read again."""
+        async with open_engine(composition, composition.database) as engine:
+            engine.register("bench", noop)
+            engines.append(engine)
+            yield LocalClient(engine)
+
+    engine = EngineThread(opened)
     engine.start()
-    first = engine.call(wave).result()  # imports and caches; and the screen has something to show
+    first = engine.call(lambda _: wave(engines[0])).result()  # imports; and the screen has something to show
 
     class Host(AethermindApp):
         def on_mount(self) -> None:
@@ -150,7 +168,7 @@ def main(home: str, seconds: float, told: Path) -> None:
             self.set_timer(0.5, self.begin)
 
         def begin(self) -> None:
-            future = engine.call(lambda client: load(client, seconds))
+            future = engine.call(lambda _: load(engines[0], seconds))
             future.add_done_callback(lambda _: self.call_from_thread(self.exit, 0))
             self.under_way = future
 
