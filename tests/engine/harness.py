@@ -22,8 +22,9 @@ from aethermind.domain.run import Run
 from aethermind.domain.workflow import StepDef, WorkflowDef
 from aethermind.engine.client import RunRequest
 from aethermind.engine.engine import Engine
+from aethermind.engine.guard import Limits
 from aethermind.engine.local import LocalClient
-from aethermind.engine.ports import Clock, EventStore, Prices
+from aethermind.engine.ports import Clock, EventStore, Models, Prices
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.config import load_config
 from aethermind.infra.files import LocalFiles
@@ -83,6 +84,9 @@ class Harness:
         sleep: Callable[[float], Awaitable[None]] = no_sleep,
         clock: Clock | None = None,
         prices: Prices | None = None,
+        models: Models | None = None,
+        day_budget: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.store = store or InMemoryStore()
         self.max_concurrent = max_concurrent
@@ -90,12 +94,15 @@ class Harness:
         self.sleep = sleep
         self.clock = clock or StepClock()
         self.prices = prices
+        self.models = models
+        self.day_budget = day_budget
+        self.limits = limits or Limits()
 
     async def __aenter__(self) -> Self:
         models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=self.sleep))
         self.engine = Engine(
             store=self.store,
-            models=models,
+            models=self.models or models,
             prices=self.prices or models.prices,
             children=LocalChildren(),
             files=LocalFiles(),
@@ -105,6 +112,8 @@ class Harness:
             chance=SeededChance(),
             scrub=str,
             max_concurrent=self.max_concurrent,
+            day_budget_micro_usd=self.day_budget,
+            limits=self.limits,
         )
         self.client = LocalClient(self.engine)
         return self

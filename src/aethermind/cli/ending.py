@@ -157,7 +157,7 @@ def _tell_figures(run: Run, status: RunStatus) -> None:
 
 
 def cost_line(run: Run) -> str:
-    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.0200 more for calls whose end nobody saw`."""
+    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls whose end nobody saw`."""
     tally = run.tally
     told = text.money(tally.cost, unpriced=tally.unpriced, calls=tally.calls)
     if tally.cost is None and not tally.unpriced and tally.at_most:

@@ -38,6 +38,15 @@ def check(run: Run) -> None:
         for call in attempt.calls
         if call.cost is not None and call.cost.micro_usd is not None
     ]
+    calls = [call for attempt in attempts for call in attempt.calls]
+    flying = sum(call.reserved or 0 for call in calls if call.status == "running")
+    assert run.tally.reserved == flying, f"{run.tally.reserved} are reserved, not {flying}"
+    at_most = sum(
+        call.reserved or 0
+        for call in calls
+        if call.status == "lost" or (call.cost is not None and call.cost.bounded)
+    )
+    assert run.tally.at_most == at_most, f"at most {run.tally.at_most} more, not {at_most}"
     assert run.tally.cost == (sum(spent) if spent else None), "the run's cost is not the sum of its calls"
 
 

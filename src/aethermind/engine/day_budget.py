@@ -41,6 +41,8 @@ from aethermind.engine.ports import Clock, EventStore
 from aethermind.engine.queries import LedgerRow
 
 DAYS_KEPT = 8
+LONGEST_S = 60.0
+"""A timer stands still while the machine sleeps: so soon afterwards a new day is seen."""
 LATE_MS = 1
 """A timer may ring a little early; midnight must be over then."""
 
@@ -63,6 +65,8 @@ class DayBudget:
         self._looking: asyncio.Task[None] | None = None
         self._again = False
         self._timer: asyncio.TimerHandle | None = None
+        self._today = 0
+        """The day at whose end it rings."""
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -206,8 +210,16 @@ class DayBudget:
             self._timer = None
         if self._waiting:
             now = self._clock.now()
-            left = (day_of(now) + 1) * DAY_MS - now + LATE_MS
-            self._timer = asyncio.get_running_loop().call_later(left / 1000, self.look)
+            self._today = day_of(now)
+            left = (self._today + 1) * DAY_MS - now + LATE_MS
+            seconds = min(left / 1000, LONGEST_S)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        if day_of(self._clock.now()) != self._today:
+            self.look()
+        else:
+            self._set_timer()
 
     async def close(self) -> None:
         if self._timer is not None:
