@@ -12,7 +12,7 @@ import click
 from aethermind import __version__
 from aethermind.cli import streams
 from aethermind.cli.errors import report
-from aethermind.cli.options import Given, Verb, global_options
+from aethermind.cli.options import Given, Verb, global_options, looks
 
 
 class Entry(NamedTuple):
@@ -124,7 +124,7 @@ root = Root(
     "aethermind",
     callback=_without_command,
     invoke_without_command=True,
-    params=[*global_options(), _VERSION],
+    params=[*global_options(), *looks(), _VERSION],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=(
         "Describe agents and a workflow in one file, run it, watch it, resume it. "

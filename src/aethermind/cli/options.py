@@ -18,6 +18,9 @@ class Given:
 
     home: Path | None = None
     env_file: Path | None = None
+    ascii: bool = False
+    """Of the terminal UI; False leaves it to the config."""
+    theme: str | None = None
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -42,6 +45,33 @@ def global_options() -> list[click.Option]:
         option("--store", "Another store.", metavar="URL", hidden=True),
         option("--connect", "Another engine.", metavar="TARGET", hidden=True),
     ]
+
+
+def looks() -> list[click.Option]:
+    """`--ascii` and `--theme`, for whatever opens the terminal UI."""
+    return [
+        click.Option(
+            ["--ascii"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep,
+            help="Terminal UI: words and ASCII signs only.",
+        ),
+        click.Option(
+            ["--theme"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_keep,
+            help="Terminal UI: its colours, such as aether-light.",
+        ),
+    ]
+
+
+def looking(command: F) -> F:
+    """These on a command that has `--tui`."""
+    assert isinstance(command, click.Command)
+    command.params.extend(looks())
+    return command
 
 
 def dollars(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

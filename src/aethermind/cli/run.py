@@ -13,7 +13,7 @@ from aethermind.cli import consent, streams
 from aethermind.cli.drive import INTERRUPTED
 from aethermind.cli.follow import follow
 from aethermind.cli.inputs import given_inputs
-from aethermind.cli.options import Given, dollars, setting, verb, viewing
+from aethermind.cli.options import Given, dollars, looking, setting, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
 from aethermind.cli.session import compose, engine_of
 from aethermind.cli.targets import find
@@ -26,6 +26,7 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         raise click.UsageError(f"{param.opts[0]} is not in this version yet", ctx)
 
 
+@looking
 @verb("run")
 @click.argument("workflow", metavar="FILE|NAME|PKG.MOD:FLOW")
 @click.option("-i", "--input", "pairs", multiple=True, metavar="K=V|K=@F|K=-", help="An input; - is stdin.")
@@ -112,7 +113,7 @@ def command(
         if tui:
             from aethermind.cli.screen import show_run
 
-            return show_run(composition, engine, request)
+            return show_run(composition, engine, request, given)
         run_id = engine.call(lambda client: client.start_run(request)).result()
         code = follow(engine, run_id, plain=plain, quiet=quiet, as_json=as_json)
     if files is None or code == INTERRUPTED:

@@ -25,17 +25,19 @@ def open_screen(given: Given) -> int:
     """The TUI on the user's data; returns the exit code."""
     composition = compose(given)
     with engine_of(composition) as engine:
-        return _show(composition, engine, StartIntent())
+        return _show(composition, engine, StartIntent(), given)
 
 
-def show_run(composition: bootstrap.Composition, engine: EngineThread, request: RunRequest) -> int:
+def show_run(
+    composition: bootstrap.Composition, engine: EngineThread, request: RunRequest, given: Given
+) -> int:
     """Start this run in the TUI and watch it."""
-    return _show(composition, engine, StartIntent(request=request))
+    return _show(composition, engine, StartIntent(request=request), given)
 
 
-def _show(composition: bootstrap.Composition, engine: EngineThread, start: StartIntent) -> int:
+def _show(composition: bootstrap.Composition, engine: EngineThread, start: StartIntent, given: Given) -> int:
     with _leaving() as left:
-        code = show(engine, composition, start=start)
+        code = show(engine, composition, start=start, ascii=given.ascii or None, theme=given.theme)
         moving = engine.call(lambda client: _runs(client, MOVING)).result()
         if moving and left.hung_up:
             _go_on_unseen(engine, moving)
