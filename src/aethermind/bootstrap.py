@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import secrets
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,31 +38,6 @@ DATABASE = "aethermind.db"
 MEMORY = ":memory:"
 DEBUG_LOG = "debug.log"
 DEBUG_LOG_BYTES = 4 << 20
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def now(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-class SystemChance:
-    """Ids from the system's randomness, jitter from a generator seeded with it."""
-
-    _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 letters that are not taken for others
-
-    def __init__(self) -> None:
-        self._random = random.Random(secrets.token_bytes(16))
-
-    def run_id(self) -> str:
-        return "r_" + "".join([self._ALPHABET[byte & 31] for byte in secrets.token_bytes(10)])
-
-    def jitter(self) -> float:
-        return self._random.random()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +184,7 @@ async def open_engine(
         except BusyError as busy:
             raise _Owned(busy) from None
     try:
-        opened = store or await open_store(database, durability=_durability(wanted))
+        opened = store or await open_store(database, durability=_durability(wanted), ballast=config.ballast)
         engine = _engine(opened, composition, max_concurrent=limit, owner=_owner(database))
         try:
             yield engine
@@ -244,11 +216,13 @@ def _owner(database: Path | str) -> str:
 def _engine(store: EventStore, composition: Composition, *, max_concurrent: int, owner: str = "") -> Engine:
     from aethermind.definitions.expressions import JinjaExpressions
     from aethermind.definitions.schemas import JsonSchemas
+    from aethermind.infra.chance import SystemChance
     from aethermind.infra.children.local import LocalChildren
+    from aethermind.infra.clock import SystemClock
     from aethermind.infra.files import LocalFiles
 
     models = composition.models
-    return Engine(
+    engine = Engine(
         store=store,
         models=models,
         prices=models.prices,
@@ -263,6 +237,8 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         day_budget_micro_usd=composition.config.budget.day_micro_usd,
         limits=composition.config.guard.limits,
     )
+    engine.outage.remark = lambda text: debug_log(text, home=composition.home)
+    return engine
 
 
 def _durability(name: str) -> Any:

@@ -16,10 +16,9 @@ from types import FrameType
 
 from aethermind.cli import streams
 from aethermind.cli.trace import Trace
-from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
-from aethermind.engine.client import Client
+from aethermind.engine.client import Client, Notice, TokenDelta
 from aethermind.engine.hosting import EngineThread
 
 DRAIN_S = 10.0
@@ -56,7 +55,10 @@ def drive(
             while True:
                 items = subscription.drain()
                 for item in items:
-                    if not isinstance(item, Recorded):
+                    if isinstance(item, Notice):
+                        if item.kind != "dropped":  # this run's: waiting for it raises the same
+                            trace.notice(item.message)
+                    elif isinstance(item, TokenDelta):
                         trace.signal(item)
                     elif item.seq > run.seq and item.stream == run_stream(run.id):
                         run.fold(item)

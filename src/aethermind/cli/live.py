@@ -68,6 +68,9 @@ class LiveTree:
     def say(self, message: str) -> None:
         self._print(Text(clean_line(message), "yellow"))
 
+    def notice(self, message: str) -> None:
+        self.say(message)
+
     def close(self, run: Run) -> None:
         self._tails.clear()
         # A question is asked in the tree's place, and the tree drawn again below the answer.

@@ -34,6 +34,10 @@ class Trace(Protocol):
         """A remark about the run, for a person."""
         ...
 
+    def notice(self, message: str) -> None:
+        """What a person must hear however little is shown: the disk is full, say."""
+        ...
+
     def close(self, run: Run) -> None:
         """No more events come."""
         ...
@@ -49,6 +53,9 @@ class Quiet:
     def turn(self, run: Run) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+    def notice(self, message: str) -> None:
+        streams.note(clean_line(message))
 
     def close(self, run: Run) -> None: ...
 

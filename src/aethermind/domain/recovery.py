@@ -1,14 +1,18 @@
 """What follows from an attempt whose process died: intent recorded, no result.
 
 Pure work is run again. A model call is tried once more and marked as possibly billed twice. Anything
-else had effects nobody saw the end of: a person decides, unless the step's `on_in_doubt` says.
+else had effects nobody saw the end of: a person decides, unless the step's `on_in_doubt` says. And what
+follows from a restart under another wall clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import heapify
 from typing import Literal, assert_never
 
-from aethermind.domain.events import AttemptLost
+from aethermind.domain.events import AttemptLost, Recorded
+from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import (
     Ask,
@@ -33,6 +37,31 @@ def lost(node: Node) -> AttemptLost:
     return AttemptLost(
         step=node.path, attempt=attempt.n, resolution=resolution, possibly_billed_twice=in_flight
     )
+
+
+def folded(run_id: str, history: Iterable[Recorded], now: int) -> Run:
+    """A run out of its log, to be driven from `now` (epoch ms) on."""
+    run, last_at = Run(run_id), now
+    for recorded in history:
+        run.fold(recorded)
+        last_at = recorded.at
+    realign(run, last_at, now)
+    return run
+
+
+def realign(run: Run, last_at: int, now: int) -> None:
+    """After a restart: where the clock shows a time before the run's last record (epoch ms), it was set back,
+    and times that were drawn under the old one lie too far ahead. They are brought as near as they were then,
+    so that nothing waits longer than its policy could have drawn. Questions keep their hour: that is the
+    wall clock's."""
+    back = last_at - now
+    if back <= 0:
+        return
+    for node in run.nodes.values():
+        if node.due_at is not None and node.status != "waiting_answer":
+            node.due_at -= back
+    run.timers = [(node.due_at, path) for path, node in run.nodes.items() if node.due_at is not None]
+    heapify(run.timers)
 
 
 def _default(node: Node, *, in_flight: bool) -> Resolution:

@@ -25,6 +25,8 @@ class Admission:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.running = 0
+        self.held = False
+        """Nothing starts: the store can't record."""
         self._agents: dict[str, int] = {}
         """Attempts running per limited agent."""
         self._agent_queue: dict[str, set[LiveRun]] = {}
@@ -36,7 +38,7 @@ class Admission:
 
     def room(self, live: LiveRun, now: int) -> Room:
         """How many attempts this run may start now."""
-        free = self.limit - self.running
+        free = 0 if self.held else self.limit - self.running
         best = self._best() if self._queue else None
         if best is not None and best is not live and best.hungry is not None:
             rank = live.hungry if live.hungry is not None else self._rank(live, now)

@@ -8,7 +8,7 @@ All methods are safe to call from the loop the client was made for. `RUN` argume
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -48,7 +48,19 @@ class TokenDelta(msgspec.Struct, frozen=True):
     reasoning: bool = False
 
 
-Signal = TokenDelta
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal that no reader misses: what a person is to hear of the engine at once, in one line.
+
+    `held`: the store can't record, nothing new starts · `over`: it can again · `warning`: neither, but it
+    may become worse · `dropped`: the run `run_id` is not driven here any more."""
+
+    kind: Literal["held", "over", "warning", "dropped"]
+    message: str
+    run_id: str | None = None
+    """None: of all."""
+
+
+Signal = TokenDelta | Notice
 FeedItem = Recorded | Signal
 
 

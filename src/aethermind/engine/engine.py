@@ -19,6 +19,7 @@ from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
 from aethermind.engine.guard import Limits
 from aethermind.engine.live import LiveRun, StepFunction
+from aethermind.engine.outage import Outage
 from aethermind.engine.partials import Partials
 from aethermind.engine.ports import (
     Chance,
@@ -33,6 +34,7 @@ from aethermind.engine.ports import (
 )
 from aethermind.engine.scheduler import Scheduler
 from aethermind.engine.services import Services
+from aethermind.engine.trouble import Watched
 
 MOST_SEEN = 128
 
@@ -102,9 +104,14 @@ class Engine:
             limits=limits,
             max_concurrent=max_concurrent,
         )
+        self.outage = Outage(self.scheduler, self.feed)
+        if isinstance(store, Watched):
+            store.watch(self.outage.tell)
 
     async def start(self, request: RunRequest) -> LiveRun:
-        """Check the request, record the run, drive it. Raises `InvalidError` for what can't be run."""
+        """Check the request, record the run, drive it. Raises `InvalidError` for what can't be run,
+        `StoreError` while the disk is full."""
+        self.outage.check()
         definition = request.definition
         await provenance.check(self.store, request.forked_from or "", request.tags)
         settled = inputs.settle(definition, request.inputs, self.schemas)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
-from aethermind.engine.client import FeedItem, Signal
+from aethermind.engine.client import FeedItem, Notice, TokenDelta
 from aethermind.engine.ports import EventStore
 
 BUFFER = 20_000
@@ -26,6 +26,8 @@ class Feed:
         self._store = store
         self._readers: list[Reader] = []
         self._pending: list[Recorded] = []
+        self._standing: Notice | None = None
+        """What who begins to read must hear, too."""
 
     def publish(self, recorded: Sequence[Recorded]) -> None:
         """Hand on committed events. Batches of one loop turn are delivered together, ordered by seq."""
@@ -41,9 +43,16 @@ class Feed:
         for reader in self._readers:
             reader.offer(batch)
 
-    def signal(self, signal: Signal) -> None:
+    def signal(self, signal: TokenDelta) -> None:
         for reader in self._readers:
             reader.hint(signal)
+
+    def notice(self, notice: Notice) -> None:
+        """Tell every reader whom it concerns; also one that has fallen behind."""
+        if notice.run_id is None:
+            self._standing = None if notice.kind == "over" else notice
+        for reader in self._readers:
+            reader.tell(notice)
 
     @property
     def watched(self) -> bool:
@@ -52,6 +61,8 @@ class Feed:
     async def follow(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         """Recorded events after seq `after` (None: from now on), then live; of one run or of all."""
         reader = Reader(self._store, run_id)
+        if self._standing is not None:
+            reader.tell(self._standing)
         self._readers.append(reader)  # first listen, then look back: nothing falls between
         try:
             if after is None:
@@ -78,6 +89,7 @@ class Reader:
         self._run_id = run_id
         self._stream = run_stream(run_id) if run_id is not None else None
         self._buffer: deque[FeedItem] = deque()
+        self._notices: list[Notice] = []
         self._waiter: asyncio.Future[None] | None = None
         self.position = 0
         """The seq of the last recorded event handed out."""
@@ -99,7 +111,12 @@ class Reader:
         if buffer or self.behind:
             self._wake()
 
-    def hint(self, signal: Signal) -> None:
+    def tell(self, notice: Notice) -> None:
+        if notice.run_id is None or self._run_id is None or notice.run_id == self._run_id:
+            self._notices.append(notice)
+            self._wake()
+
+    def hint(self, signal: TokenDelta) -> None:
         if self.behind or len(self._buffer) >= BUFFER // 2:
             return
         if self._run_id is None or signal.run_id == self._run_id:
@@ -112,6 +129,9 @@ class Reader:
 
     async def next(self) -> list[FeedItem]:
         """At least one item, unless what was missed turned out to be nothing."""
+        if self._notices:
+            notices, self._notices = self._notices, []
+            return list(notices)
         if self.behind:
             found = await self._store.read_all(self.position, limit=CATCH_UP, stream=self._stream)
             if len(found) < CATCH_UP:
@@ -127,7 +147,7 @@ class Reader:
         while not self._buffer:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-            if self._fell_behind():
+            if self._fell_behind() or self._notices:
                 return []
         items = list(self._buffer)
         self._buffer.clear()

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
+from aethermind.domain.errors import AethermindError, StoreError
 from aethermind.engine.client import Client, FeedItem
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class EngineThread:
         loop, client = self._loop, self._client
         if loop is None or client is None:
             raise RuntimeError("the engine is not running")
-        subscription = Subscription(loop, wake, bound)
+        subscription = Subscription(loop, wake, bound, ending=lambda: self._client is None)
         subscription.start(client, run_id=run_id, after=after)
         return subscription
 
@@ -110,7 +111,16 @@ class EngineThread:
 class Subscription:
     """A bounded buffer between the engine's loop and one reader in another thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None] | None, bound: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wake: Callable[[], None] | None,
+        bound: int,
+        *,
+        ending: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._ending = ending
+        """Whether the engine is being stopped: then a feed that breaks off is no error."""
         self._loop = loop
         self._wake = wake
         self._bound = bound
@@ -118,6 +128,7 @@ class Subscription:
         self._filled = threading.Event()
         self._drained: asyncio.Event | None = None
         self._pump: concurrent.futures.Future[None] | None = None
+        self._error: AethermindError | None = None
         self.closed = False
 
     def start(self, client: Client, *, run_id: str | None, after: int | None) -> None:
@@ -131,9 +142,7 @@ class Subscription:
                 async for item in items:
                     self._items.append(item)
                     if not self._filled.is_set():
-                        self._filled.set()
-                        if self._wake is not None:
-                            self._wake()
+                        self._ring()
                     if len(self._items) >= self._bound:
                         self._drained.clear()
                         if len(self._items) >= self._bound:
@@ -141,10 +150,29 @@ class Subscription:
 
         self._pump = asyncio.run_coroutine_threadsafe(pump(), self._loop)
         listening.result(timeout=30)
+        self._pump.add_done_callback(self._broke_off)
+
+    def _ring(self) -> None:
+        self._filled.set()
+        if self._wake is not None:
+            self._wake()
+
+    def _broke_off(self, pump: concurrent.futures.Future[None]) -> None:
+        """Nothing comes any more. Whoever reads on is told why, after what had come."""
+        if self.closed or pump.cancelled() or (error := pump.exception()) is None or self._ending():
+            return
+        told = error if isinstance(error, AethermindError) else f"{type(error).__name__}: {error}"
+        self._error = StoreError(f"the feed of events broke off: {told}")
+        self._ring()
 
     def drain(self, limit: int = 5_000) -> list[FeedItem]:
-        """What has come, oldest first; never blocks."""
+        """What has come, oldest first; never blocks. Raises `StoreError`, each time, when all is taken and
+        no more can come because the feed broke."""
         self._filled.clear()
+        if self._error is not None:
+            self._filled.set()
+            if not self._items:
+                raise StoreError(self._error.message)
         items = self._items
         taken = [items.popleft() for _ in range(min(limit, len(items)))]
         if items:

@@ -178,6 +178,10 @@ class LiveRun:
         if self._woken:
             self.wake()
 
+    def gone(self) -> AethermindError:
+        """What those are told who want something of it when it is not driven here any more."""
+        return AethermindError(f"run {self.run.id} is not driven here any more")
+
     @property
     def priority(self) -> int:
         return self.run.created.priority

@@ -123,7 +123,9 @@ class LocalClient:
             node = self._step(run, step)
             events = questions.answered(node, values, by, engine.schemas, engine.clock.now())
             if events and run.finished is not None:  # what was decided before stays known
-                raise InvalidError(f"run {run_id} is already {run.finished}", hint=f"aethermind retry {run_id}")
+                raise InvalidError(
+                    f"run {run_id} is already {run.finished}", hint=f"aethermind retry {run_id}"
+                )
             return events
 
         await self._act(run_id, decide)
@@ -243,7 +245,10 @@ class LocalClient:
         live = self._engine.scheduler.live.get(run_id)
         if live is not None:
             await self._engine.scheduler.settled(live)
-        return await self.run(run_id)
+        run = await self.run(run_id)
+        if run.finished is None and (reason := self._engine.outage.reason(run_id)) is not None:
+            raise reason
+        return run
 
     def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         return self._engine.feed.follow(after=after, run_id=run_id)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 
 from aethermind import failpoints
+from aethermind.domain import recovery
 from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import (
     AnyEvent,
@@ -43,6 +44,9 @@ from aethermind.engine.turn import Decider, Turn
 
 RESTING = FINISHED_RUN | {"parked", "waiting_answer", "waiting_budget", "paused"}
 """Statuses in which a run does nothing by itself."""
+
+LONGEST_S = 60.0
+"""A timer of the event loop stands still while the machine sleeps: so soon afterwards what is due is seen."""
 
 
 class Scheduler:
@@ -82,6 +86,8 @@ class Scheduler:
         self.live: dict[str, LiveRun] = {}
         self.doors = Doors()
         self._draining = False
+        self.on_drop: Callable[[LiveRun, Exception], Exception] = lambda _live, error: error
+        """Told when a run is dropped for an error; gives what those hear who wait for the run."""
         self._turned = asyncio.Event()
         self._deserted: asyncio.Future[None] | None = None
         """Resolved when the last run has left, for who drains."""
@@ -182,10 +188,8 @@ class Scheduler:
             self._feed.publish(recorded)
 
     async def _fold(self, run_id: str) -> Run:
-        run = Run(run_id)
-        for recorded in await self._store.read_stream(run_stream(run_id)):
-            run.fold(recorded)
-        return run
+        history = await self._store.read_stream(run_stream(run_id))
+        return recovery.folded(run_id, history, self._clock.now())
 
     async def act(
         self, live: LiveRun, decide: Callable[[Run], list[AnyEvent]], *, start: bool = False
@@ -203,7 +207,7 @@ class Scheduler:
         if live.run.version and self._rests(live) and not recording:
             return live.run
         if self.live.get(live.run.id) is not live:
-            raise _gone(live)
+            raise live.gone()
         waiter: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         live.settled.append(waiter)
         return await waiter
@@ -255,7 +259,7 @@ class Scheduler:
         turn = Turn(live, self._clock.now())
         version = live.run.version
         try:
-            self._decider.decide(turn, live.take(), draining=self._draining)
+            self._decider.decide(turn, live.take(), draining=self._draining or self.admission.held)
             # Slots are taken and given back by now. Who waits for one hears of it before this commit, not
             # after: else runs that wait would be served one commit after the other.
             self.admission.queue(live, turn.now)
@@ -331,7 +335,8 @@ class Scheduler:
                 return
             live.timer.cancel()
         live.timer_at = at
-        live.timer = asyncio.get_running_loop().call_later(max(at - now, 1) / 1000, self._ring, live)
+        delay = min(max(at - now, 1) / 1000, LONGEST_S)
+        live.timer = asyncio.get_running_loop().call_later(delay, self._ring, live)
 
     def _ring(self, live: LiveRun) -> None:
         live.timer = None  # the clock may say that it is too early: then it is armed again
@@ -346,6 +351,8 @@ class Scheduler:
         for agent in turn.agents:
             self._states.forget(agent)
         turn.refuse(error)
+        if not self._draining:
+            error = self.on_drop(live, error)
         live.dropped = True
         for task in live.tasks.values():
             task.cancel()
@@ -370,7 +377,7 @@ class Scheduler:
 
     def _dismiss(self, live: LiveRun, error: Exception | None = None) -> None:
         """Answer those whose messages will never be taken."""
-        gone = error or _gone(live)
+        gone = error or live.gone()
         inbox, live.inbox = live.inbox, []
         for message in inbox:
             done = None if isinstance(message, Ended) else message.done
@@ -386,7 +393,3 @@ class Scheduler:
                 else:
                     waiter.set_exception(gone)
         live.settled.clear()
-
-
-def _gone(live: LiveRun) -> AethermindError:
-    return AethermindError(f"run {live.run.id} is not driven here any more")

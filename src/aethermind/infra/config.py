@@ -4,6 +4,7 @@
     python = "~/.venvs/lab/bin/python"     # for `python:` steps, where the cwd has no .venv
     workflows = "~/workflows"              # where `run NAME` looks, too
     durability = "power"                   # or "process": faster, a power cut may lose the last commits
+    ballast = true                         # 8 MiB beside the database, for what is in hand on a full disk
     [models]                               # aliases; `fast` and `smart` are built in
     smart = "anthropic:claude-sonnet-5-5"
     [defaults]
@@ -144,6 +145,7 @@ class Config:
     workflows: Path
     python: str | None = None
     durability: Durability = "power"
+    ballast: bool = True
     models: dict[str, str] = field(default_factory=dict)
     providers: dict[str, ProviderConfig] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)

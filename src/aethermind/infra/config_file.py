@@ -49,6 +49,7 @@ class _File:
     python: str | None = None
     workflows: str | None = None
     durability: Durability = "power"
+    ballast: bool = True
     models: dict[str, str] = field(default_factory=dict)
     providers: dict[str, ProviderConfig] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)

@@ -35,6 +35,14 @@ _STYLES = Path(__file__).with_name("styles")
 _AGAIN_S = 0.004
 """Pause between two slices of work on what came, so that keys and the engine get their turn."""
 
+_SEVERITY: dict[str, Severity] = {
+    "held": "error",
+    "dropped": "error",
+    "warning": "warning",
+    "over": "information",
+}
+"""How loud a notice is."""
+
 
 class AethermindApp(App[int], inherit_bindings=False):
     """Exits with the exit code that the command is to have."""
@@ -159,8 +167,11 @@ class AethermindApp(App[int], inherit_bindings=False):
         more = self.bridge.pump()
         found = self.bridge.frame()
         now = self.now()
+        self.main_screen.chrome.held = bool(self.bridge.trouble)
         if self.main_screen.is_attached:
             self.main_screen.show(found, now)
+        for notice in found.notices:
+            self.toast(notice.message, _SEVERITY[notice.kind])
         if found.ended is not None:
             self._run_ended(found.ended)
         self._mend()

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from aethermind.domain import ids
-from aethermind.domain.errors import StateError
+from aethermind.domain.errors import StateError, StoreError
 from aethermind.domain.run import Run
-from aethermind.engine.client import FeedItem, TokenDelta
+from aethermind.engine.client import FeedItem, Notice, TokenDelta
 from aethermind.engine.queries import LogFilter, RunFilter
 from aethermind.tui.context import Changes, Engine, Subscription
 from aethermind.tui.held import Held
@@ -43,6 +43,8 @@ class Frame:
     whole: bool = False
     ended: Run | None = None
     """The open run, if it has just come to its end."""
+    notices: tuple[Notice, ...] = ()
+    """What is to be said."""
 
 
 class Bridge:
@@ -61,6 +63,9 @@ class Bridge:
         self._snapshots: dict[str, asyncio.Future[Held]] = {}
         self._runs_changed = False
         self._ended: Run | None = None
+        self._notices: list[Notice] = []
+        self.trouble = ""
+        """Why nothing new starts; empty when all is well."""
         self._listeners: list[Callable[[Changes], None]] = []
         self.received = 0
         """Items taken in so far."""
@@ -169,7 +174,12 @@ class Bridge:
             return False
         until = perf_counter() + budget_s
         while True:
-            items = subscription.drain(_BATCH)
+            try:
+                items = subscription.drain(_BATCH)
+            except StoreError as error:
+                self._subscription = None  # nothing comes any more
+                self._say(Notice(kind="warning", message=f"{error.line()}: restart to see what goes on"))
+                return False
             self.received += len(items)
             for item in items:
                 self._take(item)
@@ -178,7 +188,17 @@ class Bridge:
             if perf_counter() >= until:
                 return True
 
+    def _say(self, notice: Notice) -> None:
+        self._notices.append(notice)
+        if notice.kind in {"held", "over"}:
+            self.trouble = notice.message if notice.kind == "held" else ""
+        if notice.run_id is not None:
+            self.runs.unknown.add(notice.run_id)  # its line is read again
+
     def _take(self, item: FeedItem) -> None:
+        if isinstance(item, Notice):
+            self._say(item)
+            return
         if isinstance(item, TokenDelta):
             run_id: str | None = item.run_id
         else:
@@ -206,7 +226,8 @@ class Bridge:
 
     def frame(self) -> Frame:
         """What changed since the last frame; listeners are told."""
-        found = Frame(runs=self._runs_changed, ended=self._ended)
+        found = Frame(runs=self._runs_changed, ended=self._ended, notices=tuple(self._notices))
+        self._notices.clear()
         self._runs_changed, self._ended = False, None
         held = self.open
         if held is not None and held.changed:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aethermind.domain import events as e
 from aethermind.domain.run import Run
-from aethermind.engine.client import FeedItem, TokenDelta
+from aethermind.engine.client import FeedItem, Notice, TokenDelta
 from aethermind.engine.queries import LogRow, Partial
 from aethermind.tui.context import Changes
 from aethermind.tui.rows.logs import LogLine, LogRing
@@ -52,6 +52,8 @@ class Held:
                 self._texts.add((item.step, item.attempt, item.call))
                 self._nodes.add(item.step)
             return
+        if isinstance(item, Notice):
+            return  # the bridge hands those on
         event = item.event
         if isinstance(event, e.LogWritten):
             self._log(item)

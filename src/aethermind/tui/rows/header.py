@@ -31,15 +31,25 @@ def cells(
     flowing: int = 0,
     pace: str = "",
     place: str = "",
+    held: bool = False,
 ) -> Cells:
-    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight. Where there is no
-    room, what is least needed goes first; run, status and money stay.
+    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight; `held`: nothing
+    new starts. Where there is no room, what is least needed goes first; run, status and money stay.
     """
     room = _MOST_ROOM
     slack = _slack(run, now, status, flowing) if run is not None else 0
     while True:
         left, right = _halves(
-            run, now, glyphs, room, status=status, rate=rate, flowing=flowing, pace=pace, place=place
+            run,
+            now,
+            glyphs,
+            room,
+            status=status,
+            rate=rate,
+            flowing=flowing,
+            pace=pace,
+            place=place,
+            held=held,
         )
         if left.width + right.width + slack < width or not room:
             break
@@ -62,11 +72,14 @@ def _halves(
     flowing: int,
     pace: str,
     place: str,
+    held: bool,
 ) -> tuple[Line, Line]:
     """Left and right part; the more `room`, the more is said."""
     left = Line(ellipsis=glyphs.ellipsis)
     right = Line(ellipsis=glyphs.ellipsis)
     left.add(" AETHERMIND " if room >= 4 else " AETHER ", "brand").add(" ")
+    if held:
+        left.add("HELD", "head.failed").add("  ")
     if run is not None:
         if room >= 5:
             left.say(_file(run), "").add("  ")

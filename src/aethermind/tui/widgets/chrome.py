@@ -31,6 +31,8 @@ class Chrome:
         self.tabs = Tabs(palette, glyphs)
         self.message = OneLine(palette, id="message")
         self.footer = OneLine(palette, id="footer")
+        self.held = False
+        """Nothing new starts: the header says so."""
         self.note = ""
         """A passing message."""
 
@@ -62,6 +64,7 @@ class Chrome:
             flowing=flowing,
             pace=self._pace,
             place=self._place,
+            held=self.held,
         )
         self.header.show(cells)
 
