@@ -24,7 +24,11 @@ def main() -> int:
             played = play(seed, trace=given.trace)
         except Broken as broken:
             failed += 1
-            _say("\n".join([*broken.story, f"seed {seed}: {broken}"]) if given.trace else f"seed {seed}: {broken}")
+            _say(
+                "\n".join([*broken.story, f"seed {seed}: {broken}"])
+                if given.trace
+                else f"seed {seed}: {broken}"
+            )
             if not given.keep_going:
                 _say(f"see its story: python -m tests.simulation {seed} --trace")
                 return 1

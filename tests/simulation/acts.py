@@ -214,7 +214,8 @@ class Acts:
         """A graceful stop, and another start."""
         world, life = self.world, self.world.life
         seconds = self.rng.choice((0.0, 0.5, 10.0))
-        task = world.ask(f"drain {seconds}", self.client.drain(seconds))
+        world.ask(f"drain {seconds}", self.client.drain(seconds))
+        task = world.pending[-1][1]
         while not task.done() and world.life is life and world.step():
             if self.rng.random() < 0.02:
                 self.rng.choice((self.cancel, self.answer, self.pause))()

@@ -18,7 +18,7 @@ from contextvars import Context
 from typing import Any
 
 
-class RealWait(AssertionError):  # noqa: N818 - named for what happened
+class RealWait(AssertionError):
     """Something wanted to wait for a thread, a socket or a process."""
 
 
@@ -91,8 +91,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def abandon(self) -> None:
         """As if the process had died. What is left is closed in silence; whoever still acts on the way out
         finds its ports dead."""
-        self._ready.clear()
-        self._scheduled.clear()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
@@ -111,14 +109,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     # --- the real world is not here ------------------------------------------------------------
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]  # as below
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         if asyncio._get_running_loop() is not self:
             raise RealWait("a thread called back into the simulation")
         return self.call_soon(callback, *args, context=context)
 
-    def run_in_executor(  # type: ignore[override]  # the same for who calls it; typeshed wants its TypeVarTuple
+    def run_in_executor(  # type: ignore[override]  # the same for who calls it
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         done: asyncio.Future[Any] = self.create_future()

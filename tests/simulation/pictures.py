@@ -10,12 +10,11 @@ from aethermind.domain.state import AttemptState, Node, Tally
 
 def picture(run: Run) -> dict[str, Any]:
     return {
-        "status": run.status,
         "version": run.version,
         "nodes": {path: _node(node) for path, node in run.nodes.items()},
-        "ready": {lane: list(bucket) for lane, bucket in run.ready.items()},
-        "todo": list(run.todo),
-        "stops": list(run.stops),
+        "ready": {lane: sorted(bucket) for lane, bucket in run.ready.items()},
+        "todo": sorted(run.todo),
+        "stops": sorted(run.stops),
         "timers": sorted((at, path) for at, path in run.timers if _waits(run, at, path)),
         "counts": {status: count for status, count in run.counts.items() if count},
         "flags": (run.paused, run.cancelling, run.closing, run.settled, run.finished, run.generation),
@@ -28,6 +27,7 @@ def picture(run: Run) -> dict[str, Any]:
         },
         "outputs": run.outputs,
         "error": run.error,
+        "status": run.status,
     }
 
 

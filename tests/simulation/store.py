@@ -27,13 +27,16 @@ class Disk(InMemoryStore):
         return None
 
     def write(self, drafts: Sequence[Draft], expected: Mapping[str, int]) -> list[Recorded]:
-        return now(self.append(drafts, expected))
+        recorded: list[Recorded] = now(self.append(drafts, expected))
+        return recorded
 
     def everything(self) -> list[Recorded]:
-        return now(self.read_all(0, limit=10_000_000))
+        found: list[Recorded] = now(self.read_all(0, limit=10_000_000))
+        return found
 
     def stream(self, name: str) -> list[Recorded]:
-        return now(self.read_stream(name))
+        found: list[Recorded] = now(self.read_stream(name))
+        return found
 
 
 def now(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -94,6 +97,7 @@ class SimStore:
     ) -> list[Recorded] | Exception:
         if fails or self._world.faults.append_fails():
             self._world.tell("the disk fails: " + ", ".join(type(d.event).__name__ for d in drafts))
+            self._world.promises.cut({draft.stream for draft in drafts})
             return StoreError("the disk is full")
         try:
             recorded = self._disk.write(drafts, expected)
@@ -135,5 +139,4 @@ class SimStore:
         self._life.alive()
 
     async def close(self) -> None:
-        while self._writing or self._queue:
-            await asyncio.sleep(0.001)
+        """The disk outlives the engine."""

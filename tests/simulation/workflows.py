@@ -120,7 +120,9 @@ class Author:
             timeout_ms=rng.choice((None, None, 400, 5_000)),
             on_error=rng.choice(("fail", "fail", "continue", "skip_dependents")),
             on_in_doubt=rng.choice((None, None, "ask", "retry", "fail", "skip")),
-            save=f"{step_id}.txt" if not nested and not isinstance(action, Ask) and rng.random() < 0.1 else None,
+            save=f"{step_id}.txt"
+            if not nested and not isinstance(action, Ask) and rng.random() < 0.1
+            else None,
             always=always,
         )
 

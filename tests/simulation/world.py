@@ -231,12 +231,11 @@ class World:
 
     def ask(
         self, what: str, question: Coroutine[Any, Any, Any], then: Callable[[Any], None] | None = None
-    ) -> asyncio.Task[Any]:
+    ) -> None:
         """Ask the client for something; `then` hears the answer, unless the life ends before it."""
         self.tell(what)
         task = self.loop.create_task(question)
         self.pending.append((what, task, then))
-        return task
 
     def crash(self) -> None:
         """The process is gone between two callbacks. Another one begins later, on the same disk."""
