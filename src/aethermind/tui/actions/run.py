@@ -25,6 +25,7 @@ from aethermind.tui.actions.target import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aethermind.domain.run import Run
     from aethermind.tui.context import Context
 
 _STEP: frozenset[Where] = MAIN | {"detail"}
@@ -189,7 +190,7 @@ async def _budget(context: Context, argument: str) -> None:
         PromptScreen(
             f"Budget of {short(run_id)} in US dollars:",
             value=now.removeprefix("$"),
-            hint="in all, not on top",
+            hint=_least(run) or "in all, not on top",
         )
     )
     if not text:
@@ -200,6 +201,17 @@ async def _budget(context: Context, argument: str) -> None:
         raise InvalidError(str(error)) from None
     await context.engine.ask(lambda c: c.raise_budget(run_id, amount, by=by(context)))
     context.toast(f"the budget of {short(run_id)} is {fmt.budget(amount)} now")
+
+
+def _least(run: Run | None) -> str:
+    """How much lets the first step go on that is held for the run's budget."""
+    needed = [h.needed for h in run.held.values() if h.scope == "run"] if run is not None else []
+    if run is None or not needed:
+        return ""
+    tally = run.tally
+    least = (tally.cost or 0) + tally.at_most + tally.reserved + needed[0]
+    cents = -(-least // 10_000)
+    return f"in all; from ${cents / 100:.2f} on it goes on"
 
 
 def _can_raise(context: Context) -> str | None:
