@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.usage import Cost, Usage
+from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage
 from aethermind.domain.workflow import StepDef, Value, WorkflowDef
 
 DAY = 86_400_000
@@ -123,7 +123,9 @@ _numbers = st.integers(1, 2)
 _agents = st.sampled_from([None, "writer", "critic"])
 _money = st.sampled_from([None, 0, 7, 500])
 _usages = st.sampled_from([None, Usage(), Usage(input_tokens=3, output_tokens=2, cached_input_tokens=1)])
-_costs = st.sampled_from([Cost(), Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")])
+_costs = st.sampled_from(
+    [Cost(), Cost(source="reserved"), Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")]
+)
 _keys = st.sampled_from([None, "0a", "0b"])
 _models = st.sampled_from(["openai:big", "sim:x"])
 _outputs = st.one_of(st.none(), st.text(max_size=5), st.lists(st.integers(-9, 9)))
@@ -156,8 +158,14 @@ facts: st.SearchStrategy[e.AnyEvent] = st.one_of(
     _at_step(e.AskOpened, about=st.sampled_from(["ask", "in_doubt", "tool"]), message=st.just("?")),
     st.builds(e.AskAnswered, step=_steps, values=st.just({"choice": "retry"}), by=st.just("me")),
     st.builds(e.AskExpired, step=_steps, policy=st.just("fail")),
-    _at_step(e.BudgetHeld, scope=st.just("run"), needed_micro_usd=st.just(9), available_micro_usd=st.just(1)),
+    _at_step(
+        e.BudgetHeld,
+        scope=st.sampled_from(["run", "day", "guard"]),
+        needed_micro_usd=st.just(9),
+        available_micro_usd=st.just(1),
+    ),
     st.builds(e.BudgetRaised, scope=st.just("run"), micro_usd=st.just(900)),
+    st.builds(e.BudgetFreed, step=_steps, scope=st.just("day")),
     st.builds(
         log, st.sampled_from(["Alpha", "beta Ä"]), st.sampled_from(["debug", "info", "warning", "error"]),
         step=st.one_of(st.none(), _steps), metadata=st.sampled_from([{}, {"k": [1, None]}]),
@@ -182,6 +190,11 @@ system_facts: st.SearchStrategy[e.AnyEvent] = st.one_of(
     st.builds(e.AgentRemoved, name=st.sampled_from(["writer", "other"])),
     st.builds(e.TrustGranted, path=st.sampled_from(["/p", "/q"]), sha256=st.sampled_from([None, "aa", "bb"])),
     st.builds(e.TrustRevoked, path=st.sampled_from(["/p", "/q"])),
+    st.builds(
+        e.BudgetRaised,
+        scope=st.sampled_from(["day/2024-10-05", "day:sim/2024-10-04", "week"]),
+        micro_usd=st.just(900),
+    ),
 )
 
 _times = st.integers(T0, T0 + 3 * DAY)
