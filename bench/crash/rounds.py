@@ -33,8 +33,21 @@ MOST_LIVES = 200
 AFTER_A_CRASH = frozenset({"AttemptLost"})
 """Failpoints that only a life that resumes something can reach."""
 ONCE = frozenset(
-    "drain RunPaused RunResumed RunReopened DefinitionAdopted CancelRequested RunCancelled AttemptCancelled "
-    "BudgetHeld BudgetRaised StepSkipped AskExpired migration".split()
+    [
+        "drain",
+        "RunPaused",
+        "RunResumed",
+        "RunReopened",
+        "DefinitionAdopted",
+        "CancelRequested",
+        "RunCancelled",
+        "AttemptCancelled",
+        "BudgetHeld",
+        "BudgetRaised",
+        "StepSkipped",
+        "AskExpired",
+        "migration",
+    ]
 )
 """Failpoints that a life reaches once or twice."""
 TRIES = 6

@@ -21,8 +21,13 @@ from pathlib import Path
 from typing import Self
 from unicodedata import category
 
+from aethermind import failpoints
+
 _LINKS = 40
 """Symbolic links on one path, as in the kernel."""
+
+_DEPTH = 100
+"""Parts of a path: each is held open while it is walked."""
 
 _OUT = "a symbolic link leads out of the working directory"
 _GIT = "what is in .git can start programs"
@@ -51,6 +56,8 @@ def parts_of(path: str) -> list[str]:
         raise Refused("it holds ..", "give a path below the working directory")
     if any(is_git(part) for part in parts):
         raise Refused(_GIT)
+    if len(parts) > _DEPTH:
+        raise Refused(f"it has more than {_DEPTH} parts")
     return parts
 
 
@@ -209,6 +216,8 @@ def replace(directory: int, name: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if failpoints.armed:
+            failpoints.reached("file.draft")
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     os.fsync(directory)
 

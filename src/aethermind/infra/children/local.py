@@ -226,6 +226,8 @@ class LocalChildren:
             if answers is not None:
                 answers.close()
             self._guard.unregister(child.pid)
+            if failpoints.armed:
+                failpoints.reached("child.ended")
 
     def _spawn(
         self, argv: Sequence[str], cwd: str, env: Mapping[str, str], stdin: bool, answer: bool

@@ -24,6 +24,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from aethermind import failpoints
 from aethermind.domain.errors import AethermindError, ConflictError, StoreError
 from aethermind.infra.stores import database, flush, verdict
 from aethermind.infra.stores.ballast import Ballast
@@ -91,6 +92,8 @@ class Writer:
         if isinstance(job, Task) and job.stop:
             self._closing.set()  # nobody waits for room or a lock any more
         self._queue.put(job)
+        if failpoints.armed and isinstance(job, Append):
+            failpoints.reached("append.after")
 
     def join(self) -> None:
         self._thread.join()
@@ -192,6 +195,8 @@ class Writer:
                     return self._replay(batch)
                 for sql, parameters in work:
                     execute(sql, parameters)
+                if failpoints.armed:
+                    failpoints.reached("commit.before")
                 execute("COMMIT")
         except sqlite3.OperationalError as error:  # disk, lock: no append's own fault
             return self._broken(batch, answers, error)
@@ -250,6 +255,8 @@ class Writer:
         return result
 
     def _finish(self, batch: list[Job], answers: list[Any]) -> None:
+        if failpoints.armed:
+            failpoints.reached("commit.after")
         self.committed = self._sequencer.last_seq
         self._wal += COMMIT_BYTES
         self._rested = False
@@ -365,6 +372,8 @@ class Writer:
             return
         try:
             _, frames, done = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if failpoints.armed:
+                failpoints.reached("checkpoint")
         except sqlite3.Error as error:
             # Nothing is lost by not moving it, and it stays what is to be moved. But a connection whose
             # sync failed is not trusted again.
