@@ -42,7 +42,7 @@ CASES = [
     Case("files", "write_file", {"path": "new", "content": "x"}, "wrote new", {"path": "new"}, None, "write"),
     Case("files", "edit_file", {"path": "notes.txt", "old": "some", "new": "no"}, "changed notes.txt",
          {"path": "notes.txt", "old": "", "new": ""}, None, "write"),
-    Case("shell", "shell", {"argv": ["echo", "a b"]}, "a b", {"argv": "echo"}, {"argv": ["false"]}, "command"),
+    Case("shell", "shell", {"argv": ["echo", "a b"]}, "a b", {"argv": "ls"}, {"argv": ["false"]}, "command"),
     Case("python", "fetch", {"url": "u"}, "page u", {"url": 1}, None, "command"),
     Case("failing python", "boom", {"text": "t"}, "boom t", {}, {"text": "t"}, "command"),
     Case("function", "double", {"number": 4}, "8", {"number": "4"}, {"number": -1}, "pure"),
@@ -146,7 +146,7 @@ async def test_tools_of_every_kind(opened: tuple[Case, Kit, Any, Toolbox]) -> No
 
 @every
 async def test_what_is_never_to_be_called_is_not_offered(opened: tuple[Case, Kit, Any, Toolbox]) -> None:
-    case, made, config, box = opened
+    _, made, config, box = opened
     ((kind, body),) = config.items()
     never = {"read": "never", "write": "never"} if kind == "files" else {"approve": "never"}
     assert not (await made.open({kind: {**body, **never}})).specs

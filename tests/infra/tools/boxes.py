@@ -32,7 +32,9 @@ class Point(TypedDict):
     x: int
     y: int
 
-def search(query: Annotated[str, "what to look for"], limit: int = 3, sort: Literal["up", "down"] | None = None):
+def search(
+    query: Annotated[str, "what to look for"], limit: int = 3, sort: Literal["up", "down"] | None = None,
+):
     """Search the shelf.
 
     Returns titles.

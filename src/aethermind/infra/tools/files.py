@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from aethermind import wire
-from aethermind.domain.errors import CommandError
 from aethermind.engine.ports import Children
 from aethermind.engine.toolbox import Approval, Effect, Preview, ToolOutput, ToolPlace
 from aethermind.infra import rooted
@@ -260,8 +259,8 @@ class _Files:
         except TimedOut:
             hint = "make the pattern simpler, or name a path"
             raise refused(f"the search took more than {_SEARCH_SECONDS:.0f} s", hint) from None
-        except (CommandError, ValueError) as problem:
-            raise unavailable("command", "search_files: its process ended too early") from problem
+        except ValueError:
+            raise refused("the search ended without an answer", "make the pattern simpler") from None
         if "error" in answer:
             raise refused(f"cannot search {path}: {answer['error']}")
         lines = [f"{name}:{number}: {line}" for name, number, line in answer["found"]]

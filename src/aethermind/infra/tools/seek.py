@@ -9,10 +9,12 @@ caches are left out unless the search begins in one.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import os
 import re
+import resource
 import stat
 import sys
 import time
@@ -22,6 +24,7 @@ from typing import Any
 MAX_FILES = 50_000
 MAX_SIZE = 4 * 1024 * 1024
 """Bytes of a file that is still searched."""
+MAX_MEMORY = 1024 * 1024 * 1024
 MAX_DEPTH = 60
 MAX_LINE = 400
 """Characters of a line that are shown."""
@@ -209,12 +212,16 @@ def _around(line: str, start: int) -> str:
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
+    # Compiling some patterns would take all memory there is.
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, hard))
     try:
         answer = search(request)
-    except re.error as problem:
+    except (re.error, OverflowError) as problem:
         answer = {"error": f"the pattern is no regular expression: {problem}"}
-    except RecursionError:
-        answer = {"error": "the pattern is nested too deep"}
+    except (RecursionError, MemoryError):
+        answer = {"error": "the pattern is too large"}
     except OSError as problem:
         answer = {"error": problem.strerror or "it cannot be read"}
     sys.stdout.buffer.write(json.dumps(answer).encode(errors="replace"))
