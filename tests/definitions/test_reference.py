@@ -12,7 +12,7 @@ from aethermind.definitions import surface
 from tests.definitions.helpers import load
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "workflows.md").read_text(encoding="utf-8")
-RECORDS = (
+RECORDS: tuple[type[msgspec.Struct], ...] = (
     surface.WorkflowSurface,
     surface.AgentSurface,
     surface.SettingsSurface,
