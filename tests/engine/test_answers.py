@@ -32,7 +32,7 @@ from aethermind.engine.context import StepContext
 from aethermind.engine.ports import Estimate
 from aethermind.engine.queries import CostFilter, LogFilter
 from tests.engine.harness import Harness, Kept, StepClock, workflow
-from tests.engine.paid import Owned, Paid
+from tests.engine.numbered import Numbered, Owned
 
 # --- runs --------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def prompt(name: str = "a", text: str = "hi", cache: CachePolicy = True, **field
 class Host(Harness):
     """An engine with that provider, on real money."""
 
-    def __init__(self, paid: Paid, **options: Any) -> None:
+    def __init__(self, paid: Numbered, **options: Any) -> None:
         super().__init__(**options)
         self.paid = paid
 
@@ -66,7 +66,7 @@ def call_of(run: Run, step: str = "a", attempt: int = 1) -> CallState:
 
 async def test_a_call_that_was_answered_is_not_sent_again() -> None:
     flow = workflow(prompt())
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         first = await h.run(flow)
         second = await h.run(flow)
         assert len(h.paid.requests) == 1
@@ -93,7 +93,7 @@ async def test_a_call_that_was_answered_is_not_sent_again() -> None:
 async def test_begun_and_finished_is_one_commit() -> None:
     """Nothing is under way in between, so a crash leaves no call in doubt."""
     flow = workflow(prompt())
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         await h.run(flow)
         history = await h.history((await h.run(flow)).id)
     (started,) = [r for r in history if isinstance(r.event, e.CallStarted)]
@@ -102,7 +102,7 @@ async def test_begun_and_finished_is_one_commit() -> None:
 
 
 async def test_without_cache_everything_is_sent() -> None:
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         await h.run(workflow(prompt()))
         for policy in (None, False):
             run = await h.run(workflow(prompt(cache=policy)))
@@ -112,7 +112,7 @@ async def test_without_cache_everything_is_sent() -> None:
 
 
 async def test_between_two_steps_of_one_run() -> None:
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         run = await h.run(workflow(prompt("a"), prompt("b", depends_on=("a",)), prompt("c", "other")))
         assert [request.messages[0].content for request in h.paid.requests].count("hi") == 1
         assert run.nodes["b"].output == run.nodes["a"].output
@@ -123,7 +123,7 @@ async def test_between_two_steps_of_one_run() -> None:
 
 async def test_side_by_side_both_are_sent() -> None:
     """Nobody waits for another's answer: what is under way is no answer yet."""
-    paid = Paid()
+    paid = Numbered()
     paid.meet = asyncio.Barrier(2)
     async with Host(paid) as h:
         run = await asyncio.wait_for(h.run(workflow(prompt("a"), prompt("b"))), 10)
@@ -142,7 +142,7 @@ class SetClock(StepClock):
 
 async def test_it_gets_too_old() -> None:
     clock = SetClock()
-    async with Host(Paid(), clock=clock) as h:
+    async with Host(Numbered(), clock=clock) as h:
         day = workflow(prompt(cache=86_400_000))
         sent = []
         for later in (0, 86_400_000, 86_400_001, 86_400_002):
@@ -157,7 +157,7 @@ async def test_it_gets_too_old() -> None:
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "refusal"])
 async def test_what_was_not_whole_is_asked_again(reason: Any) -> None:
-    async with Host(Paid(reasons=(reason, "stop"))) as h:
+    async with Host(Numbered(reasons=(reason, "stop"))) as h:
         for _ in range(3):
             await h.run(workflow(prompt()))
         assert len(h.paid.requests) == 2
@@ -166,7 +166,7 @@ async def test_what_was_not_whole_is_asked_again(reason: Any) -> None:
 async def test_an_answer_that_did_not_fit_is_not_served_for_ever() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     flow = workflow(prompt(action={"output_schema": schema}))
-    async with Host(Paid(texts=("nonsense", '{"n": 1}', '{"n": 2}'))) as h:
+    async with Host(Numbered(texts=("nonsense", '{"n": 1}', '{"n": 2}'))) as h:
         assert (await h.run(flow)).outputs == {"a": {"n": 1}}, "after one turn of repair"
         assert (await h.run(flow)).outputs == {"a": {"n": 2}}, "the first turn was nothing to keep"
         assert (await h.run(flow)).outputs == {"a": {"n": 2}}
@@ -175,13 +175,13 @@ async def test_an_answer_that_did_not_fit_is_not_served_for_ever() -> None:
 
 async def test_no_cache_sends_it_and_keeps_the_answer() -> None:
     flow = workflow(prompt())
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         outputs = [(await h.run(flow, fresh=fresh)).outputs["a"] for fresh in (False, True, False, False)]
         assert outputs == ["answer 1", "answer 2", "answer 2", "answer 2"]
 
 
 async def test_a_hit_needs_no_budget() -> None:
-    async with Host(Paid(), prices=Flat()) as h:
+    async with Host(Numbered(), prices=Flat()) as h:
         bounded = workflow(prompt(), budget=Budget(micro_usd=500))
         held = await h.run(bounded)
         assert held.status == "waiting_budget"
@@ -204,7 +204,7 @@ class Flat:
 
 async def test_a_budget_changes_what_is_asked() -> None:
     """It bounds the answer's length, so an answer without that bound is another one."""
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         await h.run(workflow(prompt()))
         await h.run(workflow(prompt(), budget=Budget(micro_usd=500, unpriced="allow")))
         assert [dict(request.settings) for request in h.paid.requests] == [{}, {"max_tokens": 4_096}]
@@ -222,7 +222,7 @@ async def test_another_account_is_another_question() -> None:
 async def test_the_retry_of_a_failed_step_may_use_what_was_answered() -> None:
     """The call was good, what came after was not."""
     saving = prompt(save="/not/below/the/cwd.md", retry=Retry(max_attempts=1))
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         run = await h.run(workflow(saving))
         assert run.status == "failed"
         await h.client.retry(run.id)
@@ -236,7 +236,7 @@ async def test_functions_have_it_by_their_agent() -> None:
         return [await ctx.chat("hi", model="paid:m") for _ in range(2)]
 
     step = StepDef(id="f", action=Function(name="twice", agent="w"))
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         h.engine.register("twice", twice)
         run = await h.run(workflow(step, agents={"w": AgentDef(name="w", cache=True)}))
         assert run.outputs == {"f": ["answer 1", "answer 1"]}
@@ -262,7 +262,7 @@ def test_no_time_is_no_answer() -> None:
 
 async def test_an_agent_in_python_has_it_in_its_own_runs() -> None:
     agent = create_agent(name="w", model="paid:m", cache=True)
-    async with Host(Paid()) as h:
+    async with Host(Numbered()) as h:
         for _ in range(2):
             run = await h.run(agent.workflow(), {"prompt": "hi"})
             assert run.outputs == {"w": "answer 1"}

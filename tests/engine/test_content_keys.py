@@ -10,7 +10,7 @@ import pytest
 from aethermind.definitions.schemas import JsonSchemas
 from aethermind.engine import answers
 from aethermind.engine.ports import ChatRequest, Finished, Message
-from tests.engine.paid import Owned, Paid
+from tests.engine.numbered import Numbered, Owned
 
 PLAIN = ChatRequest(model="m", messages=(Message(role="user", content="hi"),))
 
@@ -49,8 +49,8 @@ def test_neither_the_order_of_settings_nor_who_asks_matters() -> None:
 
 def test_accounts() -> None:
     assert answers.account_of(Owned("k1"), {}) == "k1"
-    assert answers.account_of(Paid(), {"a": 1}) == answers.account_of(Paid(), {}), "no script of ours"
-    simulated = Paid()
+    assert answers.account_of(Numbered(), {"a": 1}) == answers.account_of(Numbered(), {}), "no script of ours"
+    simulated = Numbered()
     simulated.simulated = True
     assert answers.account_of(simulated, {"a": 1}) != answers.account_of(simulated, {"a": 2})
 
