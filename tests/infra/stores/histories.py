@@ -124,7 +124,7 @@ _agents = st.sampled_from([None, "writer", "critic"])
 _money = st.sampled_from([None, 0, 7, 500])
 _usages = st.sampled_from([None, Usage(), Usage(input_tokens=3, output_tokens=2, cached_input_tokens=1)])
 _costs = st.sampled_from(
-    [Cost(), Cost(source="reserved"), Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")]
+    [Cost(), AT_MOST_RESERVED, Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")]
 )
 _keys = st.sampled_from([None, "0a", "0b"])
 _models = st.sampled_from(["openai:big", "sim:x"])
