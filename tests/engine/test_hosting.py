@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from aethermind.domain.errors import InvalidError
+from aethermind.domain.errors import InvalidError, StoreError
 from aethermind.domain.events import LogWritten, Recorded, Submitter
 from aethermind.domain.workflow import Function, StepDef, Value
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.context import StepContext
 from aethermind.engine.hosting import EngineThread, Subscription
+from aethermind.infra.stores.memory import InMemoryStore
 from tests.engine.harness import Harness, workflow
 
 LINES = 3_000
@@ -128,3 +129,50 @@ def test_stopping_is_idempotent_and_ends_the_thread() -> None:
     thread.stop()
     thread.stop()
     assert not thread.alive
+
+
+class Breaking(InMemoryStore):
+    """Can't be read from when told."""
+
+    broken = False
+
+    async def read_all(
+        self, after_seq: int, *, limit: int = 1000, stream: str | None = None
+    ) -> list[Recorded]:
+        if self.broken:
+            raise StoreError("the disk can't be read")
+        return await super().read_all(after_seq, limit=limit, stream=stream)
+
+
+def test_a_feed_that_breaks_off_is_told_to_who_reads_it() -> None:
+    store = Breaking()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Client]:
+        async with Harness(store=store) as h:
+            yield h.client
+
+    thread = EngineThread(opened)
+    thread.start()
+    try:
+        request_ = request(v=Value(value=1))
+        run_id = thread.call(lambda client: client.start_run(request_)).result(10)
+        thread.call(lambda client: client.wait(run_id)).result(10)
+        store.broken = True
+        woken = threading.Event()
+        subscription = thread.subscribe(after=0, wake=woken.set)
+        assert woken.wait(10)
+        assert subscription.wait(10)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="the feed of events broke off: the disk can't be read"):
+                subscription.drain()
+        subscription.close()
+    finally:
+        thread.stop(drain_s=0)
+
+
+def test_a_feed_that_ends_with_its_engine_is_no_error(engine: EngineThread) -> None:
+    subscription = engine.subscribe(after=0)
+    engine.stop(drain_s=0)
+    assert subscription.drain() == []
+    subscription.close()
