@@ -19,7 +19,7 @@ class Plan:
     """Steps of one large run."""
     past_runs: int = 100_000
     log_lines: int = 10_000_000
-    pages: int = 15
+    pages: int = 20
     """How often each page is asked for."""
     rebuild_runs: int = 10_000
 
@@ -36,6 +36,6 @@ def quick(rounds: int) -> Plan:
         wide=10_000,
         past_runs=5_000,
         log_lines=200_000,
-        pages=5,
+        pages=20,
         rebuild_runs=1_000,
     )
