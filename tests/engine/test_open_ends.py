@@ -10,7 +10,7 @@ import pytest
 
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.events import CallStarted, CancelRequested, Draft, Recorded
-from aethermind.domain.workflow import Ask, Fail, Function, StepDef, Value
+from aethermind.domain.workflow import Ask, Budget, Fail, Function, Group, Prompt, StepDef, Value
 from aethermind.engine.context import StepContext
 from tests.engine.harness import Harness, Kept, workflow
 
@@ -123,3 +123,35 @@ async def test_no_call_starts_after_the_run_was_cancelled() -> None:
         events = [recorded.event for recorded in await h.history(run_id)]
         at = next(i for i, event in enumerate(events) if isinstance(event, CancelRequested))
         assert not any(isinstance(event, CallStarted) for event in events[at:])
+
+
+async def test_questions_that_expire_at_the_same_time_all_do() -> None:
+    """Also when the first of them fails what the second is in."""
+    ask = Ask(message="go on?", approval=True, timeout_ms=20)
+    group = Group(steps=(StepDef(id="one", action=ask), StepDef(id="two", action=ask)))
+    async with Harness() as h:
+        run_id = await h.start(workflow(StepDef(id="both", action=group, on_error="continue")))
+        while (run := await asyncio.wait_for(h.client.wait(run_id), 5)).finished is None:
+            live = h.engine.scheduler.live[run_id]
+            turned = asyncio.get_running_loop().create_future()
+            live.settled.append(turned)
+            await asyncio.wait_for(turned, 5)
+        await h.verify(run_id)
+        assert [run.nodes[f"both/{name}"].status for name in ("one", "two")] == ["failed", "failed"]
+
+
+async def test_a_held_step_of_a_failed_run_goes_on_when_the_run_does() -> None:
+    """Though the money came when nothing could start."""
+    prompt = Prompt(template="hello", models=("sim:fast",))
+    held = StepDef(id="held", action=prompt)
+    async with Harness() as h:
+        run = await h.run(workflow(held, FAILS, budget=Budget(micro_usd=1)))
+        while run.finished is None:
+            run = await h.client.wait(run.id)
+        assert (run.status, run.nodes["held"].status) == ("failed", "waiting_budget")
+        await h.client.raise_budget(run.id, 10_000_000)
+        edited = StepDef(id="fails", action=Value(value=1))
+        await h.client.resume_edited(run.id, workflow(held, edited, budget=Budget(micro_usd=1)))
+        run = await asyncio.wait_for(h.client.wait(run.id), 5)
+        await h.verify(run.id)
+        assert run.status == "succeeded"

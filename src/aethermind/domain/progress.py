@@ -251,8 +251,8 @@ def _propagate(run: Run, node: Node, at: int) -> None:
 def halt(run: Run, container: Node, at: int) -> None:
     """Take back all that is ready below; inner containers in which nothing runs end here."""
     for node in list(container.children):
-        if node.over or node.always or node.status == "retry_wait":
-            continue  # a step between two tries is running: it may finish
+        if node.over or node.always or node.status in {"retry_wait", "waiting_answer"}:
+            continue  # a step between two tries is running: it may finish; a question still expires
         unready(run, node)
         if node.mode != "leaf":
             halt(run, node, at)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aethermind.domain.run import Run
 
 
-WAITING = frozenset({"in_doubt", "waiting_answer", "waiting_budget", "retry_wait"})
+WAITING = frozenset({"in_doubt", "waiting_answer", "retry_wait"})
 """What these wait for decides when they go on; nothing here does."""
 
 
@@ -151,6 +151,7 @@ def recount(run: Run, at: int) -> None:
     run.ready.clear()
     run.todo.clear()
     run.stops.clear()
+    run.held.clear()
     run.counts = {}
     run.root.live = 0
     run.timers = [(n.due_at, path) for path, n in run.nodes.items() if n.due_at is not None]
@@ -160,8 +161,8 @@ def recount(run: Run, at: int) -> None:
     for node in run.nodes.values():
         if node.mode != "leaf":
             continue
-        if node.status == "ready":
-            node.status = "pending"  # it is released again below
+        if node.status in {"ready", "waiting_budget"}:
+            node.status = "pending"  # it is released again below; whether there is money its call will ask
         run.counts[node.status] = run.counts.get(node.status, 0) + 1
         up: Node | None = node if node.status in LIVE else None
         while up is not None:
