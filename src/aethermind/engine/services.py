@@ -51,7 +51,7 @@ class Services:
     def begin_warming(self, providers: Iterable[str]) -> None:
         """Have their SDKs and prices imported on a worker thread, once: an import may take seconds, and the
         loop must not stop for it."""
-        for provider in providers:
+        for provider in sorted(providers):
             if provider not in self._warm:
                 loop = asyncio.get_running_loop()
                 self._warm[provider] = loop.create_task(self.models.warm([provider]))
