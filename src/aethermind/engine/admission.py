@@ -29,7 +29,8 @@ class Admission:
         """Nothing starts: the store can't record."""
         self._agents: dict[str, int] = {}
         """Attempts running per limited agent."""
-        self._agent_queue: dict[str, set[LiveRun]] = {}
+        self._agent_queue: dict[str, dict[LiveRun, None]] = {}
+        """In the order in which they came: a set of them would have another in every process."""
         self._queue: list[tuple[int, int, LiveRun]] = []
         self._number = 0
 
@@ -81,7 +82,7 @@ class Admission:
                     continue
                 limit = run.definition.agents[lane].max_concurrent if lane else None
                 if limit is not None and self._agents.get(lane, 0) >= limit:
-                    self._agent_queue.setdefault(lane, set()).add(live)
+                    self._agent_queue.setdefault(lane, {})[live] = None
                 else:
                     wants = True
         if not wants:
