@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("seed", nargs="?", type=int, help="play this one")
     parser.add_argument("--seeds", type=int, default=1, help="how many, from SEED (or 0) on")
     parser.add_argument("--trace", action="store_true", help="print the whole story")
+    parser.add_argument("--journals", action="store_true", help="print the hash of each journal")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first that fails")
     given = parser.parse_args()
     first = given.seed or 0
@@ -37,6 +38,8 @@ def main() -> int:
         lives += played.lives
         if given.trace:
             _say("\n".join(played.story))
+        if given.journals:
+            _say(f"{seed} {played.journal}")
         if given.seeds == 1:
             _say(
                 f"seed {seed}: {played.runs} runs, {played.lives} lives, {played.events} events, "

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aethermind.domain import events as e
-from aethermind.domain import invariants
+from aethermind.domain import invariants, progress
 from aethermind.domain.commands import Room
 from aethermind.domain.errors import AethermindError, StateError
 from aethermind.domain.ids import agent_stream, run_id_of, run_stream
@@ -26,6 +26,9 @@ from tests.simulation.pictures import picture
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+ASKING = frozenset({"waiting_answer", "waiting_budget", "in_doubt"})
 
 
 class Broken(AssertionError):
@@ -283,6 +286,12 @@ class Promises:
                 "every run ends, parks or asks",
                 f"{run_id} is {run.status}",
             )
+
+            if run.finished is None:
+                asking = [
+                    n for n in run.nodes.values() if n.status in ASKING and not progress.blocked(run, n)
+                ]
+                _hold(bool(asking), "every run ends, parks or asks", f"{run_id} waits for what nobody needs")
 
     def ended(self) -> None:
         """Everything was answered and allowed."""
