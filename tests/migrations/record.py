@@ -82,6 +82,19 @@ steps:
   - {id: dear, prompt: Say much., model: smart, settings: {max_tokens: 4000}}
   - {id: cheap, prompt: x, model: fast, settings: {max_tokens: 1}}
 """
+DAY_BUDGET = """\
+name: day-budget
+defaults: {model: smart, retry: {max_attempts: 2, backoff: 10ms}}
+steps:
+  - {id: dear, prompt: Say much., settings: {max_tokens: 1000}}
+"""
+CIRCLES = """\
+name: circles
+steps:
+  - id: again
+    repeat: {max: 12}
+    steps: [{id: word, prompt: Say it again., model: fast, settings: {max_tokens: 10}}]
+"""
 MENDED = """\
 name: mended
 steps:
@@ -146,9 +159,12 @@ class Workshop:
         return load_file(path, cwd=self.directory)
 
     @asynccontextmanager
-    async def engine(self, *, crashes: bool = False, slow: bool = False) -> AsyncIterator[Harness]:
+    async def engine(
+        self, *, crashes: bool = False, slow: bool = False, day_budget: int | None = None
+    ) -> AsyncIterator[Harness]:
         kind = Crashing if crashes else Harness
         more: dict[str, Any] = {"sleep": asyncio.sleep} if slow else {}
+        more["day_budget"] = day_budget
         async with kind(store=self.store, cwd=self.directory, **more) as harness:
             yield harness
 
@@ -251,6 +267,27 @@ async def asked(w: Workshop) -> str:
     return run_id
 
 
+async def day_budget(w: Workshop) -> str:
+    """Held for the day, and let go when that is raised; one call broke off, so it counts at most."""
+    sim = "steps: {dear: {reply: Little., errors: [drop]}}\n"
+    async with w.engine(day_budget=20_000) as h:
+        run_id = await w.start(h, w.load("day-budget", DAY_BUDGET, sim))
+        await h.client.wait(run_id)
+        await h.client.raise_day_budget(1_000_000, simulated=True, by="ada")
+        await h.client.wait(run_id)
+    return run_id
+
+
+async def circles(w: Workshop) -> str:
+    """Paused by the guard, and resumed."""
+    async with w.engine() as h:
+        run_id = await w.start(h, w.load("circles", CIRCLES))
+        await h.client.wait(run_id)
+        await h.client.resume(run_id, by="ada")
+        await h.client.wait(run_id)
+    return run_id
+
+
 JOURNALS: dict[str, Callable[[Workshop], Awaitable[str]]] = {
     "everyday": everyday,
     "forked": forked,
@@ -260,6 +297,8 @@ JOURNALS: dict[str, Callable[[Workshop], Awaitable[str]]] = {
     "mended": mended,
     "cancelled": cancelled,
     "asked": asked,
+    "day-budget": day_budget,
+    "circles": circles,
 }
 
 
