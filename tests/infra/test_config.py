@@ -287,3 +287,38 @@ def test_pydantic_is_imported_only_for_a_file(tmp_path: Path) -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("[budget]\nday = 0\n", "day must be an amount above 0"),
+        ("[budget]\nday = -1.5\n", "day must be an amount above 0"),
+        ("[budget]\nday = nan\n", "budget"),
+        ("[budget]\nday = inf\n", "budget"),
+        ('[budget]\nday = "much"\n', "budget.day"),
+        ("[budget]\nweek = 1\n", "week"),
+        ("[guard]\nrepeated_calls = -1\n", "repeated_calls must be 0 (never) or more"),
+        ("[guard]\nrepeated_call = 1\n", "repeated_call"),
+    ],
+)
+def test_budget_and_guard_are_checked(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidError) as caught:
+        load_config({}, path=path)
+    assert problem in caught.value.line()
+    assert (caught.value.file, caught.value.line_no) == (str(path), 2)
+
+
+def test_budget_and_guard(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[budget]\nday = 0.10\n[guard]\nsame_rounds = 0\n")
+    config = load_config({}, path=path)
+    assert config.budget.day_micro_usd == 100_000
+    assert (config.guard.limits.same_rounds, config.guard.limits.repeated_calls) == (0, 8)
+    assert load_config({"AETHERMIND_DAY_BUDGET": "2.5"}, path=path).budget.day_micro_usd == 2_500_000
+    assert load_config({}).budget.day_micro_usd is None
+    for wrong in ("0", "-1", "much", "NaN", "Infinity", "1e99"):
+        with pytest.raises(InvalidError, match="AETHERMIND_DAY_BUDGET"):
+            load_config({"AETHERMIND_DAY_BUDGET": wrong})
