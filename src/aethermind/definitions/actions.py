@@ -108,7 +108,7 @@ def _prompt(context: Context, draft: StepDraft, surface: PromptStep, agents: Map
         models=models,
         instructions=instructions,
         settings=own,
-        tools=read_tools(context, draft.node, f"step {draft.id}"),
+        tools=read_tools(context, draft.node, f"step `{draft.id}`"),
         output_schema=_output(context, draft),
     )
 

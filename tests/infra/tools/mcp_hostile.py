@@ -45,7 +45,8 @@ def tools() -> list[dict[str, Any]]:
     if "crooked" in WORDS:
         found += [
             {"name": "esc\u001b[2J.ape", "description": "a\u202eb\u001b[31m", "inputSchema": TEXT},
-            {"name": "broken", "description": "", "inputSchema": {"type": 5}},
+            {"name": "broken", "description": "",
+             "inputSchema": {"type": "object", "properties": {"a": {"type": 5}}}},
             {"name": "bloated", "description": "x" * 50_000,
              "inputSchema": {"type": "object", "properties": {"p" * 70_000: {}}}},
             {"name": "regex", "description": "", "inputSchema": {

@@ -40,9 +40,6 @@ logging.getLogger("mcp").addHandler(logging.NullHandler())
 
 START_SECONDS = 60.0
 """Until a server has said what it is. Some are downloaded first."""
-_ANSWER_SECONDS = 15.0
-"""Until one request of the beginning is answered; an old server that ignores the newest greeting is then
-greeted in the old way."""
 _LIST_SECONDS = 30.0
 _PAGES = 50
 
@@ -176,7 +173,7 @@ class Session:
         if not owner.done():
             owner.cancel()
             await asyncio.wait({owner})
-            raise self._unavailable(TimedOut())
+            raise self._unavailable(TimedOut(START_SECONDS))
         problem = None if owner.cancelled() else owner.exception()
         if isinstance(problem, ToolError):
             raise problem
@@ -187,7 +184,7 @@ class Session:
             client = Client(
                 transport,
                 cache=None,
-                read_timeout_seconds=_ANSWER_SECONDS,
+                read_timeout_seconds=START_SECONDS,
                 client_info=mcp_types.Implementation(name="aethermind", version=self._version),
             )
             async with client:
@@ -272,7 +269,9 @@ class Session:
     def _unavailable(self, problem: BaseException | None) -> ToolError:
         what = f"the MCP server {self._label}"
         if isinstance(problem, TimedOut):
-            return unavailable("timeout", f"{what} did not answer within {START_SECONDS:g} s", retryable=True)
+            return unavailable(
+                "timeout", f"{what} did not answer within {problem.seconds:g} s", retryable=True
+            )
         if self._status in {401, 403}:
             hint = "is the variable of its `headers` set, and still right?"
             return unavailable("auth", f"{what} refused: {self._status}", hint)

@@ -72,11 +72,9 @@ def walk(
             if leave_out(found.st_dev, found.st_ino):
                 os.close(below)
                 continue
+            deeper = deep and len(stack) < MAX_DEPTH and not _is_package(name, below)
+            stack.append((below, iter(_entries(below) if deeper else ()), f"{path}{name}/"))
             yield path + name, True, here, name
-            if deep and len(stack) < MAX_DEPTH and not _is_package(name, below):
-                stack.append((below, iter(_entries(below)), f"{path}{name}/"))
-            else:
-                os.close(below)
     finally:
         for here, _, _ in stack:
             if here != top:

@@ -12,6 +12,10 @@ T = TypeVar("T")
 class TimedOut(Exception):
     """The time was over, and the work has been stopped."""
 
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
 
 async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """Raises `TimedOut` once the cancelled work has ended."""
@@ -21,5 +25,5 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
             return await work
     except TimeoutError:
         if scope.expired():
-            raise TimedOut from None
+            raise TimedOut(seconds) from None
         raise
