@@ -10,8 +10,10 @@ from pathlib import Path
 
 from aethermind.domain import events as e
 from aethermind.domain import invariants
-from aethermind.domain.ids import agent_stream, run_stream
+from aethermind.domain.days import day_of
+from aethermind.domain.ids import SYSTEM, agent_stream, run_stream
 from aethermind.domain.run import Run
+from aethermind.engine.queries import LedgerRow, RunFilter
 from aethermind.infra.stores.inspection import check
 from aethermind.infra.stores.sqlite import open_store
 from bench.crash import workload
@@ -51,8 +53,9 @@ def judge(database: Path, directory: Path, acks: Iterable[Ack], asked: list[str]
     verdict = Verdict()
     problems = verdict.problems
     problems += [f"{p.check}: {p.problem}" for p in check(database).problems]
-    runs, histories, memo = asyncio.run(_read(database))
-    recorded = {item.seq: item for history in (*histories.values(), memo) for item in history}
+    runs, histories, others, days = asyncio.run(_read(database))
+    memo = others[agent_stream("memo")]
+    recorded = {item.seq: item for history in (*histories.values(), *others.values()) for item in history}
     for ack in acks:
         found = recorded.get(ack.seq)
         if found is None or found.type != ack.type or found.stream != ack.stream:
@@ -66,6 +69,11 @@ def judge(database: Path, directory: Path, acks: Iterable[Ack], asked: list[str]
     counted = sum(item.type == "AttemptSucceeded" for item in histories["flow"]) - 1  # `sum` counts nothing
     if len(memo) != counted or counted != workload.STATE_STEPS:
         problems.append(f"{len(memo)} changes of state, {counted} steps that made one")
+    money = [(run.tally.cost or 0, run.tally.at_most) for run in runs.values()]
+    wanted = (sum(cost for cost, _ in money), sum(at_most for _, at_most in money), 0)
+    there = tuple(sum(getattr(day, name) for day in days) for name in ("spent", "at_most", "reserved"))
+    if there != wanted:
+        problems.append(f"the days' ledger has {there}, the runs {wanted} (spent, at most, reserved)")
     sent = sum(
         call.cached_from is None
         for run in runs.values()
@@ -78,10 +86,12 @@ def judge(database: Path, directory: Path, acks: Iterable[Ack], asked: list[str]
     return verdict
 
 
-async def _read(database: Path) -> tuple[dict[str, Run], dict[str, list[e.Recorded]], list[e.Recorded]]:
-    """Each run folded event by event, the invariants checked after each; its history; the agent's state."""
-    from aethermind.engine.queries import RunFilter
+Histories = dict[str, list[e.Recorded]]
 
+
+async def _read(database: Path) -> tuple[dict[str, Run], Histories, Histories, list[LedgerRow]]:
+    """Each run folded event by event, the invariants checked after each; its history; the other streams; the
+    money of the days."""
     store = await open_store(database, read_only=True)
     try:
         runs, histories = {}, {}
@@ -93,7 +103,9 @@ async def _read(database: Path) -> tuple[dict[str, Run], dict[str, list[e.Record
                 invariants.check(run)
             name = run.created.tags[RUN_TAG]
             runs[name], histories[name] = run, history
-        return runs, histories, await store.read_stream(agent_stream("memo"))
+        others = {stream: await store.read_stream(stream) for stream in (agent_stream("memo"), SYSTEM)}
+        first = min(day_of(run.created_at) for run in runs.values())
+        return runs, histories, others, [await store.ledger("day", day) for day in (first, first + 1)]
     finally:
         await store.close()
 

@@ -147,7 +147,10 @@ class Life:
             case "paused":
                 await self.client.resume(run.id, by=BY)
             case "waiting_budget":
-                await self.client.raise_budget(run.id, workload.RAISED_MICRO_USD, by=BY)
+                if any(holding.scope == "day" for holding in run.held.values()):
+                    await self.client.raise_day_budget(workload.RAISED_MICRO_USD, by=BY)
+                else:
+                    await self.client.raise_budget(run.id, workload.RAISED_MICRO_USD, by=BY)
             case "waiting_answer" | "parked":
                 for node in views.open_questions(run):
                     about = views.question_object(node)["about"]

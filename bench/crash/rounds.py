@@ -94,7 +94,7 @@ class Rounds:
 
     def run(self) -> Report:
         began = time.monotonic()
-        while self._jobs or self._randoms > 0:
+        while self._jobs or self._upkeep or self._randoms > 0:
             self._episode(self.report.episodes)
             print(f"\r{self.report.kills} of {self._rounds} kills", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
@@ -106,7 +106,6 @@ class Rounds:
         self.report.episodes += 1
         directory = Path(tempfile.mkdtemp(prefix=f"crash-{self._seed}-{number}-"))
         workload.write(directory)
-        every.write(directory)
         self._served.asked.clear()
         problems = len(self.report.problems)
         try:

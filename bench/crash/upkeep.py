@@ -36,7 +36,7 @@ def upkeep_round(host: Host, directory: Path, name: str) -> list[str]:
         case "rebuild":
             problems += _compare(name, before, after)
         case "prune":
-            problems += [] if after["events"] == "0" else [f"prune: {after['events']} events are left"]
+            problems += [] if after["runs"] == "0" else [f"prune: {after['runs']} runs are left"]
         case _:
             problems += [] if after["runs"] == "1" else [f"import: {after['runs']} runs are there"]
     return problems + [f"{name}: {p.check}: {p.problem}" for p in check(database).problems]

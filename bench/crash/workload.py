@@ -4,7 +4,7 @@ every      each kind of step (`tests/e2e/every.py`), with models on a loopback s
 flow       functions in the engine's process, per-agent state, a fan-out, a repeat; paused and resumed
 mend       fails, and is retried when what was missing is there
 edited     fails, and goes on with another definition
-held       waits for a higher budget
+held       waits for a higher budget of its own; the others, sometimes, for one of the day
 cancelled  is cancelled while its child works
 """
 
@@ -61,6 +61,8 @@ MENDED = ('fail: "it is wrong"', 'value: "right"')
 """The edit that `edited` goes on with."""
 HELD_MICRO_USD = 1_000
 RAISED_MICRO_USD = 1_000_000
+DAY = "[budget]\nday = 0.003\n"
+"""Less than all calls reserve: some wait until the day's budget is raised."""
 OUTPUTS: dict[str, Any] = {
     "every-1": every.OUTPUTS,
     "every-2": every.OUTPUTS,
@@ -76,7 +78,10 @@ STATE_STEPS = 13
 
 
 def write(directory: Path) -> None:
-    """A directory for each run."""
+    """The config, and a directory for each run."""
+    every.write(directory)
+    with (directory / "config.toml").open("a") as config:
+        config.write(DAY)
     for name in OUTPUTS:
         place = directory / name
         every.write(place)
