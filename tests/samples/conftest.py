@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from aethermind import AgentRuntime, InMemoryStore, SimulatedProvider, bootstrap
+from aethermind import AgentRuntime, InMemoryStore, SimulatedProvider
 from aethermind.domain.events import AnyEvent
 from aethermind.domain.views import open_questions
 from aethermind.engine import scripted
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import ChatEvent, ChatRequest
 from aethermind.engine.results import RunResult
+from aethermind.infra.chance import SystemChance
 from aethermind.infra.providers.sim_script import turn_of
 
 SAMPLES = Path(__file__).parents[2] / "sample_workflows"
@@ -97,7 +98,7 @@ Play = Callable[..., Awaitable[Played]]
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
     """`await play(name, inputs, store=…)` runs the sample in an empty directory; retries come at once."""
-    monkeypatch.setattr(bootstrap.SystemChance, "jitter", lambda _self: 0.0)
+    monkeypatch.setattr(SystemChance, "jitter", lambda _self: 0.0)
     monkeypatch.chdir(tmp_path)
 
     async def play(name: str, inputs: dict[str, Any] | None = None, **where: Any) -> Played:

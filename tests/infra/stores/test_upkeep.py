@@ -305,6 +305,9 @@ def test_where_no_links_are_known_a_backup_is_made_without(
 # --- prune -------------------------------------------------------------------------------------
 
 
+LEDGERS = [(scope, T0 // DAY + n) for scope in ("day", "day:sim") for n in (-1, 0, 1, 2)]
+
+
 async def costs(store: SqliteStore, simulated: bool = False) -> list[object]:
     return [
         await store.costs(CostFilter(by=by, simulated=simulated))
@@ -315,6 +318,8 @@ async def costs(store: SqliteStore, simulated: bool = False) -> list[object]:
 async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(database: Path) -> None:
     store = await opened(database)
     spent = await costs(store)
+    ledger = [await store.ledger(scope, day) for scope, day in LEDGERS]
+    assert any(row.spent or row.at_most for row in ledger)
     last = await store.last_seq()
     await store.close()
     upkeep = Upkeep(database)
@@ -329,6 +334,7 @@ async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(dat
     assert await store.read_all(0, stream="run/old") == []
     assert [row.message for row in (await store.logs(LogFilter())).items] == ["waits"]
     assert await costs(store) == spent
+    assert [await store.ledger(scope, day) for scope, day in LEDGERS] == ledger
     assert await store.last_seq() == last
     assert {row.name: row.attempts for row in await store.agents()} == {"writer": 0, "critic": 2}
     # The id is free again, its seqs are not.
