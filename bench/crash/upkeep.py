@@ -23,7 +23,7 @@ def upkeep_round(host: Host, directory: Path, name: str) -> list[str]:
     home = OTHER if name == "import" else "home"
     database = directory / home / "aethermind.db"
     if name == "import":
-        _export(directory)
+        export(directory)
     before = _picture(database)
     killed = host.live(directory, do=name, failpoint=name, home=home)
     problems = [] if killed.code == -9 else [f"{name}: it was not reached ({killed.code})"]
@@ -42,7 +42,7 @@ def upkeep_round(host: Host, directory: Path, name: str) -> list[str]:
     return problems + [f"{name}: {p.check}: {p.problem}" for p in check(database).problems]
 
 
-def _export(directory: Path) -> None:
+def export(directory: Path) -> None:
     composition = bootstrap.load(Options(home=directory / "home", config=directory / "config.toml"))
     with closing(connect_reader(composition.database)) as db:
         (run_id,) = db.execute("SELECT id FROM runs ORDER BY seq LIMIT 1").fetchone()
