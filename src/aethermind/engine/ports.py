@@ -137,10 +137,16 @@ class EventStore(Protocol):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`tool_calls` of an assistant: `{"id", "name", "arguments"}` each. A `tool` message answers one of them:
+    `tool_call_id`, and `is_error` if it went wrong."""
+
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: tuple[Json, ...] = ()
     tool_call_id: str | None = None
+    is_error: bool = False
+    carry: Json = None
+    """Of an assistant: what its provider gave with the answer (`Finished.carry`) and wants back as it was."""
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -183,6 +189,8 @@ class ReasoningDelta(msgspec.Struct, frozen=True):
 
 
 class ToolCallRequested(msgspec.Struct, frozen=True):
+    """Complete. `arguments` is a JSON object; the text as it came, if that is no JSON."""
+
     id: str
     name: str
     arguments: Json
@@ -198,6 +206,9 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     cost: Cost | None = None
     """Only where the provider itself reports or defines it (`sim`, `cli:`)."""
+    carry: Json = None
+    """JSON that has to come back with this answer when the conversation goes on (signed reasoning): opaque
+    to everybody else, recorded, given back to this provider alone."""
 
 
 ChatEvent = TextDelta | ReasoningDelta | ToolCallRequested | Finished
