@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from aethermind.tui import themes
+from aethermind.tui import plain_theme, themes
 from aethermind.tui.rows.draw import STYLE
 from aethermind.tui.themes import COLORS, Palette, ThemeProblem
 from tests.tui.histories import research
@@ -206,3 +207,32 @@ async def test_no_color_sends_no_colours(monkeypatch: pytest.MonkeyPatch) -> Non
                 if segment.style is not None:
                     for color in (segment.style.color, segment.style.bgcolor):
                         assert color is None or color.is_default
+
+
+@pytest.mark.parametrize("path", sorted(THEMES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_our_own_files_are_read_without_yaml_and_mean_the_same(path: Path) -> None:
+    found = plain_theme.read(path.read_text())
+    assert found is not None
+    assert found == yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: no\n",
+        "name: a b\n",
+        "name: x # why\n",
+        'name: "x"\n',
+        "name: a\nname: b\n",
+        'name: a\n  ok: "#fff"\n',
+        'colors:\n  ok: "#fff"\n  ok: "#000"\n',
+        'colors:\n  ok: "#fff"\ndark: true\n  failed: "#000"\n',
+        "colors:\n",
+        "colors:\n  ok: green\n",
+        "dark: True\n",
+        "colors: {}\n",
+        "- a\n",
+    ],
+)
+def test_what_is_written_otherwise_is_left_to_yaml(text: str) -> None:
+    assert plain_theme.read(text) is None

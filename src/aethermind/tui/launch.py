@@ -48,7 +48,10 @@ def show(
     )
     # Textual reads this at import: its own clock caps how soon a key shows.
     os.environ.pop("TEXTUAL_FPS", None)
-    from aethermind.tui.app import AethermindApp
+    from aethermind.tui.trim import without_palette
+
+    with without_palette():
+        from aethermind.tui.app import AethermindApp
     from aethermind.tui.driver import PatientDriver
 
     app = AethermindApp(

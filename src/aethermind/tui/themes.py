@@ -19,6 +19,8 @@ from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
+from aethermind.tui import plain_theme
+
 FALLBACK = "aether-dark"
 NEEDED = ("background", "foreground", "primary")
 DERIVED = {
@@ -61,16 +63,12 @@ class ThemeProblem(Exception):
 
 def load_file(path: Path) -> Theme:
     """Read and check a theme. Raises `ThemeProblem`."""
-    import yaml
-
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ThemeProblem(path, "too large for a theme")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        data = plain_theme.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # a wrong encoding is a ValueError, too
         raise ThemeProblem(path, str(error)) from None
-    except yaml.YAMLError as error:
-        raise ThemeProblem(path, f"is no YAML ({str(error).splitlines()[0]})") from None
     return read(data, path)
 
 
@@ -209,8 +207,8 @@ def stamps(dirs: Iterable[Path]) -> dict[Path, int]:
 
 def fallback() -> Theme:
     """Good enough to read, should the files be gone."""
-    given = {"background": "#0b0e15", "foreground": "#ccd6e5", "primary": "#8f7bff"}
-    return theme(FALLBACK, {k: Color.parse(v) for k, v in given.items()}, dark=True)
+    given = zip(NEEDED, ("#0b0e15", "#ccd6e5", "#8f7bff"), strict=True)
+    return theme(FALLBACK, {k: Color.parse(v) for k, v in given}, dark=True)
 
 
 # --- looks -------------------------------------------------------------------------------------
