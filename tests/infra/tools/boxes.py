@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 
 from aethermind.definitions.loader import Defaults, load_text
 from aethermind.definitions.schemas import JsonSchemas
+from aethermind.domain.errors import ToolError
 from aethermind.engine.toolbox import Toolbox, ToolPlace
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.secrets import redact
@@ -75,6 +77,12 @@ def hostile(notes: Path, *words: str, **more: Any) -> Any:
     """The JSON of the misbehaving server."""
     argv = [sys.executable, "-I", "-S", HOSTILE, str(notes), *words]
     return {"mcp": {"command": argv, "env": {}, "approve": "ask", "timeout_ms": 20_000, **more}}
+
+
+async def failure(awaited: Any) -> ToolError:
+    with pytest.raises(ToolError) as caught:
+        await awaited
+    return caught.value
 
 
 class Kit:

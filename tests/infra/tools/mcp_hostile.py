@@ -88,17 +88,16 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def answer(message: dict[str, Any]) -> dict[str, Any] | None:
     params = message.get("params") or {}
-    match message["method"]:
-        case "initialize":
-            return {
-                "protocolVersion": params["protocolVersion"],
-                "capabilities": {"tools": {}},
-                "serverInfo": {"name": "hostile", "version": "1"},
-            }
-        case "tools/list":
-            return {"tools": tools()}
-        case "tools/call":
-            return call(params["name"], params.get("arguments") or {})
+    if message["method"] == "initialize":
+        return {
+            "protocolVersion": params["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "hostile", "version": "1"},
+        }
+    if message["method"] == "tools/list":
+        return {"tools": tools()}
+    if message["method"] == "tools/call":
+        return call(params["name"], params.get("arguments") or {})
     return None
 
 

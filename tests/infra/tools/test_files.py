@@ -10,7 +10,6 @@ import pytest
 
 from aethermind.domain.errors import ToolError, ToolRefused
 from aethermind.engine.toolbox import Toolbox, ToolOutput
-from aethermind.infra import rooted
 from aethermind.infra.tools import files
 from tests.infra.tools.boxes import Kit, kit
 
@@ -136,7 +135,7 @@ async def test_a_directory_swapped_for_a_link_during_the_walk(
                 (made.cwd / "sub").rename(made.cwd / "gone")
                 (made.cwd / "sub").symlink_to("..")
 
-    monkeypatch.setattr(rooted.os, "readlink", swap)
+    monkeypatch.setattr(os, "readlink", swap)
     with pytest.raises(ToolRefused):
         await box.call("write_file", {"path": "sub/secret", "content": "owned"})
     assert (made.cwd.parent / "secret").read_text() == "untouched"
