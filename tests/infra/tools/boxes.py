@@ -143,9 +143,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, port: int = 0) -> AsyncIterator[str]:
     """An ASGI application on loopback; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         port = listening.getsockname()[1]
         server = _Server(
             uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=1)
@@ -160,7 +160,7 @@ async def serving(app: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def http_server(server: MCPServer) -> AsyncIterator[str]:
+async def http_server(server: MCPServer, port: int = 0) -> AsyncIterator[str]:
     """An MCP server over streamable HTTP; gives the address of its endpoint."""
-    async with serving(server.streamable_http_app()) as address:
+    async with serving(server.streamable_http_app(), port) as address:
         yield address + "/mcp"

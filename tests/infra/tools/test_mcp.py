@@ -69,6 +69,23 @@ async def test_parallel_calls(made: Kit) -> None:
     assert [output.data for output in outputs] == [{"result": n + 1} for n in range(20)]
 
 
+async def test_one_that_does_one_thing_at_a_time(
+    made: Kit, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second call waits for the first; that the server is silent meanwhile is no sign of its death."""
+    os.mkfifo(f"{notes}.go")
+    box = await made.open(hostile(notes))
+    monkeypatch.setattr(mcp_session, "_LIST_SECONDS", 0.2)
+    slow = asyncio.create_task(box.call("slow", {"text": "first"}))
+    go = await asyncio.to_thread(os.open, f"{notes}.go", os.O_WRONLY)  # when it has begun
+    second = asyncio.create_task(box.call("echo", {"text": "second"}))
+    done, _ = await asyncio.wait({second}, timeout=0.5)
+    assert not done
+    os.close(go)
+    assert [(await call).text for call in (slow, second)] == ["first", "second"]
+    assert len(pids(notes)) == 1
+
+
 async def test_what_it_says_beside_goes_to_the_log(made: Kit, notes: Path) -> None:
     await made.open(hostile(notes))
     line = await made.until_logged("pid")

@@ -47,6 +47,12 @@ async def test_where_it_starts(made: Kit, notes: Path) -> None:
     assert "does not exist" in error.message
 
 
+def adding() -> MCPServer:
+    server = MCPServer("x", log_level="CRITICAL")
+    server.tool()(mcp_server.add)
+    return server
+
+
 class Guarded:
     """An application behind a header."""
 
@@ -70,9 +76,7 @@ def over_http(url: str, **more: Any) -> Any:
 
 
 async def test_headers(made: Kit) -> None:
-    server = MCPServer("x", log_level="CRITICAL")
-    server.tool()(mcp_server.add)
-    app = Guarded(server.streamable_http_app())
+    app = Guarded(adding().streamable_http_app())
     async with serving(app) as address:
         config = over_http(address + "/mcp", headers={"Authorization": "$AUTH", "X-Team": "a"})
         box = await made.open(config, AUTH="Bearer right")
@@ -89,14 +93,15 @@ async def test_headers(made: Kit) -> None:
 
 
 async def test_a_server_over_http_that_goes_and_comes_back(made: Kit) -> None:
-    server = MCPServer("x", log_level="CRITICAL")
-    server.tool()(mcp_server.add)
-    async with http_server(server) as url:
+    async with http_server(adding()) as url:
         box = await made.open(over_http(url))
         assert (await box.call("add", {"a": 1, "b": 2})).text == "3"
     error = await failure(box.call("add", {"a": 1, "b": 2}))
     assert error.info.kind == "connection"
     assert error.info.retryable, "nothing was done"
+    async with http_server(adding(), port=int(url.split(":")[2].split("/")[0])):
+        assert (await box.call("add", {"a": 3, "b": 4})).text == "7"
+        await made.tools.leave("r_1")
     error = await failure(made.open(over_http(url), run_id="r_2"))
     assert error.info.kind == "connection"
     assert "127.0.0.1 cannot be reached" in error.message

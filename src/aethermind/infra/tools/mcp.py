@@ -69,14 +69,22 @@ class McpServers:
             if name not in offered:
                 hint = did_you_mean(name, offered, label="it has")
                 raise unavailable("not_found", f"the MCP server {label} has no tool {name!r}", hint)
-        found = []
-        for name in allowed or offered:
-            try:
-                found.append(_Remote(session, label, offered[name], config).tool())
-            except ToolError as problem:
-                if allowed:
-                    raise
-                place.log(f"MCP server {label}: left out: {problem.message}")
+
+        def read() -> tuple[list[Tool], list[ToolError]]:
+            found, left_out = [], []
+            for name in allowed or offered:
+                try:
+                    found.append(_Remote(session, label, offered[name], config).tool())
+                except ToolError as problem:
+                    left_out.append(problem)
+            return found, left_out
+
+        # Checking hundreds of schemas takes a while.
+        found, left_out = await asyncio.to_thread(read)
+        if left_out and allowed:
+            raise left_out[0]
+        for problem in left_out:
+            place.log(f"MCP server {label}: left out: {problem.message}")
         return found
 
     async def leave(self, run_id: str) -> None:

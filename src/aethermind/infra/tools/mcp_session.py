@@ -4,7 +4,8 @@ imports this, on a thread, when a server is wanted.
 Rules
 - The connection lives in a task of its own: the SDK's scopes have to be left in the task that entered them.
 - Before each call the server is asked for its tools. That finds a connection that has died (it is made anew,
-  once) and a tool that has changed while nothing has been done yet.
+  once) and a tool that has changed while nothing has been done yet. Not so while another call is under way:
+  the connection lives then, and a server that does one thing at a time would not answer.
 - A connection that breaks while a tool works leaves open what was done: that is an error, never a retry.
 - A server may ask the client for nothing: neither for a model's words nor for a person's.
 """
@@ -85,9 +86,18 @@ class Session:
         self._status = 0
         """The last HTTP status that was an error."""
         self._closed = False
+        self._calls = 0
+        """Under way."""
+        self._offered: list[Listed] | None = None
 
     async def tools(self) -> list[Listed]:
         """What the server offers now. Raises `ToolError`."""
+        if self._calls and self._offered is not None:
+            return self._offered
+        self._offered = await self._asked()
+        return self._offered
+
+    async def _asked(self) -> list[Listed]:
         client, is_new = await self._connected()
         try:
             return await self._while_alive(within(_LIST_SECONDS, _list(client)))
@@ -122,6 +132,7 @@ class Session:
             request_read_timeout_seconds=seconds + 5,
             progress_callback=hear,
         )
+        self._calls += 1
         try:
             result = await self._while_alive(within(seconds, work))
         except MCPError as problem:
@@ -134,6 +145,8 @@ class Session:
         except _Lost as problem:
             await self._drop(client)
             raise self._broken(name) from problem
+        finally:
+            self._calls -= 1
         return Answer(list(result.content), result.structured_content, bool(result.is_error))
 
     async def close(self) -> None:

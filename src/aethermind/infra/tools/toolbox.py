@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ from aethermind.infra.tools.texts import cut
 from aethermind.infra.tools.tool import Arguments, Tool, refused
 
 Json = Any
+T = TypeVar("T")
 
 MAX_ARGUMENTS = 4 * 1024 * 1024
 """Bytes of JSON."""
@@ -68,7 +69,7 @@ class LocalTools:
         self._servers = McpServers(children, version=version)
 
     async def open(self, configs: Sequence[Json], place: ToolPlace) -> Toolbox:
-        found = await asyncio.gather(*(self._tools(config, place) for config in configs))
+        found = await _all([self._tools(config, place) for config in configs])
         tools = [tool for some in found for tool in some if tool.spec.approve != "never"]
         return LocalToolbox(_unique(tools), self._schemas, self._scrub)
 
@@ -181,6 +182,22 @@ class LocalToolbox:
         if isinstance(data, list):
             return [self._scrubbed(value) for value in data]
         return data
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What they give, in order. If one raises, the others are cancelled and waited for."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError):
+            raise one
+    return [task.result() for task in tasks]
 
 
 def _unique(tools: Sequence[Tool]) -> dict[str, Tool]:
