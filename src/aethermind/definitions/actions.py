@@ -183,14 +183,15 @@ def _ask(context: Context, draft: StepDraft, surface: AskStep) -> None:
                 )
             fields[name] = context.shorthand.read(child)
     _question(draft, body)
-    draft.shape = {**{k: shape_of_schema(v) for k, v in fields.items()}, "by": TEXT, "at": None}
-    draft.action = Ask(
+    action = draft.action = Ask(
         message=surface.ask.message,
         show=surface.ask.show,
         fields=fields,
         timeout_ms=context.timeout(body),
         on_timeout=surface.ask.on_timeout,
     )
+    answers = {name: shape_of_schema(schema) for name, schema in action.questions.items()}
+    draft.shape = {**answers, "by": TEXT, "at": None}
 
 
 def _approval(context: Context, draft: StepDraft, surface: ApprovalStep) -> None:
