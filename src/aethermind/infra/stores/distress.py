@@ -49,6 +49,7 @@ class Distress:
     def full(self, precious: bool) -> bool:
         """No room for a batch; whether some was made. `precious`: there are events in it."""
         self._looked_at = time.monotonic()
+        made = precious and self._ballast is not None and self._ballast.spend()
         self._begin(
             Trouble(
                 kind="full",
@@ -56,7 +57,7 @@ class Distress:
                 "room (free some space; what is under way may end, nothing recorded is lost)",
             )
         )
-        return precious and self._ballast is not None and self._ballast.spend()
+        return made
 
     def locked(self) -> None:
         """Another connection held the write lock for longer than SQLite waits."""
