@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from aethermind.domain import events as e
+from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
-from aethermind.domain.state import CallState
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
 from aethermind.domain.workflow import (
     AgentDef,

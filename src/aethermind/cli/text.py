@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aethermind.cli import streams
-from aethermind.domain.state import CallState
+from aethermind.domain.call_states import CallState
 from aethermind.domain.usage import format_usd
 from aethermind.infra.sanitize import clean_line
 

@@ -1,4 +1,4 @@
-"""What model and tool calls do to their run: tokens and money count for the step, for all that is above it,
+"""What model calls do to their run: tokens and money count for the step, for all that is above it,
 for its agent and for the run.
 """
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from aethermind.domain import events as e
 from aethermind.domain import holding
+from aethermind.domain.call_states import CallState, CallStatus
 from aethermind.domain.errors import StateError
-from aethermind.domain.state import CallState, CallStatus, Node, Tally, ToolState
+from aethermind.domain.state import Node, Tally
 from aethermind.domain.usage import Cost, Usage
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def tallies(run: Run, node: Node, agent: str | None) -> list[Tally]:
     return found
 
 
-def _call(run: Run, path: str, attempt: int, call: int) -> tuple[Node, CallState]:
+def call_of(run: Run, path: str, attempt: int, call: int) -> tuple[Node, CallState]:
     node = run.node(path)
     try:
         found = node.attempts[attempt - 1].calls[call - 1]
@@ -43,7 +44,7 @@ def call_started(run: Run, event: e.CallStarted, at: int) -> None:
     node = run.node(event.step)
     call = CallState(event.call, event.provider, event.model, event.request, at)
     call.reserved = event.reserved_micro_usd
-    call.agent = event.agent
+    call.agent, call.digest = event.agent, event.digest
     attempt = node.attempts[event.attempt - 1]
     attempt.calls = (*attempt.calls, call)
     if event.agent is not None and event.agent in run.agents:
@@ -64,28 +65,14 @@ def _settle_call(
 
 
 def call_finished(run: Run, event: e.CallFinished, at: int) -> None:
-    node, call = _call(run, event.step, event.attempt, event.call)
+    node, call = call_of(run, event.step, event.attempt, event.call)
     call.text, call.reasoning, call.finish = event.text, event.reasoning, event.finish
     call.first_token_ms, call.cached_from = event.first_token_ms, event.cached_from
+    call.tool_calls, call.carry = event.tool_calls, event.carry
     _settle_call(run, node, call, event.usage, event.cost, "succeeded", at)
 
 
 def call_failed(run: Run, event: e.CallFailed, at: int) -> None:
-    node, call = _call(run, event.step, event.attempt, event.call)
+    node, call = call_of(run, event.step, event.attempt, event.call)
     call.error, call.text = event.error, event.text
     _settle_call(run, node, call, event.usage, event.cost, "failed", at)
-
-
-def tool_started(run: Run, event: e.ToolStarted, at: int) -> None:
-    _, call = _call(run, event.step, event.attempt, event.call)
-    call.tools.append(ToolState(event.tool_call_id, event.tool, event.arguments, at))
-
-
-def tool_over(run: Run, event: e.ToolFinished | e.ToolFailed, at: int) -> None:
-    _, call = _call(run, event.step, event.attempt, event.call)
-    tool = next(t for t in call.tools if t.id == event.tool_call_id)
-    tool.finished_at = at
-    if isinstance(event, e.ToolFinished):
-        tool.result = event.result
-    else:
-        tool.error = event.error

@@ -202,9 +202,13 @@ class CallStarted(Event, frozen=True, kw_only=True):
     provider: str
     model: str
     request: Json
-    """What is sent: {"system": str, "messages": [{"role", "content"}], "settings": {…}}."""
+    """What is sent: {"system": str, "messages": [{"role", "content"}], "settings": {…}, "tools": […]}. With
+    `continues: {"attempt", "call"}` it has only the messages that come after that call and its answer."""
     agent: str | None = None
     reserved_micro_usd: int | None = None
+    digest: str = ""
+    """Of all that was asked, whom, and how, in a conversation with tools: a later attempt that asks the same
+    takes the recorded answer."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +235,11 @@ class CallFinished(Event, frozen=True, kw_only=True):
     """Under this digest of what was sent the answer may be used again (`cache`)."""
     cached_from: Origin | None = None
     """Nothing was sent: this is that call's answer, at no cost."""
+    tool_calls: tuple[Json, ...] = ()
+    """What the model wants done before it goes on: `{"id", "name", "arguments"}` each, ids unique. Arguments
+    that were no JSON are the text as it came."""
+    carry: Json = None
+    """What the provider wants back with this answer (`engine.ports.Finished`)."""
 
 
 class CallFailed(Event, frozen=True, kw_only=True):
@@ -247,12 +256,24 @@ class CallFailed(Event, frozen=True, kw_only=True):
 
 
 class ToolStarted(Event, frozen=True, kw_only=True):
+    """The intent, committed before anything is done. `attempt` and `call` are those of the model call that
+    asked for it, which may be of an earlier attempt; its `tool_calls` hold the arguments."""
+
     step: str
     attempt: int
     call: int
     tool_call_id: str
     tool: str
-    arguments: Json
+    arguments: Json = None
+    """None: as the call has them."""
+    effect: str = ""
+    """`pure`, `read`, `write`, `command`, `network`: what it means if nobody sees how it ended."""
+    pin: str = ""
+    """Digest of the tool: name, description, schema, effect."""
+    digest: str = ""
+    """SHA-256 of tool, pin, exact arguments, directory, and what they rest on."""
+    approved_by: str | None = None
+    """Who was asked about exactly this. None: nobody, its agent may use it so."""
 
 
 class ToolFinished(Event, frozen=True, kw_only=True):
@@ -261,21 +282,30 @@ class ToolFinished(Event, frozen=True, kw_only=True):
     call: int
     tool_call_id: str
     result: Json
+    """The text that goes back to the model: harmless, cut, without secrets; never to be trusted."""
+    is_error: bool = False
+    """It says what went wrong."""
+    truncated: bool = False
 
 
 class ToolFailed(Event, frozen=True, kw_only=True):
+    """It could not be done, or must not be (then it was never started). The model is told."""
+
     step: str
     attempt: int
     call: int
     tool_call_id: str
     error: ErrorInfo
+    digest: str = ""
+    """Of a call that a person rejected."""
 
 
 # --- questions and budgets ---------------------------------------------------------------------
 
 
 class AskOpened(Event, frozen=True, kw_only=True):
-    """A question to a person. `about` tells why: the step's own `ask`, or an attempt in doubt."""
+    """A question to a person. `about` tells why: the step's own `ask`, an attempt in doubt, or a tool that is
+    not to be used unasked. The last ends its attempt; the next one goes on from what is recorded."""
 
     step: str
     attempt: int
@@ -285,6 +315,8 @@ class AskOpened(Event, frozen=True, kw_only=True):
     show: str | None = None
     """What the decision is about, for reading."""
     expires_at: int | None = None
+    digest: str = ""
+    """Of the tool call (`ToolStarted.digest`): the decision is about just this, once."""
 
 
 class AskAnswered(Event, frozen=True, kw_only=True):

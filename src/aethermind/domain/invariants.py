@@ -54,7 +54,9 @@ def _check_node(run: Run, path: str, node: Node) -> None:
     assert node.path == path
     running = [a for a in node.attempts if a.status == "running"]
     if node.mode == "leaf":
-        assert len(running) == int(node.status in {"running", "waiting_answer"}), f"{node}: {running}"
+        asks = node.status == "waiting_answer" and node.question is not None and node.question.about == "ask"
+        assert len(running) == int(node.status == "running" or asks), f"{node}: {running}"
+        _check_tools(node)
     assert [a.n for a in node.attempts] == list(range(1, len(node.attempts) + 1)), f"{node}: attempts"
     if running and node.status == "running":
         parent = node.parent
@@ -69,3 +71,15 @@ def _check_node(run: Run, path: str, node: Node) -> None:
     if node.mode != "leaf" and node.status == "running":
         open_children = sum(not c.over and not c.always for c in node.children)
         assert node.remaining == open_children, f"{node}: {node.remaining} is not {open_children}"
+
+
+def _check_tools(node: Node) -> None:
+    """No tool is under way without its attempt, and what is done was asked for."""
+    for attempt in node.attempts:
+        for call in attempt.calls:
+            wanted = [part["id"] for part in call.tool_calls]
+            for tool in call.tools:
+                assert tool.id in wanted, f"{node}: {tool.id} was not asked for"
+                assert tool.status != "running" or node.status == "running", f"{node}: {tool.id} is under way"
+    if node.status == "waiting_answer" and node.question is not None and node.question.about == "tool":
+        assert node.question.values is None, f"{node} waits for what was answered"

@@ -49,6 +49,7 @@ def _add(run: Run, parent: Node, node: Node) -> None:
     run.nodes[node.path] = node
     if run.retired and node.path in run.retired:
         node.attempts, node.tally = run.retired.pop(node.path)
+        node.start_anew()
     node.agent = agent = agent_of(node.step)
     if agent is None:
         if node.step.inline:

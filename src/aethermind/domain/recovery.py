@@ -1,8 +1,8 @@
 """What follows from an attempt whose process died: intent recorded, no result.
 
-Pure work is run again. A model call is tried once more and marked as possibly billed twice. Anything
-else had effects nobody saw the end of: a person decides, unless the step's `on_in_doubt` says. And what
-follows from a restart under another wall clock.
+Pure work is run again. A model call is tried once more and marked as possibly billed twice, and what the
+calls and tools before it gave is used as it is. Anything else had effects nobody saw the end of: a person
+decides, unless the step's `on_in_doubt` says. And what follows from a restart under another wall clock.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from heapq import heapify
 from typing import Literal, assert_never
 
+from aethermind.domain import journal
 from aethermind.domain.events import AttemptLost, Recorded
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
@@ -33,7 +34,9 @@ def lost(node: Node) -> AttemptLost:
     """The event that records that the running attempt of this leaf is lost."""
     attempt = node.attempts[-1]
     in_flight = any(call.status == "running" for call in attempt.calls)
-    resolution: Resolution = node.step.on_in_doubt or _default(node, in_flight=in_flight)
+    resolution: Resolution = node.step.on_in_doubt or (
+        "ask" if journal.in_doubt(node) else _default(node, in_flight=in_flight)
+    )
     return AttemptLost(
         step=node.path, attempt=attempt.n, resolution=resolution, possibly_billed_twice=in_flight
     )

@@ -114,6 +114,7 @@ def _reset(run: Run, node: Node, at: int, *, wholly: bool = False) -> None:
     node.tries = 0
     node.due_at = None
     node.question = None
+    node.start_anew()
     if node.mode == "leaf" or wholly or not node.children:
         if node.mode != "leaf":
             for gone in node.children:

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.events import Origin
 from aethermind.domain.usage import NO_USAGE, Cost, Usage
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow
 
@@ -51,7 +51,6 @@ RunStatus = Literal[
     "cancelled",
 ]
 AttemptStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
-CallStatus = Literal["running", "succeeded", "failed", "lost"]
 
 FREE = "="
 """The lane of steps that are evaluated on the spot and need no slot; no agent can have this name."""
@@ -134,67 +133,6 @@ class Holding(msgspec.Struct, frozen=True):
     since: int
 
 
-class CallState:
-    """One model call. `request` and `text` are what was sent and what came back."""
-
-    __slots__ = (
-        "agent",
-        "cached_from",
-        "cost",
-        "error",
-        "finish",
-        "finished_at",
-        "first_token_ms",
-        "model",
-        "n",
-        "provider",
-        "reasoning",
-        "request",
-        "reserved",
-        "started_at",
-        "status",
-        "text",
-        "tools",
-        "usage",
-    )
-
-    def __init__(self, n: int, provider: str, model: str, request: Json, at: int) -> None:
-        self.n = n
-        self.provider = provider
-        self.model = model
-        self.request = request
-        self.agent: str | None = None
-        self.status: CallStatus = "running"
-        self.started_at = at
-        self.finished_at: int | None = None
-        self.first_token_ms: int | None = None
-        self.usage: Usage | None = None
-        self.cost: Cost | None = None
-        self.reserved: int | None = None
-        self.error: ErrorInfo | None = None
-        self.text = ""
-        self.reasoning = ""
-        self.finish: str | None = None
-        self.cached_from: Origin | None = None
-        """Whose answer this is, if nothing was sent."""
-        self.tools: list[ToolState] = []
-
-
-class ToolState:
-    """One tool call inside a model call's turn."""
-
-    __slots__ = ("arguments", "error", "finished_at", "id", "result", "started_at", "tool")
-
-    def __init__(self, id_: str, tool: str, arguments: Json, at: int) -> None:
-        self.id = id_
-        self.tool = tool
-        self.arguments = arguments
-        self.started_at = at
-        self.finished_at: int | None = None
-        self.result: Json = None
-        self.error: ErrorInfo | None = None
-
-
 class AttemptState(msgspec.Struct, eq=False, gc=False):
     """One try at a leaf. There are as many as steps, so it is a record that the garbage collector does not
     look at (nothing below it refers back to it)."""
@@ -216,6 +154,17 @@ _NO_NAMES: dict[str, Node] = {}
 _NO_ATTEMPTS: list[AttemptState] = []
 
 
+class Decision(msgspec.Struct, frozen=True):
+    """What a person said to one tool call."""
+
+    approved: bool
+    note: str
+    by: str
+
+
+_NO_DECISIONS: dict[str, Decision] = {}
+
+
 class Node:
     """One step in one place. See the module's docstring for `mode`."""
 
@@ -227,6 +176,7 @@ class Node:
         "by_id",
         "cancelled",
         "children",
+        "decisions",
         "dependents",
         "digest",
         "due_at",
@@ -237,6 +187,7 @@ class Node:
         "inputs",
         "item",
         "iteration",
+        "journal",
         "lane",
         "live",
         "mode",
@@ -292,6 +243,10 @@ class Node:
         self.attempts: list[AttemptState] = _NO_ATTEMPTS
         self.tries = 0
         """Attempts of this generation that count against `max_attempts`."""
+        self.journal = 0
+        """So many attempts are past: what the later ones were answered, the next one goes on from."""
+        self.decisions: dict[str, Decision] = _NO_DECISIONS
+        """By the digest of a tool call: what was decided about it and not carried out yet."""
         self.due_at: int | None = None
         self.output: Json = None
         self.result: Json = None
@@ -325,14 +280,36 @@ class Node:
         self.attempts.append(AttemptState(n, at))
         self.tries += 1
 
+    def decided(self, digest: str, decision: Decision) -> None:
+        if self.decisions is _NO_DECISIONS:
+            self.decisions = {}
+        self.decisions[digest] = decision
+
+    def start_anew(self) -> None:
+        """The next attempt begins from nothing."""
+        self.journal = len(self.attempts)
+        self.decisions = _NO_DECISIONS
+
     def __repr__(self) -> str:
         return f"<{self.path or 'run'} {self.mode} {self.status}>"
 
 
 class Question:
-    """What a node asks a person: its own `ask`, or what to do with an attempt in doubt."""
+    """What a node asks a person: its own `ask`, what to do with an attempt in doubt, or whether a tool may be
+    used just so."""
 
-    __slots__ = ("about", "asked_at", "by", "expired", "expires_at", "fields", "message", "show", "values")
+    __slots__ = (
+        "about",
+        "asked_at",
+        "by",
+        "digest",
+        "expired",
+        "expires_at",
+        "fields",
+        "message",
+        "show",
+        "values",
+    )
 
     def __init__(
         self,
@@ -343,8 +320,11 @@ class Question:
         *,
         show: str | None = None,
         expires_at: int | None = None,
+        digest: str = "",
     ) -> None:
         self.about = about
+        self.digest = digest
+        """Of the tool call that is asked about."""
         self.message = message
         self.fields = fields
         self.show = show

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
-from aethermind.domain import calls, holding, progress
+from aethermind.domain import calls, holding, journal, progress
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo, StateError
 from aethermind.domain.reopen import adopt, recount, reopen
@@ -191,6 +191,8 @@ def _attempt_over(run: Run, path: str, n: int, status: AttemptStatus, at: int) -
             call.finished_at = at
             for tally in calls.tallies(run, node, call.agent):
                 tally.lose(call.reserved)
+    if attempt.calls or n > node.journal + 1:
+        journal.lose(node)
     if node.agent is not None and node.agent in run.agents:
         run.agents[node.agent].running -= 1
     return node
@@ -209,6 +211,8 @@ def _attempt_failed(run: Run, event: e.AttemptFailed, at: int) -> None:
     node = _attempt_over(run, event.step, event.attempt, "failed", at)
     attempt = node.attempts[-1]
     attempt.error = event.error
+    if event.error.kind not in journal.GOES_ON:
+        node.start_anew()
     if (name := node.agent) is not None and name in run.agents:
         run.agents[name].failed += 1
         run.agents[name].last_error = event.error.message
@@ -240,11 +244,9 @@ def _attempt_lost(run: Run, event: e.AttemptLost, at: int) -> None:
 
 def _resolve(run: Run, node: Node, resolution: str, at: int) -> None:
     match resolution:
-        case "retry":
-            progress.set_status(run, node, "ready")
-            progress.enqueue(run, node)
-            if progress.blocked(run, node):
-                progress.settle(run, node, "cancelled", at)
+        case "retry" | "tell":
+            journal.resolve(node, resolution)
+            _again(run, node, at)
         case "fail":
             node.error = ErrorInfo(kind="lost", message="the process that ran this step died")
             progress.settle(run, node, "failed", at)
@@ -256,16 +258,32 @@ def _resolve(run: Run, node: Node, resolution: str, at: int) -> None:
             progress.check(run, node.parent or run.root, at)
 
 
+def _again(run: Run, node: Node, at: int) -> None:
+    progress.set_status(run, node, "ready")
+    progress.enqueue(run, node)
+    if progress.blocked(run, node):
+        progress.settle(run, node, "cancelled", at)
+
+
 # --- handlers: questions and budgets -------------------------------------------------------
 
 
 def _ask_opened(run: Run, event: e.AskOpened, at: int) -> None:
     node = run.node(event.step)
     node.question = Question(
-        event.about, event.message, event.fields, at, show=event.show, expires_at=event.expires_at
+        event.about,
+        event.message,
+        event.fields,
+        at,
+        show=event.show,
+        expires_at=event.expires_at,
+        digest=event.digest,
     )
-    if event.about != "ask":
+    if event.about == "in_doubt":
         return
+    if event.about == "tool":
+        _attempt_over(run, event.step, event.attempt, "cancelled", at)
+        node.tries -= 1
     progress.set_status(run, node, "waiting_answer")
     if event.expires_at is not None:
         node.due_at = event.expires_at
@@ -280,6 +298,9 @@ def _ask_answered(run: Run, event: e.AskAnswered, at: int) -> None:
     node.question.values, node.question.by = event.values, event.by
     if node.question.about == "in_doubt" and node.status == "in_doubt":
         _resolve(run, node, str(event.values.get("choice")), at)
+    elif node.question.about == "tool" and node.status == "waiting_answer":
+        journal.decide(node, node.question.digest, event)
+        _again(run, node, at)
 
 
 def _ask_expired(run: Run, event: e.AskExpired, at: int) -> None:
@@ -315,9 +336,9 @@ HANDLERS: dict[type, Callable[[Run, Any, int], None]] = {
     e.CallStarted: calls.call_started,
     e.CallFinished: calls.call_finished,
     e.CallFailed: calls.call_failed,
-    e.ToolStarted: calls.tool_started,
-    e.ToolFinished: calls.tool_over,
-    e.ToolFailed: calls.tool_over,
+    e.ToolStarted: journal.tool_started,
+    e.ToolFinished: journal.tool_finished,
+    e.ToolFailed: journal.tool_failed,
     e.AskOpened: _ask_opened,
     e.AskAnswered: _ask_answered,
     e.AskExpired: _ask_expired,

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from aethermind.domain import ids
+from aethermind.domain.call_states import CallState, ToolState
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
-from aethermind.domain.state import AttemptState, CallState, Node, RunStatus, ToolState
+from aethermind.domain.state import AttemptState, Node, RunStatus
 from aethermind.domain.usage import NO_USAGE, Usage
 
 Json = Any

@@ -31,7 +31,7 @@ NAMES: frozenset[str] = frozenset(get_args(AgentEventName))
 
 
 ENDS = (e.AttemptSucceeded, e.AttemptFailed, e.AttemptCancelled, e.AttemptLost, e.BudgetHeld)
-"""Events with which an attempt ends."""
+"""Events with which an attempt ends; so does a question about a tool."""
 
 
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ class Agent:
                 self._running -= 1
                 error = "cancelled" if isinstance(event, e.AttemptCancelled) else "lost"
                 names = ("agent:failed",)
-            case e.BudgetHeld():  # it waits; the next attempt is told like any other
+            case e.BudgetHeld() | e.AskOpened():  # it waits; the next attempt is told like any other
                 self._running -= 1
                 names = ()
             case _:
@@ -208,7 +208,7 @@ class Lifecycle:
                 return
             self._owners[recorded.stream, event.step, event.attempt] = event.agent
             await self.agents[event.agent].hear(recorded)
-        elif isinstance(event, ENDS):
+        elif isinstance(event, ENDS) or (isinstance(event, e.AskOpened) and event.about == "tool"):
             owner = self._owners.pop((recorded.stream, event.step, event.attempt), None)
             if owner is not None:
                 await self.agents[owner].hear(recorded)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from aethermind.domain import recovery
+import msgspec
+
+from aethermind import wire
+from aethermind.domain import journal, recovery
 from aethermind.domain.events import AnyEvent, AskOpened
 from aethermind.domain.run import Run
+from aethermind.domain.state import Node
 
 
 def lost_events(run: Run) -> tuple[AnyEvent, ...]:
@@ -16,14 +20,26 @@ def lost_events(run: Run) -> tuple[AnyEvent, ...]:
         event = recovery.lost(node)
         found.append(event)
         if event.resolution == "ask" and node.path not in run.stops:
-            found.append(
-                AskOpened(
-                    step=node.path,
-                    attempt=event.attempt,
-                    about="in_doubt",
-                    message=f"{node.path} was running when its process died; "
-                    "whether it took effect is unknown.",
-                    fields={"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}},
-                )
-            )
+            found.append(_question(node, event.attempt))
     return tuple(found)
+
+
+def _question(node: Node, attempt: int) -> AskOpened:
+    """What is to become of it. A tool call that was under way is shown; the model may be told instead that
+    nobody knows."""
+    tools = journal.in_doubt(node)
+    names = ", ".join(tool.tool for tool in tools)
+    what = f"the tool {names} of {node.path}" if tools else node.path
+    choices = ["retry", "tell", "skip", "fail"] if tools else ["retry", "skip", "fail"]
+    return AskOpened(
+        step=node.path,
+        attempt=attempt,
+        about="in_doubt",
+        message=f"{what} was running when its process died; whether it took effect is unknown.",
+        fields={"choice": {"type": "string", "enum": choices}},
+        show="\n".join(f"{tool.tool} {_pretty(tool.arguments)}" for tool in tools) or None,
+    )
+
+
+def _pretty(arguments: object) -> str:
+    return msgspec.json.format(wire.encode_json(arguments), indent=2).decode()

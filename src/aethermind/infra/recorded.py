@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import yaml
 
+from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
-from aethermind.domain.state import CallState, Node
+from aethermind.domain.state import Node
 from aethermind.domain.usage import Usage
 from aethermind.infra.providers.sim_script import prompt_digest
 from aethermind.infra.redaction import Redact

@@ -100,6 +100,12 @@ def _held(p: Projector, stream: Stream, seq: int, at: int, event: e.BudgetHeld) 
         p.touch(run)
 
 
+def _ask_opened(p: Projector, stream: Stream, seq: int, at: int, event: e.AskOpened) -> None:
+    if event.about == "tool":  # its attempt ends with it; another goes on after the decision
+        _attempt_over(p, stream, at, event, "cancelled", "asks whether it may use a tool")
+    waits.ask_opened(p, stream, seq, at, event)
+
+
 # --- attempts ----------------------------------------------------------------------------------
 
 
@@ -338,7 +344,7 @@ HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.CallStarted: _call_started,
     e.CallFinished: _call_finished,
     e.CallFailed: _call_failed,
-    e.AskOpened: waits.ask_opened,
+    e.AskOpened: _ask_opened,
     e.AskAnswered: waits.decided,
     e.AskExpired: waits.decided,
     e.BudgetHeld: _held,

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from aethermind.domain import events as e
+from aethermind.domain.call_states import CallState, ToolState
 from aethermind.domain.run import Run
-from aethermind.domain.state import AttemptState, CallState, Node, ToolState
+from aethermind.domain.state import AttemptState, Node
 
 FOLD_ABOVE = 20
 FOLD_ITEMS_ABOVE = 4

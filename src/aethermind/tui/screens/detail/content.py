@@ -17,9 +17,10 @@ import msgspec
 
 from aethermind import wire
 from aethermind.definitions.inputs import describe_type
+from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
-from aethermind.domain.state import CallState, Node
+from aethermind.domain.state import Node
 from aethermind.domain.views import label
 from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui import format as fmt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from aethermind.domain.state import AttemptState, CallState, Node
+from aethermind.domain.call_states import CallState
+from aethermind.domain.state import AttemptState, Node
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs

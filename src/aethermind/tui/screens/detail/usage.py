@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aethermind.domain.call_states import CallState
 from aethermind.domain.run import Run
-from aethermind.domain.state import CallState, Node, Tally
+from aethermind.domain.state import Node, Tally
 from aethermind.domain.usage import Usage
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
