@@ -186,7 +186,7 @@ def test_the_ledger_is_the_sum_of_the_calls(history: list[list[e.Draft]]) -> Non
         for drafts in history:
             await store.append(drafts, {})
         await store.append(on("other", created()), {})
-        live = {}
+        live: dict[tuple[str, int], LedgerRow] = {}
         for scope in ("day", "day:sim"):
             for day in range(TODAY, TODAY + 5):
                 row = await store.ledger(scope, day)
@@ -194,7 +194,7 @@ def test_the_ledger_is_the_sum_of_the_calls(history: list[list[e.Draft]]) -> Non
         expected = {key: LedgerRow(*key) for key in live}
         for run in (await store.runs(RunFilter(), limit=100)).items:
             for one in (await store.calls(run.id)).items:
-                key = (day_scope(simulated=one.simulated), day_of(one.started_at))
+                key: tuple[str, int] = (day_scope(simulated=one.simulated), day_of(one.started_at))
                 row, reserved = expected[key], one.reserved_micro_usd or 0
                 bounded = one.status == "lost" or one.price_source == AT_MOST_RESERVED.source
                 expected[key] = LedgerRow(

@@ -12,79 +12,20 @@ import pytest
 from aethermind.domain import invariants
 from aethermind.domain.days import DAY_MS, day_of
 from aethermind.domain.events import (
-    AttemptLost,
     BudgetFreed,
     BudgetHeld,
-    CallFailed,
     CallFinished,
     CallStarted,
-    Recorded,
     RunSucceeded,
 )
-from aethermind.domain.ids import run_id_of
-from aethermind.domain.run import Run, fold
+from aethermind.domain.run import fold
 from aethermind.domain.workflow import Budget, Function, Prompt, StepDef, WorkflowDef
 from aethermind.engine.ports import EventStore
 from aethermind.infra.stores.memory import InMemoryStore
 from aethermind.infra.stores.sqlite import SqliteStore, open_store
-from tests.engine.harness import Harness, Kept, StepClock, types, workflow
-from tests.engine.paid import Paid, PaidModels, Tariff
-
-Call = tuple[str, str, int, int]
-"""Run, step, attempt, number."""
-
-
-def paid(provider: Paid | None = None, **more: Any) -> Harness:
-    return Harness(models=PaidModels(provider or Paid()), prices=Tariff(), **more)
-
-
-def ask(step: str, *, most: int = 100, model: str = "paid:m", **fields: Any) -> StepDef:
-    return StepDef(
-        id=step, action=Prompt(template=step, models=(model,), settings={"max_tokens": most}), **fields
-    )
-
-
-async def begin(h: Harness, *steps: StepDef, **more: Any) -> str:
-    return await h.start(workflow(*steps), simulated=False, **more)
-
-
-async def rest(h: Harness, run_id: str) -> Run:
-    return await asyncio.wait_for(h.client.wait(run_id), 20)
-
-
-async def seen(h: Harness, run_id: str, kind: type, count: int = 1) -> None:
-    """Until so many of these have been recorded of the run."""
-    found = 0
-    async with asyncio.timeout(20):
-        async for item in h.client.feed(after=0, run_id=run_id):
-            found += isinstance(item, Recorded) and isinstance(item.event, kind)
-            if found == count:
-                return
-
-
-def check_ledger(history: list[Recorded], *, day: int, runs: dict[str, int]) -> None:
-    """At no moment had more been spent, reserved or perhaps spent than the day and the runs allowed."""
-    flying: dict[Call, int] = {}
-    gone: dict[str, int] = dict.fromkeys(runs, 0)
-    for item in history:
-        event, run = item.event, run_id_of(item.stream) or ""
-        if isinstance(event, CallStarted):
-            flying[run, event.step, event.attempt, event.call] = event.reserved_micro_usd or 0
-        elif isinstance(event, CallFinished | CallFailed):
-            reserved = flying.pop((run, event.step, event.attempt, event.call))
-            if event.cost is not None:
-                gone[run] += reserved if event.cost.micro_usd is None else event.cost.micro_usd
-        elif isinstance(event, AttemptLost):
-            for key in [k for k in flying if k[:3] == (run, event.step, event.attempt)]:
-                gone[run] += flying.pop(key)
-        else:
-            continue
-        held = dict(gone)
-        for key, reserved in flying.items():
-            held[key[0]] += reserved
-        assert sum(held.values()) <= day
-        for run_id, cap in runs.items():
-            assert held[run_id] <= cap
+from tests.engine.days import Clock, ask, begin, check_ledger, paid, rest, seen
+from tests.engine.harness import Harness, StepClock, types, workflow
+from tests.engine.paid import Paid
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -222,20 +163,6 @@ async def test_no_more_are_let_go_than_fit() -> None:
         assert types(await h.store.read_all(0)).count("BudgetHeld") == 5
 
 
-class Clock(StepClock):
-    """Goes on with the monotonic clock, from any moment; may be moved."""
-
-    def __init__(self, start: int = StepClock.START) -> None:
-        super().__init__()
-        self._moved = start - StepClock.START
-
-    def now(self) -> int:
-        return super().now() + self._moved
-
-    def skip(self, ms: int) -> None:
-        self._moved += ms
-
-
 async def test_the_next_utc_day_begins_with_a_budget_of_its_own() -> None:
     midnight = (day_of(StepClock.START) + 1) * DAY_MS
     clock = Clock(midnight - 150)
@@ -302,71 +229,6 @@ async def test_what_costs_nothing_never_waits() -> None:
         assert (await h.client.day_budget()).left == -400
         assert (await rest(h, await begin(h, ask("b")))).status == "waiting_budget"
         assert (await rest(h, await begin(h, ask("c", model="paid:gratis")))).status == "succeeded"
-
-
-# --- through crashes ---------------------------------------------------------------------------
-
-
-async def crash(h: Harness) -> None:
-    """The engine ends as a killed process does: nothing is recorded any more."""
-    for live in h.engine.scheduler.live.values():
-        live.dropped = True
-
-
-async def test_spend_survives_a_crash_and_a_lost_call_counts_at_most() -> None:
-    store, hang = Kept(), asyncio.Event()
-
-    async def pace(text: str) -> None:
-        if text == "b":
-            await hang.wait()
-
-    flow = (ask("a"), ask("b", depends_on=("a",)))
-    async with paid(Paid(pace=pace), store=store, day_budget=215) as h:
-        run_id = await begin(h, *flow)
-        await seen(h, run_id, CallStarted, 2)
-        await crash(h)
-    async with paid(store=store, day_budget=215) as h:
-        row = await h.client.day_budget()
-        assert (row.spent, row.at_most, row.reserved) == (10, 0, 100), "nobody knows yet that it is lost"
-        await h.client.resume(run_id)
-        run = await rest(h, run_id)
-        assert run.status == "succeeded", "10 spent, 100 perhaps, 100 for the second try"
-        assert (run.tally.cost, run.tally.at_most) == (20, 100)
-        row = await h.client.day_budget()
-        assert (row.spent, row.at_most, row.reserved, row.left) == (20, 100, 0, 95)
-        assert (await rest(h, await begin(h, ask("a")))).status == "waiting_budget"
-        await h.verify(run_id)
-
-
-async def test_a_held_run_goes_on_in_a_later_process_only_if_there_is_room() -> None:
-    store = Kept()
-    async with paid(store=store, day_budget=50) as h:
-        run_id = await begin(h, ask("a"))
-        assert (await rest(h, run_id)).status == "waiting_budget"
-    async with paid(store=store, day_budget=50) as h:
-        await h.client.resume(run_id)
-        assert (await rest(h, run_id)).status == "waiting_budget"
-        assert types(await h.history(run_id)).count("BudgetHeld") == 1, "nothing was tried in vain"
-    async with paid(store=store, day_budget=500) as h:
-        await h.client.resume(run_id)
-        assert (await rest(h, run_id)).status == "succeeded"
-
-
-async def test_held_steps_of_resumed_runs_stand_before_younger_ones() -> None:
-    store, clock = Kept(), Clock()
-    async with paid(store=store, day_budget=50, clock=clock) as h:
-        old = await begin(h, ask("a"))
-        await rest(h, old)
-    clock.skip(1_000)
-    async with paid(store=store, day_budget=50, clock=clock) as h:
-        young = await begin(h, ask("a"))
-        await rest(h, young)
-        await h.client.resume(old)
-        await h.client.raise_day_budget(1_000)
-        for run_id in (old, young):
-            await seen(h, run_id, RunSucceeded)
-        freed = [r.stream for r in await store.read_all(0) if isinstance(r.event, BudgetFreed)]
-        assert freed == [f"run/{old}", f"run/{young}"]
 
 
 async def test_a_paused_or_cancelled_run_takes_no_room() -> None:
