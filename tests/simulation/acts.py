@@ -144,6 +144,10 @@ class Acts:
                 self._ack("budget", run.id, lambda run: run.budget_micro_usd is not None),
             )
 
+    def raise_day(self) -> None:
+        amount = self.rng.choice((500, 5_000, 50_000))
+        self.world.ask(f"budget of the day {amount}", self.client.raise_day_budget(amount, by="ann"))
+
     # --- questions -----------------------------------------------------------------------------
 
     def answer(self) -> None:
@@ -263,6 +267,7 @@ WEIGHTS: tuple[tuple[str, int], ...] = (
     ("fork", 2),
     ("edit", 4),
     ("raise_budget", 5),
+    ("raise_day", 1),
     ("answer", 14),
     ("crash", 4),
     ("plan_crash", 6),

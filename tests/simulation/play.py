@@ -32,7 +32,13 @@ class Played:
 def play(seed: int, *, trace: bool = False, acts: int | None = None) -> Played:
     """Raises `Broken` with the seed, and how to see its story."""
     rng = random.Random(f"{seed}/actor")
-    world = World(seed, rates=_rates(rng), max_concurrent=rng.choice((1, 2, 4, 10)), trace=trace)
+    world = World(
+        seed,
+        rates=_rates(rng),
+        max_concurrent=rng.choice((1, 2, 4, 10)),
+        day_budget=rng.choice((None, None, 2_000, 20_000)),
+        trace=trace,
+    )
     try:
         _live_through(world, rng, rng.randint(5, 60) if acts is None else acts)
         return Played(
@@ -92,7 +98,8 @@ def finale(world: World, actor: Acts) -> None:
         if all(run.finished is not None for run in actor.runs()):
             break
         for run in actor.runs():
-            if run.finished is None and run.status == "waiting_budget":
+            if run.finished is None and run.held:
+                world.ask("budget of the day", actor.client.raise_day_budget(10_000_000, by="ann"))
                 world.ask(f"budget {run.id}", actor.client.raise_budget(run.id, 10_000_000, by="ann"))
             for node in list(run.nodes.values()):
                 if run.finished is None and node.status in {"waiting_answer", "in_doubt"}:

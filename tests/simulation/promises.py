@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from aethermind.domain import events as e
 from aethermind.domain import invariants, progress
+from aethermind.domain.call_states import CallState
 from aethermind.domain.commands import Room
+from aethermind.domain.days import DayScope, day_of, parse_one_day
 from aethermind.domain.errors import AethermindError, StateError
 from aethermind.domain.ids import agent_stream, run_id_of, run_stream
 from aethermind.domain.plan import plan
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 
 ASKING = frozenset({"waiting_answer", "waiting_budget", "in_doubt"})
+
+
+UNDER_WAY_MS = 1_000
+"""So long an append may take."""
 
 
 class Broken(AssertionError):
@@ -68,6 +74,9 @@ class Promises:
         self.seq = 0
         """Of the last event or log committed."""
         self._versions: dict[str, int] = {}
+        self._caps: dict[tuple[DayScope, int], int] = {}
+        """Of days whose cap somebody set."""
+        self._capped_at: dict[tuple[DayScope, int], int] = {}
         self.counted: dict[str, int] = {}
 
     # --- at every commit -----------------------------------------------------------------------
@@ -77,7 +86,10 @@ class Promises:
         for item in recorded:
             self._numbered(item)
             run_id = run_id_of(item.stream)
-            if run_id is not None:
+            if isinstance(item.event, e.BudgetRaised) and (of := parse_one_day(item.event.scope)):
+                self._caps[of] = item.event.micro_usd
+                self._capped_at.setdefault(of, item.at)
+            elif run_id is not None:
                 self._owned(run_id, life, item.at)
                 if not isinstance(item.event, e.LogWritten):
                     self._recorded(run_id, item)
@@ -113,7 +125,7 @@ class Promises:
             raise
         except (AssertionError, AethermindError, LookupError) as error:
             raise Broken("the journal is sound", f"{run_id} #{item.seq} {item.type}: {error!r}") from error
-        self._after(run, facts, item.event)
+        self._after(run, facts, item.event, item.at)
 
     def _before(self, run: Run, facts: Facts, event: e.AnyEvent) -> None:
         """What the event may not do to the state that is there."""
@@ -148,7 +160,7 @@ class Promises:
             case _:
                 pass
 
-    def _after(self, run: Run, facts: Facts, event: e.AnyEvent) -> None:
+    def _after(self, run: Run, facts: Facts, event: e.AnyEvent, at: int) -> None:
         tally = run.tally
         budget = run.budget_micro_usd
         if budget is not None:
@@ -164,6 +176,9 @@ class Promises:
                     "spent + reserved ≤ cap",
                     f"{run.id}: {tally.cost} + {tally.at_most} + {tally.reserved} > {budget}",
                 )
+                self._day(at)
+            case e.CallStarted(reserved_micro_usd=int()):
+                self._day(at)
             case e.RunReopened() | e.DefinitionAdopted():
                 facts.cancelled = False
                 self._taken_up_again(run, facts, event)
@@ -174,6 +189,24 @@ class Promises:
             "the ledger is the sum of its calls",
             f"{run.id}: reserved {tally.reserved}, in flight {tally.in_flight}, at most {tally.at_most}",
         )
+
+    def _day(self, at: int) -> None:
+        """What all runs spent, may have spent and reserved on the day of a call that just began."""
+        day = day_of(at)
+        cap = self._caps.get(("day", day), self._world.day_budget)
+        if cap is None:
+            return
+        if self._world.day_budget is None and at - self._capped_at["day", day] < UNDER_WAY_MS:
+            return  # it was decided when there was no cap at all
+        spent = sum(
+            _most(call)
+            for run in self.runs.values()
+            for _, attempts in _attempts(run)
+            for attempt in attempts
+            for call in attempt.calls
+            if day_of(call.started_at) == day
+        )
+        _hold(spent <= cap, "spent + reserved ≤ cap of the day", f"{spent} > {cap}")
 
     def _taken_up_again(self, run: Run, facts: Facts, event: e.RunReopened | e.DefinitionAdopted) -> None:
         """What is neither named, nor changed, nor downstream of it, must stay done."""
@@ -331,6 +364,14 @@ class Promises:
 def _attempts(run: Run) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = [(path, node.attempts) for path, node in run.nodes.items()]
     return found + [(path, attempts) for path, (attempts, _) in run.retired.items()]
+
+
+def _most(call: CallState) -> int:
+    """micro-USD that a call cost, or may cost or have cost."""
+    if call.cost is not None and call.cost.micro_usd is not None:
+        return call.cost.micro_usd
+    refused = call.status == "failed" and call.cost is None
+    return 0 if refused else call.reserved or 0
 
 
 def _root(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aethermind.domain.errors import AethermindError, StoreError
 from aethermind.domain.events import Draft, Recorded
+from aethermind.engine.queries import LedgerRow
 from aethermind.engine.receipt import Receipt
 from aethermind.infra.stores.memory import InMemoryStore
 
@@ -128,6 +129,10 @@ class SimStore:
     async def last_seq(self) -> int:
         await self._look()
         return await self._disk.last_seq()
+
+    async def ledger(self, scope: str, day: int) -> LedgerRow:
+        await self._look()
+        return await self._disk.ledger(scope, day)
 
     async def trusted(self, path: str, sha256: str | None) -> bool:
         await self._look()

@@ -28,7 +28,7 @@ def test_the_seeds_are_worth_it() -> None:
     """What is never reached is never tested: these worlds see what can go wrong, and much of it."""
     found = [play(seed) for seed in range(1_000, 1_020)]
     assert sum(world.lives for world in found) > 2 * len(found)
-    assert sum(world.requests for world in found) > 10 * len(found)
+    assert sum(world.requests for world in found) > 5 * len(found)
     assert sum(world.seconds for world in found) > 60 * len(found)
 
 

@@ -29,8 +29,8 @@ from tests.simulation.promises import Broken, Promises
 from tests.simulation.store import Disk, SimStore
 from tests.simulation.vendor import SimModels
 
-START = 1_767_225_600_000
-"""2026-01-01, in epoch milliseconds."""
+START = 1_767_311_910_000
+"""2026-01-01, half a minute to midnight (UTC), in epoch milliseconds: days end in most worlds."""
 MOST_STEPS = 400_000
 """Callbacks of a seed; one that needs more turns in circles."""
 
@@ -67,6 +67,7 @@ class Life:
             chance=world.chance,
             scrub=str,
             max_concurrent=world.max_concurrent,
+            day_budget_micro_usd=world.day_budget,
         )
         for name, function in functions(self).items():
             self.engine.register(name, function)
@@ -138,11 +139,18 @@ class World:
     """See the module. Also the engine's clock."""
 
     def __init__(
-        self, seed: object, *, rates: Rates | None = None, max_concurrent: int = 4, trace: bool = False
+        self,
+        seed: object,
+        *,
+        rates: Rates | None = None,
+        max_concurrent: int = 4,
+        day_budget: int | None = None,
+        trace: bool = False,
     ) -> None:
         self.seed = seed
         self.trace = trace
         self.max_concurrent = max_concurrent
+        self.day_budget = day_budget
         self.disk = Disk()
         self.faults = Faults(seed, Rates() if rates is None else rates)
         self.chance = SeededChance(seed)
@@ -204,9 +212,8 @@ class World:
                 return
 
     def quiet(self) -> None:
-        """Until nothing is due any more, whenever."""
-        while self.step():
-            pass
+        """Until nothing is due any more for two days; who waits for the money of a day looks every minute."""
+        self.advance(2 * 86_400)
 
     def _collect(self) -> None:
         if not any(task.done() for _, task, _ in self.pending):
