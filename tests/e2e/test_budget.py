@@ -75,3 +75,40 @@ def test_calls_side_by_side_cannot_overshoot_it_together(tmp_path: Path) -> None
     run = last_run()
     assert run["status"] == "waiting_budget"
     assert run["cost_micro_usd"] == 10 * 2 + 4_096 * OUTPUT <= run["budget_micro_usd"]
+
+
+def test_other_branches_go_on_while_one_waits_for_the_budget(tmp_path: Path) -> None:
+    (tmp_path / "branches.yaml").write_text(
+        "name: branches\n"
+        'defaults: {model: "ollama:llama-local"}\n'
+        "steps:\n"
+        '  - {id: dear, prompt: "<<dear>>", settings: {max_tokens: 100000}}\n'
+        '  - {id: after, value: "{{ dear }}!"}\n'
+        '  - {id: cheap, prompt: "<<cheap>>", settings: {max_tokens: 10}}\n'
+        '  - {id: local, run: [sh, -c, "echo local >> effects.txt; echo l"], depends_on: [cheap]}\n'
+        '  - {id: last, depends_on: [local], value: "{{ cheap }} {{ local }}"}\n'
+        'outputs: {all: "{{ after }} {{ last }}"}\n'
+    )
+    answers = {
+        "dear": Answer("worth it", Counts(input=10, output=900)),
+        "cheap": Answer("nearly free", Counts(input=10, output=5)),
+    }
+    with models(answers) as (served, _):
+        done = aethermind("run", "branches.yaml", "--trust", "--budget", "0.01", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (5, "")
+        shown = json.loads(aethermind("show", "last", "--json").stdout)
+        assert shown["run"]["status"] == "waiting_budget"
+        assert {step["id"]: step["status"] for step in shown["steps"]} == {
+            "dear": "waiting_budget",
+            "after": "pending",
+            "cheap": "succeeded",
+            "local": "succeeded",
+            "last": "succeeded",
+        }
+        done = aethermind("budget", shown["run"]["id"], "1.00", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "worth it! nearly free l\n")
+        assert served.asked == ["cheap", "dear"]
+    run = last_run()
+    assert run["budget_micro_usd"] == 1_000_000
+    assert run["cost_micro_usd"] == (10 * 2 + 5 * OUTPUT) + (10 * 2 + 900 * OUTPUT)
+    assert run["at_most_micro_usd"] == 0

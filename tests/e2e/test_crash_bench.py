@@ -42,6 +42,7 @@ def test_every_failpoint_is_reached(
     assert "over" in capfd.readouterr().out
 
 
+@pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy
 def test_kills_do_no_harm(seed: int) -> None:
     with crash_host() as (lives, served):
         report = Rounds(lives, served, rounds=KILLS, seed=seed).run()

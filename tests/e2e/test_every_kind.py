@@ -36,6 +36,7 @@ def test_undisturbed_it_gives_these_outputs(models: Served, tmp_path: Path) -> N
     assert kinds == {"prompt", "run", "python", "value", "fail", "ask", "workflow", "steps"}
 
 
+@pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy
 def test_killed_again_and_again_it_gives_the_same(models: Served, tmp_path: Path, rng: random.Random) -> None:
     kills = 0
     while kills < KILLS:
