@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 from aethermind.infra.sanitize import is_clean_line
 from aethermind.tui.glyphs import UNICODE
 from aethermind.tui.rows.cells import plain
@@ -108,3 +110,57 @@ def test_hostile_lines_become_harmless() -> None:
     fixed, body = cells(a_line, 118, UNICODE)
     assert is_clean_line(plain(fixed) + plain(body))
     assert is_clean_line(as_text(a_line))
+
+
+def test_packed_lines_come_back_as_they_were() -> None:
+    levels = ("debug", "info", "warning", "error")
+    lines = [
+        LogLine(T0 + n * n % 977, levels[n % 4], f"a{n % 3}" if n % 5 else None, f"s{n % 7}", f"ü {n} \x1b")  # type: ignore[arg-type]  # a level
+        for n in range(5_000)
+    ]
+    made = ring(*lines, cap=100_000)
+    assert [made[n] for n in range(5_000)] == lines
+    assert list(made.since(4_990)) == lines[4_990:]
+    assert [made.level(n) for n in (0, 1, 2, 3, 4_999)] == [*levels, "error"]
+    view = LogView(made)
+    view.filter(level="error", step="s3")
+    assert [view.line(row) for row in range(len(view))] == [
+        a_line for a_line in lines if a_line.level == "error" and a_line.step == "s3"
+    ]
+    view.filter(level="debug", step="", text="ü 49")
+    assert [view.line(row) for row in range(len(view))] == [
+        a_line for a_line in lines if "ü 49" in a_line.message
+    ]
+
+
+def test_blocks_that_go_take_their_lines_along() -> None:
+    made = ring(*(line(n, step=f"s{n}") for n in range(300)), cap=80)
+    assert (made.end, made.first % 10) == (300, 0)
+    assert [made[n].step for n in range(made.first, 300)] == [f"s{n}" for n in range(made.first, 300)]
+
+
+def test_more_steps_than_two_bytes_can_name() -> None:
+    made = ring(*(line(n, step=f"s{n}") for n in range(66_000)), cap=100_000)
+    assert [made[n].step for n in (0, 65_535, 65_999)] == ["s0", "s65535", "s65999"]
+
+
+def test_a_hundred_thousand_lines_take_little_room() -> None:
+    words = ("tide", "moon", "gather", "answer", "tokens", "retry", "after", "seconds", "file", "wrote")
+    made = LogRing()
+    tracemalloc.start()
+    for n in range(100_000):
+        text = " ".join(words[(n * k) % 10] for k in range(1, 9))
+        made.append(LogLine(T0 + n * 7, "info", f"agent{n % 5}", f"sections[{n % 90}]", f"{text} {n}"))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2_500_000  # a million lines: some 20 MB
+
+
+def test_the_next_error_is_found_without_unpacking() -> None:
+    made = ring(*(line(n, "error" if n in {40, 4_000} else "info") for n in range(5_000)), cap=100_000)
+    view = LogView(made)
+    assert view.find_level(41, 1, "error") == 4_000
+    assert view.find_level(4_001, 1, "error") == 40
+    assert view.find_level(39, -1, "error") == 4_000
+    assert view.find_level(0, 1, "warning") is None
+    assert not made._unpacked

@@ -114,7 +114,7 @@ def _totals(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
     if tally.at_most:
         entries.append(("maybe billed", fmt.usd(tally.at_most), "unpriced", "calls whose end nobody saw"))
     if run.budget_micro_usd is not None:
-        left = run.budget_micro_usd - (tally.cost or 0) - tally.reserved
+        left = run.budget_micro_usd - (tally.cost or 0) - tally.at_most - tally.reserved
         entries.append(("budget", fmt.budget(run.budget_micro_usd), "", f"{fmt.usd(max(left, 0))} left"))
     rate = burn_rate(run, now)
     if rate is not None:

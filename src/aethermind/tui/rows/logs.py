@@ -1,66 +1,20 @@
-"""Log lines in memory: the newest of a run, filtered, as cells. Pure.
-
-Only the last `CAP` lines are held (some 20 MB at most); what is older is in the store.
-"""
+"""Log lines of a run, filtered, as cells. Pure. The lines themselves are in a `LogRing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import islice
-from typing import NamedTuple
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
 
 from aethermind.domain.events import LogLevel
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows.cells import Cells, Line
+from aethermind.tui.rows.ring import LEVELS, LogLine, LogRing
 
-CAP = 80_000
-LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 _SHOWN = {"debug": "DEBUG", "info": "INFO ", "warning": "WARN ", "error": "ERROR"}
 _BRIEF = {"debug": "D", "info": "I", "warning": "W", "error": "E"}
-
-
-class LogLine(NamedTuple):
-    at: int
-    level: LogLevel
-    agent: str | None
-    step: str | None
-    message: str
-
-
-class LogRing:
-    """Lines by number; numbers go on when old lines are dropped (`first` is the oldest that is held)."""
-
-    def __init__(self, cap: int = CAP) -> None:
-        self.cap = cap
-        self.first = 0
-        self._lines: list[LogLine] = []
-        self._names: dict[str | None, str | None] = {}
-
-    @property
-    def end(self) -> int:
-        """The number that the next line gets; how many there have been."""
-        return self.first + len(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __getitem__(self, number: int) -> LogLine:
-        return self._lines[number - self.first]
-
-    def append(self, line: LogLine) -> None:
-        names = self._names
-        agent = names.setdefault(line.agent, line.agent)  # one object for each name
-        step = names.setdefault(line.step, line.step)
-        self._lines.append(LogLine(line.at, line.level, agent, step, line.message))
-        if len(self._lines) >= self.cap + self.cap // 8:
-            gone = len(self._lines) - self.cap
-            del self._lines[:gone]
-            self.first += gone
-
-    def since(self, number: int) -> Iterable[LogLine]:
-        return islice(self._lines, max(number - self.first, 0), None)
 
 
 class LogView:
@@ -71,7 +25,7 @@ class LogView:
         self.level: LogLevel = "debug"
         self.step: str | None = None
         self.text = ""
-        self._rows: list[int] | None = None
+        self._rows: array[int] | None = None
         self._seen = ring.end
 
     @property
@@ -89,7 +43,7 @@ class LogView:
         if text is not None:
             self.text = text.lower()
         self._seen = self.ring.first
-        self._rows = None if self.level == "debug" and self.step is None and not self.text else []
+        self._rows = None if self.level == "debug" and self.step is None and not self.text else array("Q")
         self.catch_up()
 
     def catch_up(self) -> int:
@@ -98,38 +52,33 @@ class LogView:
         begin, self._seen = max(self._seen, ring.first), ring.end
         if self._rows is None:
             return ring.end - begin
-        matches = self._matches()
-        fresh = [n for n, line in enumerate(ring.since(begin), begin) if matches(line)]
-        rows = self._rows
-        rows.extend(fresh)
-        if rows and rows[0] < ring.first:
-            self._rows = [n for n in rows if n >= ring.first]
+        fresh = ring.select(begin, level=self.level, step=self._step_fits(), text=self.text)
+        self._rows.extend(fresh)
+        if self._rows and self._rows[0] < ring.first:
+            del self._rows[: bisect_left(self._rows, ring.first)]
         return len(fresh)
 
-    def _matches(self) -> Callable[[LogLine], bool]:
-        lowest = LEVELS.index(self.level)
-        allowed = frozenset(LEVELS[lowest:])
-        step, text = self.step, self.text
-
-        def matches(line: LogLine) -> bool:
-            if line.level not in allowed:
-                return False
-            if (
-                step is not None
-                and line.step != step
-                and not (line.step or "").startswith((step + "/", step + "[", step + "#"))
-            ):
-                return False
-            return not text or text in line.message.lower() or text in f"{line.step} {line.agent}".lower()
-
-        return matches
+    def _step_fits(self) -> Callable[[str | None], bool] | None:
+        step = self.step
+        if step is None:
+            return None
+        below = (step + "/", step + "[", step + "#")
+        return lambda name: name == step or (name or "").startswith(below)
 
     def __len__(self) -> int:
         return len(self.ring) if self._rows is None else len(self._rows)
 
+    def _number(self, row: int) -> int:
+        return self.ring.first + row if self._rows is None else self._rows[row]
+
     def line(self, row: int) -> LogLine:
-        number = self.ring.first + row if self._rows is None else self._rows[row]
-        return self.ring[number]
+        return self.ring[self._number(row)]
+
+    def find_level(self, begin: int, delta: int, level: LogLevel) -> int | None:
+        """The next row of this level from `begin` on (going by `delta`, around the end)."""
+        count = len(self)
+        rows = ((begin + n * delta) % count for n in range(count))
+        return next((row for row in rows if self.ring.level(self._number(row)) == level), None)
 
     def find(self, begin: int, delta: int, wanted: Callable[[LogLine], bool]) -> int | None:
         """The next row from `begin` on (going by `delta`, around the end) that is wanted."""
@@ -184,3 +133,6 @@ def as_text(line: LogLine) -> str:
     return clean_line(
         f"{fmt.clock(line.at)} {_SHOWN[line.level]} {line.agent or '-'} {line.step or '-'} {line.message}"
     )
+
+
+__all__ = ["LEVELS", "LogLine", "LogRing", "LogView", "as_text", "cells", "mentions"]

@@ -46,9 +46,17 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
     elif run.finished is None and (asking := views.open_questions(run)):
         node = asking[0]
         line.add(f"{sign[True]} ", "gate").say(node.path, "strong")
+        held = run.held.get(node.path)
+        scope = None if node.status != "waiting_budget" else held.scope if held else "run"
         if node.status == "in_doubt":
             line.add(" may or may not have happened")
-        elif node.status == "waiting_budget":
+        elif scope == "guard":
+            line.add(" is held back: ").say(
+                run.pause.reason if run.pause else "the run repeats itself", "note"
+            )
+        elif scope == "day":
+            line.add(" waits for the day's budget: ").say("aethermind budget today USD", "note")
+        elif scope is not None:
             line.add(" waits for budget")
         elif node.question is not None and node.question.message:
             line.add(" asks: ").say(node.question.message[:_QUESTION], "note")
@@ -56,8 +64,15 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
             line.add(" waits for an answer")
         if len(asking) > 1:
             line.add(f" (and {len(asking) - 1} more)", "faint")
-        budget = node.status == "waiting_budget"
-        hints = [("run.budget", "raise it") if budget else ("run.answer", "answer")]
+        match scope:
+            case "guard":
+                hints = [("run.pause", "go on")]
+            case "day":
+                hints = []
+            case "run":
+                hints = [("run.budget", "raise it")]
+            case _:
+                hints = [("run.answer", "answer")]
     elif failed:
         line.add(f"{sign[True]} ", "failed")
         if len(failed) == 1:

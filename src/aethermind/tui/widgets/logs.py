@@ -178,10 +178,14 @@ class LogsPane(LinePane):
         return self._go_to_next(rows.mentions(text), delta)
 
     def next_error(self, delta: int) -> bool:
-        return self._go_to_next(lambda line: line.level == "error", delta)
+        view = self._view
+        return self._go_to_found(view.find_level(self.cursor + delta, delta, "error") if len(view) else None)
 
     def _go_to_next(self, wanted: Callable[[rows.LogLine], bool], delta: int) -> bool:
-        row = self._view.find(self.cursor + delta, delta, wanted) if len(self._view) else None
+        view = self._view
+        return self._go_to_found(view.find(self.cursor + delta, delta, wanted) if len(view) else None)
+
+    def _go_to_found(self, row: int | None) -> bool:
         if row is None:
             return False
         self.go_to(row)
