@@ -27,6 +27,7 @@ from aethermind.domain import events as e
 from aethermind.domain import views
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
+from aethermind.domain.state import Node
 from aethermind.engine.client import RunRequest
 from aethermind.engine.engine import Engine
 from aethermind.engine.local import LocalClient
@@ -146,18 +147,22 @@ class Life:
                 await self.client.resume_edited(run.id, self._loaded(name), by=BY)
             case "paused":
                 await self.client.resume(run.id, by=BY)
-            case "waiting_budget":
-                if any(holding.scope == "day" for holding in run.held.values()):
-                    await self.client.raise_day_budget(workload.RAISED_MICRO_USD, by=BY)
-                else:
-                    await self.client.raise_budget(run.id, workload.RAISED_MICRO_USD, by=BY)
-            case "waiting_answer" | "parked":
+            case "waiting_budget" | "waiting_answer" | "parked":
                 for node in views.open_questions(run):
-                    about = views.question_object(node)["about"]
-                    values = {"choice": "retry"} if about == "in_doubt" else {"approved": True}
-                    await self.client.answer(run.id, node.path, values, by=BY)
+                    await self._decide(run, node)
             case _:
                 raise RuntimeError(f"{name} is {run.status}: {run.error}")
+
+    async def _decide(self, run: Run, node: Node) -> None:
+        match views.question_object(node)["about"]:
+            case "budget" if run.held[node.path].scope == "day":
+                await self.client.raise_day_budget(workload.RAISED_MICRO_USD, by=BY)
+            case "budget":
+                await self.client.raise_budget(run.id, workload.RAISED_MICRO_USD, by=BY)
+            case "in_doubt":
+                await self.client.answer(run.id, node.path, {"choice": "retry"}, by=BY)
+            case _:
+                await self.client.answer(run.id, node.path, {"approved": True}, by=BY)
 
 
 async def live(directory: Path, composition: Composition, leave_after: float | None) -> None:

@@ -15,8 +15,8 @@ import pytest
 from tests.cli.program import aethermind
 from tests.e2e import every
 from tests.e2e.every import Served
-from tests.e2e.running import running
-from tests.e2e.waiting import gone, until
+from tests.e2e.running import Running, running
+from tests.e2e.waiting import gone, lines, until
 
 STOPS = 6
 DRAIN_S = 10.0
@@ -45,7 +45,7 @@ def test_stopped_at_random_moments_nothing_is_lost_or_done_twice(
             if stops < STOPS:
                 stops += 1
                 number = rng.choice([signal.SIGINT, signal.SIGTERM])
-                until(lambda life=life: life.out.lines or life.process.poll() is not None)
+                _first_line(life)
                 moment = time.monotonic() + rng.uniform(0, LATEST_S)
                 while life.process.poll() is None and (left := moment - time.monotonic()) > 0:
                     _wait(life.process, left)
@@ -70,6 +70,10 @@ def test_stopped_at_random_moments_nothing_is_lost_or_done_twice(
     assert "lost" not in ends, (codes, ends)
 
 
+def _first_line(life: Running) -> None:
+    until(lambda: life.out.lines or life.process.poll() is not None)
+
+
 def _wait(process: subprocess.Popen[str], seconds: float) -> None:
     try:
         process.wait(seconds)
@@ -91,7 +95,7 @@ steps:
 def test_a_second_signal_stops_at_once(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "stubborn.yaml").write_text(STUBBORN)
     with running("run", "stubborn.yaml", "--trust", cwd=tmp_path) as started:
-        pids = until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().split())
+        pids = until(lambda: lines(tmp_path / "pids"))
         started.signal(number)
         started.err.until("stopping")
         before = time.monotonic()
@@ -107,7 +111,7 @@ def test_a_second_signal_stops_at_once(number: signal.Signals, tmp_path: Path) -
 def test_what_does_not_end_is_waited_for_ten_seconds(tmp_path: Path) -> None:
     (tmp_path / "stubborn.yaml").write_text(STUBBORN.replace("TERM ", ""))
     with running("run", "stubborn.yaml", "--trust", cwd=tmp_path) as started:
-        pids = until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().split())
+        pids = until(lambda: lines(tmp_path / "pids"))
         before = time.monotonic()
         started.signal(signal.SIGINT)
         assert started.end() == 130
