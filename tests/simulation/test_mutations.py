@@ -28,9 +28,9 @@ PATIENCE = 120
 """Seeds until a defect must have shown."""
 
 
-def broken() -> str:
-    """The promise that breaks first."""
-    for seed in range(PATIENCE):
+def broken(*likely: int) -> str:
+    """The promise that breaks first. `likely`: seeds that noticed it before, to save time."""
+    for seed in (*likely, *range(PATIENCE)):
         try:
             play(seed)
         except Broken as found:
@@ -73,7 +73,7 @@ def test_no_look_at_the_ledger_of_the_day(monkeypatch: pytest.MonkeyPatch) -> No
         return write(self, [replace(draft, reserve=None) for draft in drafts], expected)
 
     monkeypatch.setattr(Disk, "write", careless)
-    assert broken() == "spent + reserved ≤ cap of the day"
+    assert broken(12) == "spent + reserved ≤ cap of the day"
 
 
 def test_a_lost_call_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_a_paused_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
             run.paused = paused
 
     monkeypatch.setattr(turn, "plan", deaf)
-    assert broken() == "a paused run starts nothing"
+    assert broken(15) == "a paused run starts nothing"
 
 
 def test_timers_that_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_question_that_may_be_decided_again(monkeypatch: pytest.MonkeyPatch) -
             node.question.values = values
 
     monkeypatch.setattr(questions, "answered", again)
-    assert broken() in {"a question is decided once", "no defect"}
+    assert broken(53) in {"a question is decided once", "no defect"}
 
 
 def test_an_attempt_that_forgets_what_it_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_an_attempt_that_forgets_what_it_paid_for(monkeypatch: pytest.MonkeyPatc
         end(self, message if isinstance(message.outcome, Success) else replace(message, facts=()))
 
     monkeypatch.setattr(LiveRun, "end", thin)
-    assert broken() == "what was paid for is recorded"
+    assert broken(51) == "what was paid for is recorded"
 
 
 def test_state_that_moves_twice(monkeypatch: pytest.MonkeyPatch) -> None:
