@@ -123,7 +123,8 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
         with contextlib.closing(sqlite3.connect(home / "aethermind.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             pipe.write_text("two\n")
-            started.err.until("is locked by another program")
+            who = f"(pid {os.getpid()})" if sys.platform == "linux" else "another program"
+            started.err.until("is locked by", who, "waiting until it lets go")
             other.execute("ROLLBACK")
         started.err.until("the database is free again")
         assert started.end() == 0

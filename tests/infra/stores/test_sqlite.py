@@ -17,7 +17,7 @@ import pytest
 
 from aethermind.domain import events as e
 from aethermind.domain.errors import ConflictError, InvalidError, StoreError
-from aethermind.engine.queries import LogFilter, RunFilter
+from aethermind.engine.queries import CostFilter, LogFilter, RunFilter
 from aethermind.infra.stores import writer
 from aethermind.infra.stores.database import Durability, connect, epoch_of
 from aethermind.infra.stores.sqlite import SqliteStore, open_store
@@ -382,6 +382,22 @@ async def test_when_idle_the_wal_goes_into_the_database(
     assert await asyncio.to_thread(done.wait, 10)
     await store.append(on("r", started()), {})
     assert (tmp_path / "x.db").stat().st_size > 100_000
+    await store.close()
+
+
+async def test_own_readers_leave_nothing_open(tmp_path: Path) -> None:
+    """Else nothing could be put away while somebody looks."""
+    store = await opened(tmp_path / "x.db")
+    for n in range(50):
+        await store.append(on(f"r{n}", created(), started(agent="w"), call(), log("hi")), {})
+    cursor = None
+    for _ in range(3):
+        cursor = (await store.runs(RunFilter(), limit=5, cursor=cursor)).next
+        await store.logs(LogFilter(), limit=5)
+        await store.read_all(0, limit=7)
+        await store.read_stream("run/r1")
+        await store.costs(CostFilter())
+    assert await store._task(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()) == (0, 0, 0)
     await store.close()
 
 

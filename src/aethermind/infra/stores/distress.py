@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aethermind.engine.trouble import Trouble
+from aethermind.infra.stores import holders
 from aethermind.infra.stores.ballast import Ballast, free_bytes
 
 LOOK_S = 2.0
@@ -61,22 +62,21 @@ class Distress:
 
     def locked(self) -> None:
         """Another connection held the write lock for longer than SQLite waits."""
-        if self.now is None or self.now.kind != "full":
+        if self.now is None or self.now.kind not in {"full", "locked"}:
+            who = holders.writers(self._path) or "another program"
             self._begin(
-                Trouble(
-                    kind="locked",
-                    message=f"{self._path} is locked by another program: waiting until it lets go",
-                )
+                Trouble(kind="locked", message=f"{self._path} is locked by {who}: waiting until it lets go")
             )
 
     def unread(self, waiting: int, bound: int) -> None:
         """After a checkpoint: so many bytes can't be put away, because somebody reads what was before."""
         if waiting > bound:
             if self.now is None:
+                who = holders.readers(self._path) or "another program"
                 self._begin(
                     Trouble(
                         kind="reader",
-                        message=f"another program has kept {self._path} open for reading for long: "
+                        message=f"{who} has kept {self._path} open for reading for long: "
                         f"{self._path.name}-wal grows until it ends ({waiting >> 20} MB now)",
                         holds=False,
                     )
