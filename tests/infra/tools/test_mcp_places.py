@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import MCPServer
 
+from aethermind.infra.tools import mcp_session
 from aethermind.infra.tools.mcp import label_of
 from tests.infra.tools import mcp_server
 from tests.infra.tools.boxes import Kit, failure, hostile, http_server, kit, serving
@@ -90,6 +92,45 @@ async def test_headers(made: Kit) -> None:
         assert "Bearer" not in error.line()
         assert (await failure(made.open(config, run_id="r_3"))).info.kind == "missing_key"
         await made.tools.close()
+
+
+async def test_a_secret_that_no_header_can_hold_is_not_shown(made: Kit) -> None:
+    config = over_http("http://127.0.0.1:1/mcp", headers={"Authorization": "$AUTH"})
+    error = await failure(made.open(config, AUTH="Bearer right\n"))
+    assert error.info.kind == "bad_request"
+    assert "AUTH holds a line break" in error.line()
+    assert "right" not in error.line()
+
+
+class Undying:
+    """An application of the old kind, with sessions, that never lets one end."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.asked = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", ()))
+        if headers.get(b"mcp-method") == b"server/discover":
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        elif scope.get("method") == "DELETE":
+            self.asked.set()
+            await receive()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        else:
+            await self.app(scope, receive, send)
+
+
+async def test_a_server_that_does_not_let_go_is_left(made: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_session, "_LEAVE_SECONDS", 0.3)
+    app = Undying(adding().streamable_http_app())
+    async with serving(app) as address:
+        box = await made.open(over_http(address + "/mcp"))
+        assert (await box.call("add", {"a": 1, "b": 2})).text == "3"
+        await asyncio.wait_for(made.tools.leave("r_1"), 10)
+        assert app.asked.is_set()
 
 
 async def test_a_server_over_http_that_goes_and_comes_back(made: Kit) -> None:

@@ -208,7 +208,12 @@ def values_of(named: Mapping[str, str], place: ToolPlace, label: str) -> dict[st
                     f"the MCP server {label} needs {value[1:]}, which is not set",
                     f"export {value[1:]}=…",
                 )
-            value = place.env[value[1:]]  # noqa: PLW2901 - the name has done its work
+            name, value = value[1:], place.env[value[1:]]  # noqa: PLW2901 - the name has done its work
+            if not value.isprintable():
+                # Said here: whoever is handed such a value complains by showing it.
+                raise unavailable(
+                    "bad_request", f"the MCP server {label}: {name} holds a line break or the like"
+                )
         out[key] = value
     return out
 

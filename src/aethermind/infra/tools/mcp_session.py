@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from aethermind.domain.errors import CommandError, ToolError
 from aethermind.infra.children.dialog import Dialog
+from aethermind.infra.secrets import redact
 from aethermind.infra.tools.mcp_stdio import MAX_MESSAGE, streams_over
 from aethermind.infra.tools.tool import Output, unavailable
 from aethermind.infra.tools.waiting import TimedOut, within
@@ -42,6 +43,8 @@ logging.getLogger("mcp").addHandler(logging.NullHandler())
 START_SECONDS = 60.0
 """Until a server has said what it is. Some are downloaded first."""
 _LIST_SECONDS = 30.0
+_LEAVE_SECONDS = 5.0
+"""For a server to hear that it is left. One that was started here is then ended."""
 _PAGES = 50
 
 
@@ -238,12 +241,16 @@ class Session:
             return
         self._leave.set()
         cancelled = None
+        try:
+            await asyncio.wait({owner}, timeout=_LEAVE_SECONDS)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        owner.cancel()
         while not owner.done():
             try:
                 await asyncio.wait({owner})
             except asyncio.CancelledError as error:
                 cancelled = error
-                owner.cancel()
         if not owner.cancelled():
             owner.exception()  # it was told, or nobody waits for it
         if cancelled:
@@ -297,7 +304,7 @@ class Session:
             return unavailable("malformed", f"{what} answered what is not in the protocol")
         if self._open_dialog is not None:
             return unavailable("connection", f"{what} ended", "its last words are in the log", retryable=True)
-        reason = str(found) if found is not None and str(found) else "the connection was lost"
+        reason = redact(str(found)) if found is not None and str(found) else "the connection was lost"
         return unavailable("connection", f"{what} cannot be reached: {reason}", retryable=True)
 
     def _broken(self, tool: str) -> ToolError:

@@ -27,6 +27,8 @@ from aethermind.infra.tools.waiting import TimedOut, within
 Json = Any
 
 MAX_TIMEOUT_S = 3_600
+_WORDS = 1_000
+"""Bytes for what is said around an output that has been cut."""
 
 
 def shell_tool(config: Json, place: ToolPlace, children: Children) -> Tool:
@@ -63,7 +65,7 @@ def shell_tool(config: Json, place: ToolPlace, children: Children) -> Tool:
         schema=schema,
         preview=shell.preview,
         call=shell.call,
-        limit=config["max_output"],
+        limit=config["max_output"] + _WORDS,
     )
 
 

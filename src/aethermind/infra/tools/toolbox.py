@@ -208,6 +208,8 @@ def _unique(tools: Sequence[Tool]) -> dict[str, Tool]:
         name = tool.spec.name
         if name in out:
             source = _NAME.sub("_", tool.spec.source.removeprefix("mcp ")).strip("_") or "other"
+            if not source[0].isalpha():  # some vendors want a letter there
+                source = f"mcp_{source}"
             base = f"{source[: 62 - len(name)]}_{name}" if len(name) < 60 else f"{name[:58]}_2"
             name, number = base, 2
             while name in out:
