@@ -224,7 +224,9 @@ class Decider:
                     turn.done.append(done)
             case Act(reserve=Reserve()):
                 turn.later.append(message)
-            case Act(decide=decide, done=done):
+            case Act(decide=decide, done=done, attempt=attempt):
+                if attempt is not None and done.done():  # it was stopped: nobody would make this call
+                    return
                 try:
                     events = tuple(decide(turn.live.run))
                 except AethermindError as error:

@@ -36,6 +36,35 @@ def cells(
     return line.to(width).cells
 
 
+def _asking(line: Line, run: Run, asking: Sequence[Node]) -> list[tuple[str, str]]:
+    """What the first of these waits for; the keys that decide it."""
+    node = asking[0]
+    line.say(node.path, "strong")
+    hints = [("run.answer", "answer")]
+    if node.status == "in_doubt":
+        line.add(" may or may not have happened")
+    elif node.status == "waiting_budget":
+        held = run.held.get(node.path)
+        match held.scope if held is not None else "run":
+            case "guard":
+                why = run.pause.reason if run.pause is not None else "the run repeats itself"
+                line.add(" is held back: ").say(why, "note")
+                hints = [("run.pause", "go on")]
+            case "day":
+                line.add(" waits for the day's budget: ").say("aethermind budget today USD", "note")
+                hints = []
+            case _:
+                line.add(" waits for budget")
+                hints = [("run.budget", "raise it")]
+    elif node.question is not None and node.question.message:
+        line.add(" asks: ").say(node.question.message[:_QUESTION], "note")
+    else:
+        line.add(" waits for an answer")
+    if len(asking) > 1:
+        line.add(f" (and {len(asking) - 1} more)", "faint")
+    return hints
+
+
 def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: KeyOf, status: str) -> None:
     dash = f" {glyphs.dash} "
     sign = {True: "!", False: glyphs.status_of(status)}
@@ -44,35 +73,8 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         line.add(f"{sign[True]} ", "doubt").add("this run was interrupted; nothing drives it")
         hints = [("run.pause", "go on")]
     elif run.finished is None and (asking := views.open_questions(run)):
-        node = asking[0]
-        line.add(f"{sign[True]} ", "gate").say(node.path, "strong")
-        held = run.held.get(node.path)
-        scope = None if node.status != "waiting_budget" else held.scope if held else "run"
-        if node.status == "in_doubt":
-            line.add(" may or may not have happened")
-        elif scope == "guard":
-            line.add(" is held back: ").say(
-                run.pause.reason if run.pause else "the run repeats itself", "note"
-            )
-        elif scope == "day":
-            line.add(" waits for the day's budget: ").say("aethermind budget today USD", "note")
-        elif scope is not None:
-            line.add(" waits for budget")
-        elif node.question is not None and node.question.message:
-            line.add(" asks: ").say(node.question.message[:_QUESTION], "note")
-        else:
-            line.add(" waits for an answer")
-        if len(asking) > 1:
-            line.add(f" (and {len(asking) - 1} more)", "faint")
-        match scope:
-            case "guard":
-                hints = [("run.pause", "go on")]
-            case "day":
-                hints = []
-            case "run":
-                hints = [("run.budget", "raise it")]
-            case _:
-                hints = [("run.answer", "answer")]
+        line.add(f"{sign[True]} ", "gate")
+        hints = _asking(line, run, asking)
     elif failed:
         line.add(f"{sign[True]} ", "failed")
         if len(failed) == 1:
