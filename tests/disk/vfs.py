@@ -134,7 +134,7 @@ class _Vfs(apsw.VFS):
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # SQLite's name
         return _File(self._disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # SQLite's name
         self._disk.do(Delete(Path(filename).name, syncdir))
         super().xDelete(filename, syncdir)
 
@@ -146,16 +146,16 @@ class _File(apsw.VFSFile):
         self._disk = disk
         self._name = Path(path).name if path else ""
 
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  # SQLite's name
         if self._name:  # one without is a temporary file, which no crash needs to keep
             self._disk.do(Write(self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
-    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802  # SQLite's name
         if self._name:
             self._disk.do(Truncate(self._name, newsize))
         super().xTruncate(newsize)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name
         if self._name:
             self._disk.do(Sync(self._name))

@@ -42,7 +42,7 @@ def start(count: int, directory: Path, arguments: list[str]) -> None:
     import aethermind.definitions.loader
     import aethermind.engine.engine
     import aethermind.infra.children.local
-    import aethermind.infra.stores.sqlite  # noqa: F401
+    import aethermind.infra.stores.sqlite  # noqa: F401  # so that no child has to
 
     sys.argv = ["aethermind", *arguments]
     reading, writing = os.pipe()

@@ -62,7 +62,7 @@ async def test_a_feed_that_broke_is_said_once_and_the_screen_stays() -> None:
         def broken(limit: int = 5_000) -> list[FeedItem]:
             raise StoreError("the feed of events broke off: the disk can't be read")
 
-        subscription.drain = broken  # type: ignore[method-assign]
+        subscription.drain = broken  # type: ignore[method-assign]  # it breaks
         app.clock.request()
         await settle(pilot)
         assert any("the feed of events broke off" in said for said in toasts(app))
