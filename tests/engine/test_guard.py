@@ -90,6 +90,20 @@ async def test_a_person_may_let_it_go_on_in_a_later_process_too() -> None:
     assert len(provider.asked) == 20
 
 
+async def test_it_goes_on_with_an_edited_file_too() -> None:
+    store, provider = Kept(), Paid()
+    first, second = guarded(provider, same_rounds=0), guarded(provider, same_rounds=0)
+    first.store = second.store = store
+    async with first as h:
+        run_id = (await run_it(h, ask("before", "before"), loop(20))).id
+    async with second as h:
+        edited = workflow(ask("before", "before, edited"), loop(20))
+        await h.client.resume_edited(run_id, edited, by="ada")
+        run = await rest(h, run_id)
+        assert run.status == "succeeded"
+        assert run.nodes["a#8"].status == "succeeded"
+
+
 async def test_a_function_that_asks_the_same_for_ever_is_stopped() -> None:
     async def for_ever(ctx: Any) -> None:
         for _ in range(1_000):

@@ -56,6 +56,11 @@ def raised(run: Run, event: e.BudgetRaised, at: int) -> None:
 def resumed(run: Run, event: e.RunResumed, at: int) -> None:
     run.paused = False
     run.pause = None
+    unguarded(run)
+
+
+def unguarded(run: Run) -> None:
+    """A person has gone on with the run: what the guard held back goes on, too."""
     if run.held:
         _release(run, GUARD)
 

@@ -62,6 +62,7 @@ def _reopened(run: Run, event: e.RunReopened, at: int) -> None:
     _go_on_after_the_end(run)
     reopen(run, [run.node(p) for p in event.steps], at)
     recount(run, at)
+    holding.unguarded(run)
 
 
 def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
@@ -73,6 +74,7 @@ def _adopted(run: Run, event: e.DefinitionAdopted, at: int) -> None:
     run.env_names = tuple(dict.fromkeys((*run.env_names, *event.env_names)))
     adopt(run, event.definition, set(event.kept), at)
     recount(run, at)
+    holding.unguarded(run)
 
 
 def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> None:
