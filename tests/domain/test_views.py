@@ -169,6 +169,17 @@ def test_what_a_run_waits_for_is_said() -> None:
     assert views.open_questions(research(until="live").run) == []
 
 
+def test_what_was_decided_is_not_what_a_step_waits_for_later() -> None:
+    script = in_doubt()
+    script.add(61_000, e.AskAnswered(step="ship", values={"choice": "retry"}, by="ada"))
+    script.add(61_000, e.AttemptStarted(step="ship", attempt=2, kind="run"))
+    script.add(
+        61_001, e.BudgetHeld(step="ship", attempt=2, scope="run", needed_micro_usd=2, available_micro_usd=1)
+    )
+    (node,) = views.open_questions(script.run)
+    assert (node.status, views.question_object(node)["about"]) == ("waiting_budget", "budget")
+
+
 def test_requests_are_shown_only_when_asked_for() -> None:
     node = research(until="end").run.nodes["plan"]
     plain, full = views.step_object(node), views.step_object(node, requests=True)

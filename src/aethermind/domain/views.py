@@ -170,7 +170,8 @@ def error_object(error: ErrorInfo | None) -> dict[str, Json] | None:
 
 def question_object(node: Node) -> dict[str, Json]:
     """What a step waits for; `about` is `ask`, `in_doubt`, `tool` or `budget`."""
-    question = node.question
+    # One that was decided stays with its node, which may wait for something else by now.
+    question = node.question if node.question is not None and node.question.values is None else None
     about = question.about if question is not None else _WAITS.get(node.status, node.status)
     return {
         "step": node.path,
