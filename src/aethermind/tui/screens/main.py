@@ -2,7 +2,7 @@
 
 It owns its panes and answers what actions ask of it (`context.Main`). What is on show depends on the room:
 
-    full    from 120 columns: everything at once
+    full    from 120 columns: everything at once; from 160 the step under the cursor beside it
     tabs    80 to 119: one pane, the logs below
     single  fewer, or few lines, or zoomed: one pane
     tiny    below 60×16: one line that says it all
@@ -20,7 +20,7 @@ from textual.screen import Screen
 
 from aethermind.tui.actions import hints, main_bindings
 from aethermind.tui.bridge import Bridge, Frame
-from aethermind.tui.context import PANES, Context, Move, Pane, Settings
+from aethermind.tui.context import PANES, Changes, Context, Move, Pane, Settings
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
 from aethermind.tui.rows.runs import RunItem
@@ -37,7 +37,9 @@ from aethermind.tui.widgets.trace import TracePane
 
 if TYPE_CHECKING:
     from aethermind.tui.app import AethermindApp
+    from aethermind.tui.widgets.beside import Beside
 
+WIDE = 160
 Shape = Literal["full", "tabs", "single", "tiny"]
 
 
@@ -84,6 +86,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._agents_lines = 0
         self._logs_of_selected = False
         self._shown_id: str | None = None
+        self._beside: Beside | None = None
 
     @property
     def _app(self) -> AethermindApp:
@@ -122,7 +125,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
         classes = {f"-{shape}": shape == self._shape for shape in ("full", "tabs", "single", "tiny")}
         classes |= {f"-on-{pane}": pane == self._active for pane in PANES}
         classes["-zoom"] = self._zoomed
+        classes["-wide"] = wide = self._shape == "full" and width >= WIDE
         self.update_classes(classes)
+        if wide and self._beside is None and self.context is not None:
+            from aethermind.tui.widgets.beside import Beside  # it takes a while to import
+
+            self._beside = Beside(self.context)
+            _ = self.query_one("#upper").mount(self._beside)
 
     def _visible(self, pane: Pane) -> bool:
         return self._panes[pane].is_on_screen if self._shape != "tiny" else False
@@ -147,6 +156,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def on_line_pane_cursor_moved(self, event: LinePane.CursorMoved) -> None:
         if event.pane is self.trace and self._logs_of_selected:
             self.logs.only_step(self.selected_node_path)
+        self._look_beside(None)
         self._show_footer()
 
     def on_line_pane_chosen(self, event: LinePane.Chosen) -> None:
@@ -175,6 +185,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if changes is not None and (changes.logs or frame.whole):
             self.logs.update()
         self._find_failed(held)
+        self._look_beside(None if frame.whole else changes)
         self._show_lines(now)
         if frame.ended is not None or frame.whole:
             self._show_footer()
@@ -191,8 +202,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self._find_failed(held)
         self._show_agents(held)
         self.logs.update()
+        self._look_beside(None)
         self._show_lines(now)
         self._show_footer()
+
+    def _look_beside(self, changes: Changes | None) -> None:
+        if self._beside is not None and self.has_class("-wide"):
+            self._beside.changed(changes)
 
     def _find_failed(self, held: Held) -> None:
         """Walks the whole tree, so only when their number changed."""
@@ -381,5 +397,4 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return self._logs_of_selected
 
     def text_to_copy(self) -> str:
-        pane = self._pane
-        return pane.row_text(pane.cursor) if pane.row_count() else ""
+        return self._pane.row_text(self._pane.cursor) if self._pane.row_count() else ""
