@@ -101,7 +101,8 @@ class EventStore(Protocol):
         ...
 
     async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]:
-        """Oldest first."""
+        """Oldest first. A search (step, agent, text) looks at so many records for one page; it may then hold
+        few lines or none, and `next` goes on."""
         ...
 
     async def costs(self, where: CostFilter) -> list[CostRow]: ...

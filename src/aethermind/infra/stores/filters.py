@@ -78,8 +78,10 @@ def attempts(where: AttemptFilter) -> tuple[str, str, Parameters]:
     return "attempts" if where.run_id is None else "attempts_of_run", _all(conditions), parameters
 
 
-def logs(where: LogFilter) -> tuple[str, Parameters]:
+def logs(where: LogFilter) -> tuple[str, str, Parameters]:
+    """Conditions that an index answers, those that need a look at each row, and their parameters."""
     conditions: list[str] = []
+    searched: list[str] = []
     parameters: Parameters = {}
     if where.run_id is not None:
         conditions.append("stream = (SELECT id FROM streams WHERE name = :stream)")
@@ -88,18 +90,18 @@ def logs(where: LogFilter) -> tuple[str, Parameters]:
         # In the words of the partial indexes, or they are not used.
         conditions.append(f"level >= {LEVEL_NUMBER[where.min_level]}")
     if where.step is not None:
-        conditions.append(
+        searched.append(
             "substr(step, 1, length(:step)) = :step"
             " AND substr(step, length(:step) + 1, 1) IN ('', '[', '#', '/')"
         )
         parameters["step"] = where.step
     if where.agent is not None:
-        conditions.append("agent = :agent")
+        searched.append("agent = :agent")
         parameters["agent"] = where.agent
     if where.text:
-        conditions.append("instr(lower(message), :text)")
+        searched.append("instr(lower(message), :text)")
         parameters["text"] = ascii_lower(where.text)
-    return _all(conditions), parameters
+    return _all(conditions), _all(searched), parameters
 
 
 def costs(sql: Mapping[str, str], where: CostFilter) -> list[tuple[str, Parameters]]:

@@ -39,6 +39,12 @@ def decode_cursor(cursor: str | None, start: int) -> int:
     return seq
 
 
+def check_limit(limit: int) -> None:
+    """Raise `InvalidError` for a page that can't be had."""
+    if limit < 1:
+        raise InvalidError(f"a page of {limit} rows can't be had")
+
+
 def page(rows: Sequence[T], seqs: Sequence[int], limit: int) -> Page[T]:
     """Up to `limit` of the rows; one more was asked for, to see whether there is a next page."""
     if len(rows) <= limit:

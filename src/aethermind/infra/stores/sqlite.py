@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aethermind.domain.errors import AethermindError, InvalidError, StoreError
+from aethermind.domain.errors import AethermindError, StoreError
 from aethermind.domain.events import Draft, Recorded
 from aethermind.engine.queries import (
     AgentRow,
@@ -47,6 +47,8 @@ from aethermind.infra.stores.writer import Writer
 T = TypeVar("T")
 SQL = blocks("read.sql")
 STREAM_PAGE = 1_000
+SEARCHED_AT_ONCE = 20_000
+"""Log records that a search looks at for one page, so that no page takes longer than a moment."""
 MANY_SUMS = 1_000
 """Sums (of as many runs) that would hold up the event loop: they are added up beside it."""
 
@@ -173,9 +175,21 @@ class SqliteStore:
         return pages.page([pages.call_row(r, r[21], r[22]) for r in rows], [r[0] for r in rows], limit)
 
     async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]:
-        conditions, parameters = filters.logs(where)
-        rows = await self._page("logs", conditions, parameters, limit, cursor, start=where.after_seq)
-        return pages.page([pages.log_row(r) for r in rows], [r[0] for r in rows], limit)
+        conditions, searched, parameters = filters.logs(where)
+        if not searched:
+            rows = await self._page("logs", conditions, parameters, limit, cursor, start=where.after_seq)
+            return pages.page([pages.log_row(r) for r in rows], [r[0] for r in rows], limit)
+        pages.check_limit(limit)
+        parameters |= {"cursor": pages.decode_cursor(cursor, where.after_seq), "scan": SEARCHED_AT_ONCE}
+        sql = SQL["logs_searched"].replace("{where}", conditions).replace("{searched}", searched)
+        rows = await self._reader.rows(sql, {**parameters, "limit": limit + 1})
+        page = pages.page([pages.log_row(r) for r in rows], [r[0] for r in rows], limit)
+        if page.next is None:
+            sql = SQL["logs_seen"].replace("{where}", conditions)
+            ((seen, last),) = await self._reader.rows(sql, parameters)
+            if seen == SEARCHED_AT_ONCE:
+                return Page(page.items, pages.encode_cursor(last))
+        return page
 
     async def costs(self, where: CostFilter) -> list[CostRow]:
         rows = []
@@ -258,8 +272,7 @@ class SqliteStore:
         self, name: str, where: str, parameters: dict[str, Any], limit: int, cursor: str | None, *, start: int
     ) -> list[tuple[Any, ...]]:
         """One row more than the page holds, if there is one."""
-        if limit < 1:
-            raise InvalidError(f"a page of {limit} rows can't be had")
+        pages.check_limit(limit)
         after = pages.decode_cursor(cursor, start)
         sql = SQL[name].replace("{where}", where)
         return await self._reader.rows(sql, {**parameters, "cursor": after, "limit": limit + 1})

@@ -86,6 +86,17 @@ SELECT seq, name, at, level, message, step, attempt, agent, metadata
 FROM logs JOIN streams ON streams.id = logs.stream
 WHERE seq > :cursor {where} ORDER BY seq LIMIT :limit
 
+-- name: logs_searched
+-- The same where each row has to be looked at: no more than :scan of them for one page.
+SELECT seq, name, at, level, message, step, attempt, agent, metadata
+FROM (SELECT * FROM logs WHERE seq > :cursor {where} ORDER BY seq LIMIT :scan) AS seen
+JOIN streams ON streams.id = seen.stream
+WHERE true {searched} ORDER BY seq LIMIT :limit
+
+-- name: logs_seen
+-- How far such a look gets.
+SELECT count(*), max(seq) FROM (SELECT seq FROM logs WHERE seq > :cursor {where} ORDER BY seq LIMIT :scan)
+
 -- name: costs_by_day
 -- The sums of whole days, by {key} (an expression over `costs`).
 SELECT {key}, sum(calls), sum(in_flight), sum(reserved_micro_usd), sum(unpriced), sum(priced),

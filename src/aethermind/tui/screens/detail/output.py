@@ -37,7 +37,7 @@ class Output:
                     self.lines.append((row.attempt or 1, str(stream), row.message))
             del self.lines[:-MOST]
             cursor = page.next
-            if cursor is None or not page.items:
+            if cursor is None:
                 return self._seq > before
 
 
