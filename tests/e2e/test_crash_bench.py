@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from aethermind import bootstrap, failpoints
 from aethermind.bootstrap import Options
 from aethermind.infra.stores import writer
-from bench.crash import host, upkeep, workload
+from bench.crash import checks, host, upkeep, workload
+from bench.crash.lives import Ack
 from bench.crash.rounds import Rounds, crash_host
 from tests.e2e import every
 from tests.servers.http import in_thread
@@ -33,6 +35,7 @@ def test_every_failpoint_is_reached(
         composition = bootstrap.load(Options(home=tmp_path / "home", config=tmp_path / "config.toml"))
         asyncio.run(host.live(tmp_path, composition, CUT_S))
         asyncio.run(host.live(tmp_path, composition, None))
+    _the_judge_sees(tmp_path)
     upkeep.export(tmp_path)
     other = bootstrap.load(Options(home=tmp_path / "other", config=tmp_path / "config.toml"))
     host.upkeep("import", tmp_path, other)
@@ -40,6 +43,25 @@ def test_every_failpoint_is_reached(
     host.upkeep("prune", tmp_path, composition)
     assert set(failpoints.NAMES) - seen == set()
     assert "over" in capfd.readouterr().out
+
+
+def _the_judge_sees(directory: Path) -> None:
+    """What went well is well; and what would be wrong is found."""
+    database = directory / "home" / "aethermind.db"
+    verdict = checks.judge(database, directory, [], [])
+    assert (verdict.problems, verdict.unacknowledged, verdict.after_completion) == ([], [], 0)
+    assert verdict.steps > 50
+    invented = Ack(10**9, "AttemptSucceeded", "run/r_1", "a")
+    ledger = directory / "every-1" / "ledger"
+    kept = ledger.read_text()
+    ledger.write_text(f"{kept}{time.time_ns()} built 1\n")
+    verdict = checks.judge(database, directory, [invented], ["text1"] * 1_000)
+    ledger.write_text(kept)
+    assert (verdict.unacknowledged, verdict.after_completion) == ([10**9], 1)
+    intent, late, sent = verdict.problems
+    assert "not all with a recorded intent" in intent
+    assert "after its recorded completion" in late
+    assert sent.startswith("1000 requests arrived")
 
 
 @pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def test_undisturbed_it_gives_these_outputs(models: Served, tmp_path: Path) -> N
     shown = json.loads(aethermind("show", "last", "--json").stdout)
     assert every.wrong(shown, tmp_path, models.asked) == []
     assert sorted(models.asked) == ["backup", "backup!", "part", "plan", "same", "text1", "text2"]
+    # What would be wrong is found.
+    with (tmp_path / "ledger").open("a") as ledger:
+        ledger.write(f"{time.time_ns()} built 1\n")
+    assert len(every.wrong(shown, tmp_path, [*models.asked, "plan"])) == 3
     kinds = {step["kind"] for step in shown["steps"]}
     assert kinds == {"prompt", "run", "python", "value", "fail", "ask", "workflow", "steps"}
 
