@@ -214,22 +214,32 @@ def _owner(database: Path | str) -> str:
 
 
 def _engine(store: EventStore, composition: Composition, *, max_concurrent: int, owner: str = "") -> Engine:
+    from aethermind import __version__
     from aethermind.definitions.expressions import JinjaExpressions
     from aethermind.definitions.schemas import JsonSchemas
     from aethermind.infra.chance import SystemChance
     from aethermind.infra.children.local import LocalChildren
     from aethermind.infra.clock import SystemClock
     from aethermind.infra.files import LocalFiles
+    from aethermind.infra.tools.toolbox import LocalTools
 
-    models = composition.models
+    models, schemas = composition.models, JsonSchemas()
+    children = LocalChildren(owner=owner, environment=composition.config.environ)
     engine = Engine(
         store=store,
         models=models,
         prices=models.prices,
-        children=LocalChildren(owner=owner, environment=composition.config.environ),
+        children=children,
+        tools=LocalTools(
+            children=children,
+            schemas=schemas,
+            scrub=composition.redact,
+            guarded=(str(composition.home), str(composition.config.path)),
+            version=__version__,
+        ),
         files=LocalFiles(),
         expressions=JinjaExpressions(),
-        schemas=JsonSchemas(),
+        schemas=schemas,
         clock=SystemClock(),
         chance=SystemChance(),
         scrub=composition.redact,

@@ -25,6 +25,7 @@ from aethermind.engine.engine import Engine
 from aethermind.engine.guard import Limits
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import Clock, EventStore, Models, Prices
+from aethermind.engine.toolbox import Tools
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.config import load_config
 from aethermind.infra.files import LocalFiles
@@ -87,7 +88,9 @@ class Harness:
         models: Models | None = None,
         day_budget: int | None = None,
         limits: Limits | None = None,
+        tools: Callable[[LocalChildren], Tools] | None = None,
     ) -> None:
+        self._tools = tools
         self.store = store or InMemoryStore()
         self.max_concurrent = max_concurrent
         self.cwd = cwd or Path.cwd()
@@ -100,11 +103,13 @@ class Harness:
 
     async def __aenter__(self) -> Self:
         models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=self.sleep))
+        children = LocalChildren()
         self.engine = Engine(
+            tools=None if self._tools is None else self._tools(children),
             store=self.store,
             models=self.models or models,
             prices=self.prices or models.prices,
-            children=LocalChildren(),
+            children=children,
             files=LocalFiles(),
             expressions=JinjaExpressions(),
             schemas=JsonSchemas(),

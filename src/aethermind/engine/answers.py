@@ -112,10 +112,11 @@ def reused(found: Recorded, step: str, attempt: int, call: int) -> CallFinished:
     )
 
 
-def text_of(found: Recorded) -> str:
+def answer_of(found: Recorded) -> tuple[str, str, Any]:
+    """Its text, how it ended, and what its provider wants back."""
     event = found.event
     assert isinstance(event, CallFinished)
-    return event.text
+    return event.text, event.finish, event.carry
 
 
 def told(started: CallStarted, finished: CallFinished) -> LogWritten:

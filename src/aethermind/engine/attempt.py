@@ -34,11 +34,14 @@ from aethermind.domain.workflow import (
 )
 from aethermind.engine.calls import Calls
 from aethermind.engine.context import StepContext
+from aethermind.engine.conversation import converse
 from aethermind.engine.deadlines import Deadlines
-from aethermind.engine.live import Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
+from aethermind.engine.live import Asked, Cancelled, Ended, Held, LiveRun, Note, Outcome, Success
 from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
 from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
+from aethermind.engine.tool_loop import NeedsApproval
+from aethermind.engine.tool_place import open_toolbox
 
 DETAIL_BYTES = 4_000
 
@@ -82,6 +85,8 @@ class Attempts:
                 outcome = ErrorInfo(kind="cancelled", message="the step's task was cancelled from inside")
         except HeldByBudget as held:
             outcome = Held(held.scope, held.needed, held.available)
+        except NeedsApproval as needs:
+            outcome = Asked(needs.question)
         except StepFailure as failure:
             outcome = failure.info
         except Exception as error:  # noqa: BLE001 - user code may raise anything; it becomes a recorded error
@@ -107,7 +112,7 @@ class Attempts:
             case Function():
                 success = await self._function(live, node, attempt, action, calls)
             case Prompt():
-                success = await self._prompt(live, node, action, calls)
+                success = await self._prompt(live, node, attempt, action, calls)
             case Command():
                 success = await self._command(live, node, attempt, action)
             case PythonCall():
@@ -155,17 +160,19 @@ class Attempts:
         agent, writes = context.writes
         return Success(value, agent=agent, writes=writes)
 
-    async def _prompt(self, live: LiveRun, node: Node, action: Prompt, calls: Calls) -> Success:
+    async def _prompt(self, live: LiveRun, node: Node, attempt: int, action: Prompt, calls: Calls) -> Success:
         scope = Scope(live.run, node)
         config = prompt_config(live.run.definition_for(node), node.step)
         messages = (Message(role="user", content=self._expressions.text(action.template, scope)),)
         instructions = self._expressions.text(config.instructions, scope)
-        output = await calls.answer(
+        output = await converse(
+            calls,
             config.models,
             messages,
             instructions=instructions,
             settings=config.settings,
             schema=action.output_schema,
+            toolbox=await open_toolbox(self._services.tools, config.tools, live, node, attempt),
         )
         return Success(output)
 

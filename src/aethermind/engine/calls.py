@@ -7,19 +7,19 @@ Rules
 - What was answered before is not sent, if the step says `cache`: such a call is recorded begun and finished
   in one commit. It needs no slot and no budget.
 - A chain of models is tried in order within one attempt; the last error stands.
+- In a conversation with tools an answer that is recorded is not asked for again (`domain.journal`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from aethermind import failpoints, wire
 from aethermind.domain.days import day_scope
-from aethermind.domain.errors import ErrorInfo, InvalidError, OutputError, ProviderError
+from aethermind.domain.errors import ErrorInfo, InvalidError, ProviderError
 from aethermind.domain.events import (
     AnyEvent,
     CallFailed,
@@ -30,26 +30,26 @@ from aethermind.domain.events import (
 )
 from aethermind.domain.holding import GUARD
 from aethermind.domain.run import Run
-from aethermind.domain.state import Node
+from aethermind.domain.state import AttemptState, Node
 from aethermind.domain.workflow import CachePolicy
 from aethermind.engine import answers, reserving
-from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.deadlines import Deadline
-from aethermind.engine.guard import Repeats, many_calls
+from aethermind.engine.guard import Repeats, many_calls, same_tools
 from aethermind.engine.live import Act, DayRefused, LiveRun, Note
 from aethermind.engine.opened import Opened, told
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
     Finished,
-    Message,
     Provider,
     ReasoningDelta,
     TextDelta,
     ToolCallRequested,
 )
-from aethermind.engine.requests import shown, with_context
+from aethermind.engine.recall import Recall
+from aethermind.engine.reply import Reply, Thread, digest
+from aethermind.engine.requests import with_context
 from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
 
@@ -57,13 +57,14 @@ from aethermind.engine.services import Services
 class Calls:
     """The calls of one attempt."""
 
-    __slots__ = ("_asked", "_attempt", "_live", "_node", "_open", "_services", "deadline", "facts")
+    __slots__ = ("_asked", "_open", "_recall", "attempt", "deadline", "facts", "live", "node", "services")
 
     def __init__(self, services: Services, live: LiveRun, node: Node, attempt: int) -> None:
-        self._services = services
-        self._live = live
-        self._node = node
-        self._attempt = attempt
+        self.services = services
+        self.live = live
+        self.node = node
+        self.attempt = attempt
+        self._recall = Recall(node, attempt)
         self._open: dict[int, Opened] = {}
         """Calls under way, by number: code may make several at a time."""
         self._asked: dict[int, str] = {}
@@ -72,80 +73,41 @@ class Calls:
         """Events to be committed with the attempt's end."""
         self.deadline: Deadline | None = None
 
-    @property
-    def states(self) -> AgentStates:
-        return self._services.states
-
     def scrub(self, text: str) -> str:
         """As it may be recorded: without secrets, nor half characters."""
-        return self._services.scrub(wire.recordable(text))
+        return self.services.scrub(wire.recordable(text))
 
-    async def answer(
-        self,
-        models: Sequence[str],
-        messages: tuple[Message, ...],
-        *,
-        instructions: str,
-        settings: Mapping[str, Any],
-        schema: Mapping[str, Any] | None,
-    ) -> Any:
-        """Text, or the value that fits `schema` (with one turn to repair it). Raises `ProviderError`,
-        `OutputError`, `HeldByBudget`."""
-        text = await self._chain(models, messages, instructions, settings, schema)
-        if schema is None:
-            return text
-        try:
-            return self._services.schemas.parse(text, schema)
-        except OutputError as error:
-            repair = (
-                *messages,
-                Message(role="assistant", content=text),
-                Message(
-                    role="user",
-                    content=f"That does not fit: {error.message}. Answer again, only with JSON that fits.",
-                ),
-            )
-            text = await self._chain(models, repair, instructions, settings, schema)
-            return self._services.schemas.parse(text, schema)
-
-    async def _chain(
-        self,
-        models: Sequence[str],
-        messages: tuple[Message, ...],
-        instructions: str,
-        settings: Mapping[str, Any],
-        schema: Mapping[str, Any] | None,
-    ) -> str:
+    async def ask(self, models: Sequence[str], thread: Thread) -> Reply:
+        """The next answer. Raises `ProviderError`, `HeldByBudget`."""
         resolved = [model for name in models for model in self._resolve(name)]
-        for position, full in enumerate(resolved):
-            provider, _, model = full.partition(":")
-            request = ChatRequest(
-                model=model,
-                messages=messages,
-                instructions=instructions,
-                settings=settings,
-                output_schema=schema,
-            )
+        requests = [(full, thread.request(full)) for full in resolved]
+        if thread.tools:
+            if (known := self._recall.take([digest(*asked) for asked in requests])) is not None:
+                return known
+            if (complaint := self._recall.complaint(self.attempt)) is not None:
+                self.live.post(Note((complaint,)))
+        for position, (full, request) in enumerate(requests):
             try:
-                return await self._call(provider, request)
+                return await self._call(full, request, thread)
             except ProviderError:
-                if position == len(resolved) - 1:
+                if position == len(requests) - 1:
                     raise
         raise ProviderError(ErrorInfo(kind="not_found", message="no model is named for this step"))
 
     def _resolve(self, name: str) -> tuple[str, ...]:
         """What was recorded for the name; a name that only code knows is resolved now."""
-        run = self._live.run
+        run = self.live.run
         if (known := run.models.get(name)) is not None:
             return known
         try:
-            return (self._services.models.resolve(name, sim=run.created.simulated),)
+            return (self.services.models.resolve(name, sim=run.created.simulated),)
         except InvalidError as error:
             raise ProviderError(ErrorInfo(kind="not_found", message=error.message, hint=error.hint)) from None
 
-    async def _call(self, provider_name: str, request: ChatRequest) -> str:
-        services, live, node = self._services, self._live, self._node
-        full = f"{provider_name}:{request.model}"
+    async def _call(self, full: str, request: ChatRequest, thread: Thread) -> Reply:
+        services, live, node = self.services, self.live, self.node
+        provider_name = full.partition(":")[0]
+        asked = digest(full, request) if thread.tools else ""
         provider = services.models.provider(provider_name)
         context = CallContext(
             run_id=live.run.id,
@@ -162,14 +124,14 @@ class Calls:
             request = with_context(request, context, bounded=await self._bounded())
             key = answers.content_key(provider_name, request, account)
             if (found := await self._known(key, policy)) is not None:
-                return await self._reuse(provider_name, request, found)
+                return await self._reuse(full, request, found, thread, asked)
         await services.warm(provider_name)
         async with services.governor.admit(full, self.deadline):
             request = with_context(request, context, bounded=await self._bounded())
-            number, reserved = await self._commit_start(provider_name, full, request)
+            number, reserved = await self._commit_start(full, request, thread, asked)
             if failpoints.armed:
                 failpoints.reached("call.intent")
-            request = replace(request, context=replace(context, call=number))
+            request = replace(request, context=replace(context, call=number + self._recall.used))
             opened = self._open[number] = Opened(number, services.clock.monotonic(), reserved)
             try:
                 finished = await self._stream(provider, request, opened)
@@ -188,11 +150,14 @@ class Calls:
                 cost = opened.unknown_cost
             self._open.pop(number, None)
             services.partials.forget(live.run.id, node.path, number)
-            kept = policy and answers.is_whole(finished, opened.text, request, services.schemas)
+            wanted = opened.wanted()
+            kept = (
+                policy and not wanted and answers.is_whole(finished, opened.text, request, services.schemas)
+            )
             self.facts.append(
                 CallFinished(
                     step=node.path,
-                    attempt=self._attempt,
+                    attempt=self.attempt,
                     call=number,
                     usage=usage,
                     cost=cost,
@@ -203,26 +168,39 @@ class Calls:
                     response_model=finished.model,
                     first_token_ms=opened.first_token_ms,
                     content_key=answers.content_key(provider_name, request, account) if kept else None,
+                    tool_calls=wanted,
+                    carry=finished.carry,
                 )
             )
             took = services.clock.monotonic() - opened.began
-            self.facts.append(told(node, self._attempt, full, opened, finished.usage, cost, took))
-            return opened.text
+            self.facts.append(told(node, self.attempt, full, opened, finished.usage, cost, took))
+            return Reply(
+                attempt=self.attempt,
+                call=number,
+                model=full,
+                text=opened.text,
+                finish=finished.reason,
+                tool_calls=wanted,
+                carry=finished.carry,
+            )
 
     async def _bounded(self) -> bool:
         """Whether a budget holds: then no answer may be longer than what is reserved for it."""
-        run = self._live.run
+        run = self.live.run
         if run.budget_micro_usd is not None:
             return True
-        return await self._services.days.cap(simulated=run.created.simulated) is not None
+        return await self.services.days.cap(simulated=run.created.simulated) is not None
 
-    async def _commit_start(self, provider: str, full: str, request: ChatRequest) -> tuple[int, int | None]:
+    async def _commit_start(
+        self, full: str, request: ChatRequest, thread: Thread, asked: str
+    ) -> tuple[int, int | None]:
         """Record the intent; the call's number and reservation. Raises `ProviderError`, `HeldByBudget`."""
-        services, live = self._services, self._live
+        services, live = self.services, self.live
         simulated = live.run.created.simulated
         cap = await services.days.cap(simulated=simulated)
+        provider = full.partition(":")[0]
         worst = reserving.worst_case(services.prices, provider, request, at=services.clock.now())
-        digest = wire.digest([full, shown(request)])
+        same = digest(full, request)
         reserve = None
         if cap is not None:
             reserving.check_price(live.run, worst, full)
@@ -233,87 +211,113 @@ class Calls:
 
         def decide(run: Run) -> list[AnyEvent]:
             nonlocal number, held
-            started = self._started(run, provider, request, worst)
+            started = self._started(run, full, request, worst, thread, asked)
             reserving.check_run(run, worst, full, live.pending)
-            events, held = self._guarded(run, digest)
+            events, held = self._guarded(run, same)
             number = started.call
             return events if held else [*events, started]
 
         try:
-            await self._ask(decide, reserve)
+            await self.record(decide, reserve)
         except DayRefused:
-            self._take_back(digest)
+            self._take_back(same)
             left = (await services.days.today(simulated=simulated)).left
             raise HeldByBudget("day", worst or 0, left or 0) from None
         if held:
             raise HeldByBudget(GUARD)
-        self._asked[number] = digest
+        self._asked[number] = same
         return number, worst
 
     def _guarded(self, run: Run, digest: str) -> tuple[list[AnyEvent], bool]:
         """What the guard says to one more call, and whether it holds it back."""
-        live, limits = self._live, self._services.limits
+        live, limits = self.live, self.services.limits
         if live.repeats is None:
             live.repeats = Repeats()
-        many = many_calls(run, self._node, self._attempt, limits)
+        many = many_calls(run, self.node, self.attempt, limits)
+        if not many.holds:
+            round_ = same_tools(run, self.node, limits)
+            many = round_ if round_.holds else many.and_then(round_)
         if many.holds:
             return list(many.events), True
-        asked = live.repeats.asked(run, self._node, digest, limits)
+        asked = live.repeats.asked(run, self.node, digest, limits)
         return [*many.events, *asked.events], asked.holds
 
     def _take_back(self, digest: str) -> None:
-        if self._live.repeats is not None:
-            self._live.repeats.take_back(self._node, digest)
+        if self.live.repeats is not None:
+            self.live.repeats.take_back(self.node, digest)
 
     async def _known(self, key: str, policy: CachePolicy) -> Recorded | None:
         """The answer that may be used instead of a call."""
         if self.facts:  # what this attempt was answered just now counts, too
-            await self._ask(lambda run: [])
-        return await self._services.answers.find(key, policy)
+            await self.record(lambda run: [])
+        return await self.services.answers.find(key, policy)
 
-    async def _reuse(self, provider: str, request: ChatRequest, found: Recorded) -> str:
-        """Record a call that is not sent; its text."""
+    async def _reuse(
+        self, full: str, request: ChatRequest, found: Recorded, thread: Thread, asked: str
+    ) -> Reply:
+        """Record a call that is not sent; its answer."""
+        number = 0
 
         def decide(run: Run) -> list[AnyEvent]:
-            started = self._started(run, provider, request, 0)
+            nonlocal number
+            started = self._started(run, full, request, 0, thread, asked)
+            number = started.call
             finished = answers.reused(found, started.step, started.attempt, started.call)
             return [started, finished, answers.told(started, finished)]
 
-        await self._ask(decide)
-        return answers.text_of(found)
+        await self.record(decide)
+        text, finish, carry = answers.answer_of(found)
+        return Reply(attempt=self.attempt, call=number, model=full, text=text, finish=finish, carry=carry)
 
-    def _started(self, run: Run, provider: str, request: ChatRequest, reserved: int | None) -> CallStarted:
+    def check_running(self, run: Run) -> AttemptState:
+        """The attempt, if it may still do something. Raises `ProviderError`."""
+        attempt = run.node(self.node.path).attempts[self.attempt - 1]
+        if attempt.status != "running" or self.node.path in run.stops:
+            raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
+        return attempt
+
+    def _started(
+        self,
+        run: Run,
+        full: str,
+        request: ChatRequest,
+        reserved: int | None,
+        thread: Thread,
+        asked: str,
+    ) -> CallStarted:
         """In the run's own mailbox, where no other call can slip in between check and reservation, nor
         between a call's number and its place among those of the attempt."""
-        node = self._node
-        attempt = run.node(node.path).attempts[self._attempt - 1]
-        if attempt.status != "running" or node.path in run.stops:
-            raise ProviderError(ErrorInfo(kind="cancelled", message="the step's attempt is over"))
-        number = len(attempt.calls) + 1
+        node = self.node
+        number = len(self.check_running(run).calls) + 1
         return CallStarted(
             step=node.path,
-            attempt=self._attempt,
+            attempt=self.attempt,
             call=number,
-            key=wire.digest([run.id, node.path, number]),
-            provider=provider,
+            key=wire.digest([run.id, node.path, number + self._recall.used]),
+            provider=full.partition(":")[0],
             model=request.model,
-            request=shown(request),
+            request=thread.shown(request),
+            digest=asked,
             agent=node.agent,
             reserved_micro_usd=reserved,
         )
 
-    async def _ask(self, decide: Callable[[Run], list[AnyEvent]], reserve: Reserve | None = None) -> None:
+    async def record(self, decide: Callable[[Run], list[AnyEvent]], reserve: Reserve | None = None) -> None:
         """Have this decided and recorded, after what the calls before it cost: so it is known whether there
         is money for it. Raises what `decide` does, and `DayRefused`."""
-        if self.facts:
-            facts, self.facts = self.facts, []
-            self._live.post(Note(tuple(facts)))
+        self.flush()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._live.post(Act(decide, done, reserve, (self._node.path, self._attempt)))
+        self.live.post(Act(decide, done, reserve, (self.node.path, self.attempt)))
         await done
 
+    def flush(self) -> None:
+        """Have what is known recorded now, without waiting for it."""
+        if self.facts:
+            facts, self.facts = self.facts, []
+            self.live.post(Note(tuple(facts)))
+
     async def _stream(self, provider: Provider, request: ChatRequest, opened: Opened) -> Finished:
-        services, live, node = self._services, self._live, self._node
+        services, live, node = self.services, self.live, self.node
         run_id, feed = live.run.id, services.feed
         async for event in provider.stream(request):
             opened.heard = True
@@ -326,19 +330,21 @@ class Calls:
                     offset, opened.size = opened.size, opened.size + len(text)
                     opened.parts.append(text)
                     if feed.watched:
-                        feed.signal(TokenDelta(run_id, node.path, self._attempt, opened.number, offset, text))
-                    services.partials.grow(run_id, node.path, self._attempt, opened.number, opened.joined)
+                        feed.signal(TokenDelta(run_id, node.path, self.attempt, opened.number, offset, text))
+                    services.partials.grow(run_id, node.path, self.attempt, opened.number, opened.joined)
                 case ReasoningDelta(text=text):
                     offset, opened.thought = opened.thought, opened.thought + len(text)
                     opened.thoughts.append(text)
                     if feed.watched:
                         feed.signal(
                             TokenDelta(
-                                run_id, node.path, self._attempt, opened.number, offset, text, reasoning=True
+                                run_id, node.path, self.attempt, opened.number, offset, text, reasoning=True
                             )
                         )
                 case Finished():
                     return event
+                case ToolCallRequested() if request.tools:
+                    opened.tool_calls.append(event)
                 case ToolCallRequested(name=name):
                     raise ProviderError(
                         ErrorInfo(
@@ -354,11 +360,11 @@ class Calls:
         self._open.pop(opened.number, None)
         if (digest := self._asked.pop(opened.number, None)) is not None:
             self._take_back(digest)
-        self._services.partials.forget(self._live.run.id, self._node.path, opened.number)
+        self.services.partials.forget(self.live.run.id, self.node.path, opened.number)
         self.facts.append(
             CallFailed(
-                step=self._node.path,
-                attempt=self._attempt,
+                step=self.node.path,
+                attempt=self.attempt,
                 call=opened.number,
                 error=info,
                 cost=opened.unknown_cost if opened.heard or info.kind in {"truncated", "timeout"} else None,
@@ -370,7 +376,7 @@ class Calls:
         """The attempt is over: nothing of calls that it left open is to be shown as under way. What a failed
         attempt asked will be asked again."""
         for number in self._open:
-            self._services.partials.forget(self._live.run.id, self._node.path, number)
+            self.services.partials.forget(self.live.run.id, self.node.path, number)
         if failed:
             for digest in self._asked.values():
                 self._take_back(digest)

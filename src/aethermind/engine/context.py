@@ -11,8 +11,10 @@ from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
 from aethermind.engine.agent_state import StateView, Write
 from aethermind.engine.calls import Calls
+from aethermind.engine.conversation import converse
 from aethermind.engine.live import LiveRun, Note
 from aethermind.engine.ports import Message
+from aethermind.engine.tool_place import ToolLike, open_toolbox, tool_configs
 
 
 class StepView:
@@ -82,7 +84,7 @@ class StepContext:
         """The agent's key-value state (of a step without an agent: the workflow's), kept across runs."""
         if self._state is None:
             owner = self._node.agent or self._live.run.definition.name
-            self._state = StateView(self._calls.states, owner)
+            self._state = StateView(self._calls.services.states, owner)
         return self._state
 
     @property
@@ -116,11 +118,14 @@ class StepContext:
         instructions: str = "",
         settings: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
+        tools: Sequence[ToolLike] | None = None,
     ) -> Any:
         """Call a model; the call is recorded, billed and shown like any other.
 
         `prompt` is a text or a list of `{"role", "content"}`. Gives the text, or with a JSON `schema` the
-        value. Without `model`, the agent's own. Raises `ProviderError` or `OutputError`.
+        value. Without `model` and `tools`, the agent's own; tools as those of `create_agent`. A tool that
+        asks first ends this attempt; after the decision the function is called again, and what was answered
+        and done is not done again. Raises `ProviderError`, `OutputError` or `ToolError`.
         """
         if isinstance(prompt, str):
             messages: tuple[Message, ...] = (Message(role="user", content=prompt),)
@@ -131,12 +136,21 @@ class StepContext:
             models: Sequence[str] = (agent.models if agent else ()) or ("smart",)
         else:
             models = (model,) if isinstance(model, str) else model
-        return await self._calls.answer(
+        if tools is None:
+            configs: Sequence[Any] = agent.tools if agent else ()
+        else:
+            configs = tool_configs(self._calls.services.tools, tools, owner=self._node.agent or self.step)
+        toolbox = await open_toolbox(
+            self._calls.services.tools, configs, self._live, self._node, self.attempt
+        )
+        return await converse(
+            self._calls,
             models,
             messages,
             instructions=instructions or (agent.instructions if agent else ""),
             settings={**(agent.settings if agent else {}), **(settings or {})},
             schema=schema,
+            toolbox=toolbox,
         )
 
     def log(self, message: str, *, level: LogLevel = "info", **metadata: Any) -> None:

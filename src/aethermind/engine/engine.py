@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from aethermind import wire
@@ -34,6 +35,7 @@ from aethermind.engine.ports import (
 )
 from aethermind.engine.scheduler import Scheduler
 from aethermind.engine.services import Services
+from aethermind.engine.toolbox import Tools
 from aethermind.engine.trouble import Watched
 
 MOST_SEEN = 128
@@ -58,7 +60,9 @@ class Engine:
         max_concurrent: int = 10,
         day_budget_micro_usd: int | None = None,
         limits: Limits = Limits(),  # noqa: B008 - a frozen record
+        tools: Tools | None = None,
     ) -> None:
+        self.tools = tools
         self.store = store
         self.models = models
         self.prices = prices
@@ -87,6 +91,7 @@ class Engine:
             days=self.days,
             limits=limits,
             scrub=scrub,
+            tools=tools,
         )
         attempts = Attempts(
             services=services, expressions=expressions, schemas=schemas, children=children, files=files
@@ -104,6 +109,8 @@ class Engine:
             limits=limits,
             max_concurrent=max_concurrent,
         )
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.scheduler.on_leave = self._left
         self.outage = Outage(self.scheduler, self.feed)
         if isinstance(store, Watched):
             store.watch(self.outage.tell)
@@ -161,18 +168,36 @@ class Engine:
         env_names: Sequence[str] = (),
     ) -> LiveRun:
         """Put an edited definition under a run that nobody drives, and go on with it."""
-        fresh = [name for name in self._facts(definition)[1] if name not in run.models]
-        event = DefinitionAdopted(
-            definition=definition,
-            definition_hash=wire.digest(definition),
-            kept=adoption.kept(run.definition, definition),
-            by=by,
-            source_hash=source_hash,
-            env_names=tuple(env_names),
-            models={name: (self.models.resolve(name, sim=run.created.simulated),) for name in fresh},
-        )
+        names = self._facts(definition)[1]
+        definition_hash = wire.digest(definition)
+
+        def decide(run: Run) -> list[AnyEvent]:
+            # About the run as it is when it is recorded: somebody may have edited it since it was looked at.
+            fresh = [name for name in names if name not in run.models]
+            return [
+                DefinitionAdopted(
+                    definition=definition,
+                    definition_hash=definition_hash,
+                    kept=adoption.kept(run.definition, definition),
+                    by=by,
+                    source_hash=source_hash,
+                    env_names=tuple(env_names),
+                    models={n: (self.models.resolve(n, sim=run.created.simulated),) for n in fresh},
+                )
+            ]
+
         await self._settle_children()
-        return await self.scheduler.reopen(run.id, lambda _run: [event], env=env, functions=self.functions)
+        return await self.scheduler.reopen(run.id, decide, env=env, functions=self.functions)
+
+    def _left(self, run_id: str) -> None:
+        """The run is not driven here any more: its sessions with tools end."""
+        if self.tools is not None:
+            task = asyncio.ensure_future(self._end_sessions(self.tools, run_id))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _end_sessions(self, tools: Tools, run_id: str) -> None:
+        await tools.leave(run_id)
 
     async def _settle_children(self) -> None:
         if not self._settled:
@@ -213,6 +238,9 @@ class Engine:
         await self.scheduler.drain(drain_s)
         await self.days.close()
         await self._partials.close()
+        if self.tools is not None:
+            await asyncio.gather(*self._leaving, return_exceptions=True)
+            await self.tools.close()
         await self._children.close()
         await self.models.close()
         await self.store.close()

@@ -2,7 +2,8 @@
 
 Three signs, each with a number at which the run is paused (0: never); the warning comes at half of it:
 - `repeated_calls`: the same call (model and request) in the same place. Rounds of a `repeat` are one place,
-  items of a fan-out are not: the same call in many places is only warned of.
+  items of a fan-out are not: the same call in many places is only warned of. Answers in a row that ask for
+  the same use of the same tools, and are told the same, count like it.
 - `attempt_calls`: so many settled calls in one attempt.
 - `same_rounds`: rounds of a `repeat` in a row, each with a model call, that gave the same to the byte.
 
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aethermind import wire
+from aethermind.domain import journal
+from aethermind.domain.call_states import CallState
 from aethermind.domain.events import AnyEvent, LogWritten, RunPaused
 from aethermind.domain.holding import GUARD
 from aethermind.domain.state import Node
@@ -45,6 +48,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     events: tuple[AnyEvent, ...] = ()
     holds: bool = False
+
+    def and_then(self, other: Verdict) -> Verdict:
+        return Verdict((*self.events, *other.events), self.holds or other.holds)
 
 
 CLEAR = Verdict()
@@ -100,6 +106,32 @@ def many_calls(run: Run, node: Node, attempt: int, limits: Limits) -> Verdict:
     if settled == warn:
         return _warning(node, f"{settled} model calls in this attempt, and it goes on")
     return CLEAR
+
+
+def same_tools(run: Run, node: Node, limits: Limits) -> Verdict:
+    """A conversation wants another answer: whether the last ones asked for the same tools, with the same
+    arguments, and were told the same."""
+    limit, warn = _limit(run, limits.repeated_calls)
+    if not limits.repeated_calls:
+        return CLEAR
+    calls = [call for _, call in journal.answered(node)]
+    if len(calls) < max(warn, 2) or not calls[-1].tools:
+        return CLEAR
+    last, same = _used(calls[-1]), 0
+    for call in reversed(calls):
+        if same >= limit or not call.tools or _used(call) != last:
+            break
+        same += 1
+    names = ", ".join(dict.fromkeys(tool.tool for tool in calls[-1].tools))
+    if same >= max(limit, 2):
+        return _pause(run, node, f"{node.path} used {names} {same} times in a row in the same way")
+    if same == max(warn, 2):
+        return _warning(node, f"{names} used in the same way for the {_nth(same)} time in a row")
+    return CLEAR
+
+
+def _used(call: CallState) -> list[object]:
+    return [[tool.tool, tool.arguments, tool.result, tool.error] for tool in call.tools]
 
 
 def same_rounds(run: Run, loop: Node, limits: Limits) -> Verdict:

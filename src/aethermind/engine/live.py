@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aethermind.domain.errors import AethermindError, ErrorInfo
-from aethermind.domain.events import AnyEvent, CallStarted, Recorded, Reserve
+from aethermind.domain.events import AnyEvent, AskOpened, CallStarted, Recorded, Reserve
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.engine.agent_state import Write
@@ -46,7 +46,13 @@ class Held(msgspec.Struct, frozen=True):
     available_micro_usd: int
 
 
-Outcome = Success | ErrorInfo | Cancelled | Held
+class Asked(msgspec.Struct, frozen=True):
+    """The attempt stopped before a tool that a person has to allow."""
+
+    question: AskOpened
+
+
+Outcome = Success | ErrorInfo | Cancelled | Held | Asked
 
 
 class Ended(msgspec.Struct, frozen=True):

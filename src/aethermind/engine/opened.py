@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aethermind import wire
 from aethermind.domain.events import LogWritten
 from aethermind.domain.state import Node
 from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage, format_usd
+from aethermind.engine.ports import ToolCallRequested
+from aethermind.engine.reply import recordable
+
+Json = Any
 
 
 class Opened:
@@ -21,6 +27,7 @@ class Opened:
         "size",
         "thought",
         "thoughts",
+        "tool_calls",
     )
 
     def __init__(self, number: int, began: float, reserved: int | None) -> None:
@@ -33,6 +40,7 @@ class Opened:
         self.first_token_ms: int | None = None
         self.parts: list[str] = []
         self.thoughts: list[str] = []
+        self.tool_calls: list[ToolCallRequested] = []
         self.size = 0
         self.thought = 0
 
@@ -43,6 +51,17 @@ class Opened:
 
     def joined(self) -> tuple[str, str]:
         return self.text, self.reasoning
+
+    def wanted(self) -> tuple[Json, ...]:
+        """The tool calls, as they are recorded: each id once."""
+        found: dict[str, Json] = {}
+        for number, call in enumerate(self.tool_calls, 1):
+            known = wire.recordable(call.id) or f"call_{number}"
+            if known in found:
+                known = f"{known}~{number}"
+            arguments = recordable(call.arguments)
+            found[known] = {"id": known, "name": wire.recordable(call.name), "arguments": arguments}
+        return tuple(found.values())
 
     @property
     def text(self) -> str:

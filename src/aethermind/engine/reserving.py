@@ -37,7 +37,8 @@ class HeldByBudget(AethermindError):
 def worst_case(prices: Prices, provider: str, request: ChatRequest, *, at: int) -> int | None:
     """Micro-USD; None if the model has no known price. `at`: epoch ms."""
     size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
-    for part in (*(call for m in request.messages for call in m.tool_calls), *request.tools):
+    carried = [m.carry for m in request.messages if m.carry is not None]
+    for part in (*(call for m in request.messages for call in m.tool_calls), *request.tools, *carried):
         size += len(wire.encode_json(part)) + MESSAGE_OVERHEAD
     size += len(request.instructions.encode()) + MESSAGE_OVERHEAD
     if request.output_schema is not None:

@@ -88,6 +88,8 @@ class Scheduler:
         self._draining = False
         self.on_drop: Callable[[LiveRun, Exception], Exception] = lambda _live, error: error
         """Told when a run is dropped for an error; gives what those hear who wait for the run."""
+        self.on_leave: Callable[[str], None] = lambda _run_id: None
+        """Told the id of a run that is not driven here any more."""
         self._turned = asyncio.Event()
         self._deserted: asyncio.Future[None] | None = None
         """Resolved when the last run has left, for who drains."""
@@ -367,6 +369,7 @@ class Scheduler:
         """The run is not driven here any more. It stays `busy`: no turn begins again."""
         if self.live.get(live.run.id) is live:
             del self.live[live.run.id]
+            self.on_leave(live.run.id)
         if live.timer is not None:
             live.timer.cancel()
         self.admission.leave(live)

@@ -13,6 +13,7 @@ from aethermind.engine.governor import Governor
 from aethermind.engine.guard import Limits
 from aethermind.engine.partials import Partials
 from aethermind.engine.ports import Clock, Models, Prices, Schemas
+from aethermind.engine.toolbox import Tools
 
 
 class Services:
@@ -33,7 +34,9 @@ class Services:
         days: DayBudget,
         limits: Limits,
         scrub: Callable[[str], str],
+        tools: Tools | None = None,
     ) -> None:
+        self.tools = tools
         self.states = states
         self.days = days
         self.limits = limits

@@ -104,6 +104,18 @@ class Tools(Protocol):
         naming the tool that can't be had (no program, no such function, a server that does not answer)."""
         ...
 
+    def register(
+        self,
+        function: Callable[..., Any],
+        *,
+        owner: str,
+        approve: Approval = "always",
+        effect: Effect = "command",
+    ) -> Json:
+        """Know a function of this program; gives its entry in an agent's tools. Its schema is read off its
+        signature. Raises `ToolError` if no model could be told of it."""
+        ...
+
     def leave(self, run_id: str) -> Awaitable[None]:
         """The run is not driven any more: end its sessions."""
         ...

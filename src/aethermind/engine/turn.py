@@ -38,7 +38,18 @@ from aethermind.engine import expansion, guard, questions
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates, Write
 from aethermind.engine.guard import Limits
-from aethermind.engine.live import Act, Cancelled, DayRefused, Ended, Held, LiveRun, Message, Note, Success
+from aethermind.engine.live import (
+    Act,
+    Asked,
+    Cancelled,
+    DayRefused,
+    Ended,
+    Held,
+    LiveRun,
+    Message,
+    Note,
+    Success,
+)
 from aethermind.engine.ports import Chance, Expressions, Schemas
 
 
@@ -301,6 +312,10 @@ class Decider:
                         available_micro_usd=available,
                     )
                 )
+            case Asked() if path in run.stops:
+                turn.emit(AttemptCancelled(step=path, attempt=n, reason=node.reason or ""))
+            case Asked(question=question):
+                turn.emit(question)
             case ErrorInfo() as error:
                 self._failed(turn, node, n, error)
             case _:

@@ -104,19 +104,22 @@ class Functions:
     """The functions that a program gave to its agents, by name."""
 
     def __init__(self) -> None:
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
+        """By owner and name."""
 
     def add(
         self,
         function: Callable[..., Any],
         *,
         name: str | None = None,
+        owner: str = "",
         approve: Approval = "always",
         effect: Effect = "command",
         timeout_ms: int = 120_000,
     ) -> Json:
         """Know a function (sync or async, of parameters that can be given by name); returns its entry in an
-        agent's `tools`. Raises `ToolError` if no model could be told of it. The last one of a name counts."""
+        agent's `tools`. Raises `ToolError` if no model could be told of it. The last one of a name and owner
+        (an agent) counts."""
         known: str = name or getattr(function, "__name__", None) or ""
         try:
             signature.describe(function)
@@ -124,12 +127,18 @@ class Functions:
             raise unavailable("bad_request", f"{known or function!r} cannot be a tool: {problem}") from None
         if not known.replace("_", "").isalnum() or not known.isascii():
             raise unavailable("bad_request", f"{known!r} cannot be the name of a tool", "give it a name=")
-        self._functions[known] = function
-        return {"function": {"name": known, "approve": approve, "effect": effect, "timeout_ms": timeout_ms}}
+        self._functions[owner, known] = function
+        entry: dict[str, Json] = {
+            "name": known,
+            "approve": approve,
+            "effect": effect,
+            "timeout_ms": timeout_ms,
+        }
+        return {"function": {**entry, "owner": owner} if owner else entry}
 
     def tool(self, config: Json) -> Tool:
         """`config`: the body of `{"function": …}`."""
-        function = self._functions.get(config["name"])
+        function = self._functions.get((config.get("owner", ""), config["name"]))
         if function is None:
             raise unavailable(
                 "not_found",

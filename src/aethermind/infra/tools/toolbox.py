@@ -20,7 +20,7 @@ from aethermind import wire
 from aethermind.definitions.hints import did_you_mean, show
 from aethermind.domain.errors import OutputError
 from aethermind.engine.ports import Schemas
-from aethermind.engine.toolbox import Preview, Toolbox, ToolOutput, ToolPlace, ToolSpec
+from aethermind.engine.toolbox import Approval, Effect, Preview, Toolbox, ToolOutput, ToolPlace, ToolSpec
 from aethermind.infra.sanitize import clean, faithful
 from aethermind.infra.tools.files import file_tools
 from aethermind.infra.tools.functions import Functions, PythonChildren, python_tool
@@ -72,6 +72,16 @@ class LocalTools:
         found = await _all([self._tools(config, place) for config in configs])
         tools = [tool for some in found for tool in some if tool.spec.approve != "never"]
         return LocalToolbox(_unique(tools), self._schemas, self._scrub)
+
+    def register(
+        self,
+        function: Callable[..., Any],
+        *,
+        owner: str,
+        approve: Approval = "always",
+        effect: Effect = "command",
+    ) -> Json:
+        return self._functions.add(function, owner=owner, approve=approve, effect=effect)
 
     async def leave(self, run_id: str) -> None:
         await self._servers.leave(run_id)
