@@ -30,7 +30,7 @@ async def test_the_step_under_the_cursor_is_shown_beside_the_trace() -> None:
 async def test_it_comes_and_goes_with_the_room() -> None:
     app = make(histories.research(until="end"))
     async with playing(app, size=(159, 40)) as pilot:
-        assert app.main_screen._beside is None
+        assert not app.main_screen.query("#beside")
         await pilot.resize_terminal(160, 40)
         await settle(pilot)
         beside = app.main_screen._beside
