@@ -155,3 +155,32 @@ async def test_a_held_step_of_a_failed_run_goes_on_when_the_run_does() -> None:
         run = await asyncio.wait_for(h.client.wait(run.id), 5)
         await h.verify(run.id)
         assert run.status == "succeeded"
+
+
+async def test_two_edits_at_the_same_time_are_one_after_the_other() -> None:
+    store = Kept()
+    steps = [StepDef(id=name, action=Value(value=name)) for name in ("a", "b", "c")]
+    async with Harness(store=store) as h:
+        run_id = (await h.run(workflow(*steps))).id
+        await asyncio.gather(
+            h.client.resume_edited(run_id, workflow(*steps[:2])),
+            h.client.resume_edited(run_id, workflow(*steps)),
+            return_exceptions=True,
+        )
+        run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        await h.verify(run_id)
+        assert run.status == "succeeded"
+
+
+async def test_an_edit_asks_again_what_was_asked_about_a_step_that_is_mended() -> None:
+    """The question saw nothing of the step that failed, and will see its output."""
+    store = Kept()
+    fail = StepDef(id="first", action=Fail(reason="no"), on_error="continue")
+    ask = StepDef(id="ask", action=Ask(message="go on with {{ first }}?"), references=("first",))
+    async with Harness(store=store) as h:
+        run_id = (await h.run(workflow(fail, ask, StepDef(id="other", action=Value(value=1))))).id
+    async with Harness(store=store) as h:
+        await h.client.resume_edited(run_id, workflow(fail, ask, StepDef(id="other", action=Value(value=2))))
+        run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        await h.verify(run_id)
+        assert [a.status for a in run.nodes["ask"].attempts] == ["cancelled", "running"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aethermind.domain import ids
 from aethermind.domain.commands import Expand, Skip
 from aethermind.domain.errors import ErrorInfo
-from aethermind.domain.state import FREE, LIVE, Node, StepStatus, mode_of
+from aethermind.domain.state import FREE, LIVE, WAITING, Node, StepStatus, mode_of
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow, agent_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def blocked(run: Run, node: Node) -> bool:
 
 def release(run: Run, node: Node, at: int) -> None:
     """The node's dependencies are over: skip it, have it expanded, or make it ready."""
-    if node.over or node.status == "running" or blocked(run, node):
+    if node.over or node.status == "running" or node.status in WAITING or blocked(run, node):
         return
     if reason := _skip_reason(node):
         run.todo[node.path] = Skip(node.path, reason)

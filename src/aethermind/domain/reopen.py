@@ -11,15 +11,11 @@ from heapq import heapify
 from typing import TYPE_CHECKING
 
 from aethermind.domain import progress
-from aethermind.domain.state import LIVE, Node
+from aethermind.domain.state import LIVE, WAITING, Node
 from aethermind.domain.workflow import WorkflowDef
 
 if TYPE_CHECKING:
     from aethermind.domain.run import Run
-
-
-WAITING = frozenset({"in_doubt", "waiting_answer", "retry_wait"})
-"""What these wait for decides when they go on; nothing here does."""
 
 
 def reopen(run: Run, targets: list[Node], at: int) -> None:
@@ -72,7 +68,9 @@ def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> 
     progress.link(root)
     for node in mended:
         for other in _downstream(node):
-            if other.over:  # it was skipped for, or saw, what failed there
+            if (
+                other.over or other.status == "waiting_answer"
+            ):  # it was skipped for, or saw, what failed there
                 _reset(run, other, at, wholly=True)
     root.status = "running"
     root.failing = root.cancelled = False

@@ -57,6 +57,8 @@ FREE = "="
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "skipped", "cancelled"})
 LIVE: frozenset[str] = frozenset({"running", "retry_wait"})
 """A leaf in one of these still has work of its own ahead, even in a run that is failing."""
+WAITING: frozenset[str] = frozenset({"in_doubt", "waiting_answer", "retry_wait"})
+"""What these wait for decides when they go on; nothing else does."""
 FINISHED_RUN: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
 TRANSITIONS: dict[str, frozenset[str]] = {
