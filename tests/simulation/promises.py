@@ -25,6 +25,7 @@ from aethermind.domain.plan import plan
 from aethermind.domain.run import Run, fold
 from tests.simulation.outside import COUNTER
 from tests.simulation.pictures import picture
+from tests.simulation.tables import differences
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -168,6 +169,8 @@ class Promises:
         match event:
             case e.AttemptSucceeded(step=path):
                 facts.done.add(path)
+            case e.AttemptFailed(step=path, error=error) if error.kind in {"internal", "exception"}:
+                _hold(error.message.startswith("ValueError: no"), "no defect", f"{path}: {error}")
             case e.AskOpened(step=path):
                 facts.open_questions.add(path)
             case e.CallStarted(reserved_micro_usd=int()) if budget is not None:
@@ -334,6 +337,8 @@ class Promises:
         for agent, count in self.counted.items():
             stream = self._world.disk.stream(agent_stream(agent))
             _hold(len(stream) == count, "the journal is sound", f"{agent} has {len(stream)} changes")
+        for difference in differences(self._world.disk, self.runs):
+            raise Broken("projections say what is true", difference)
 
     def _billed(self, run_id: str, run: Run) -> None:
         facts, ledger = self.facts[run_id], self._world.ledger.of(run_id)
