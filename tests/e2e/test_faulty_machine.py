@@ -72,7 +72,7 @@ def test_a_full_disk_holds_the_run_and_it_goes_on_when_there_is_room(
         assert started.end() == 0
     assert ballast.stat().st_size == 8 << 20
     log = (home / "debug.log").read_text()
-    assert "nothing new is started until there is room" in log
+    assert "nothing new is started until 24 MB are free" in log
     assert "there is room on the disk again" in log
     assert effects(tmp_path) == ["first", "middle", "last"]
     assert json.loads(aethermind("db", "check", "--json").stdout)
@@ -107,6 +107,39 @@ def test_a_run_that_cannot_be_recorded_says_why(
     assert effects(tmp_path) == ["first", "middle"]
 
 
+LIMITED = """\
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+os.execv(sys.executable, [sys.executable, "-m", "aethermind", *sys.argv[1:]])
+"""
+
+
+def test_a_file_that_may_not_grow_stops_the_run_with_a_reason(tmp_path: Path) -> None:
+    """What no ballast can heal, on any system: the files of this process have a limit."""
+    (tmp_path / "big.yaml").write_text(
+        "name: big\nsteps:\n"
+        '  - {id: first, run: [sh, -c, "echo first >> effects.txt"]}\n'
+        "  - {id: big, run: [sh, -c, \"head -c 900000 /dev/zero | tr '\\\\0' x\"], depends_on: [first]}\n"
+        '  - {id: last, run: [sh, -c, "echo last >> effects.txt"], depends_on: [big]}\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, "run", "big.yaml", "--trust", "--plain"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "was stopped" in last
+    assert "disk I/O error" in last
+    assert effects(tmp_path) == ["first"]
+    again = aethermind("resume", "last", cwd=tmp_path)  # without the limit; the command asks, as it must
+    assert again.returncode == 5, again.stderr
+    assert effects(tmp_path) == ["first"]
+
+
 def items(*arguments: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(aethermind(*arguments, "--json").stdout)["items"]
     return found
@@ -139,6 +172,7 @@ steps:
   - id: flaky
     run: [sh, -c, "echo flaky >> effects.txt; test -e again || { touch again; exit 1; }"]
     retry: {max_attempts: 3, backoff: 1s}
+  - {id: hold, run: [sleep, "3"]}
   - id: ask
     ask: {message: "Go on?", fields: {choice: yes|no}, timeout: 1s, on_timeout: skip}
 """

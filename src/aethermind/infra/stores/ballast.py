@@ -38,7 +38,7 @@ class Ballast:
         """Have it there, if there is clearly room; whether it is."""
         if self._is_whole():
             return True
-        if not self.has_room():
+        if self._free(self.path.parent) < self.needs:
             return False
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -62,9 +62,10 @@ class Ballast:
             return False
         return had
 
-    def has_room(self) -> bool:
-        """Whether the disk has clearly room again."""
-        return self._free(self.path.parent) >= CLEARLY * self._size
+    @property
+    def needs(self) -> int:
+        """Bytes that must be free for it to be made."""
+        return CLEARLY * self._size
 
     def _is_whole(self) -> bool:
         try:

@@ -30,6 +30,7 @@ class Distress:
     def __init__(self, path: Path, ballast: Ballast | None) -> None:
         self._path = path
         self._ballast = ballast
+        self._enough = ENOUGH if ballast is None else ballast.needs
         self._watchers: list[tuple[AbstractEventLoop, Tell]] = []
         self._looked_at = 0.0
         self.now: Trouble | None = None
@@ -54,8 +55,8 @@ class Distress:
         self._begin(
             Trouble(
                 kind="full",
-                message=f"the disk that holds {self._path} is full: nothing new is started until there is "
-                "room (free some space; what is under way may end, nothing recorded is lost)",
+                message=f"the disk that holds {self._path} is full: nothing new is started until "
+                f"{self._enough >> 20} MB are free (what is under way may end; nothing recorded is lost)",
             )
         )
         return made
