@@ -33,12 +33,10 @@ async def test_it_comes_and_goes_with_the_room() -> None:
         assert not app.main_screen.query("#beside")
         await pilot.resize_terminal(160, 40)
         await settle(pilot)
-        beside = app.main_screen._beside
-        assert beside is not None
-        assert beside.display
+        assert [each.display for each in app.main_screen.query("#beside")] == [True]
         await pilot.resize_terminal(120, 36)
         await settle(pilot)
-        assert not beside.display
+        assert [each.display for each in app.main_screen.query("#beside")] == [False]
         assert "╮╭" in lines(app)[1]
 
 
