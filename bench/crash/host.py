@@ -16,6 +16,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,12 @@ class Life:
     async def _drive(self, name: str, run: Run | None) -> None:
         if run is None:
             run_id = await self.client.start_run(self._request(name))
-            if name == "flow":
-                await self.client.pause(run_id, by=BY)
         else:
             run_id = run.id
             await self.client.resume(run_id, by=BY)
+        if name == "flow":
+            with suppress(InvalidError):  # it is over
+                await self.client.pause(run_id, by=BY)
         cancelling = asyncio.create_task(self._cancel(run_id)) if name == "cancelled" else None
         while not self._is_over(name, run := await self.client.wait(run_id)):
             await self._go_on(name, run)
@@ -129,10 +131,8 @@ class Life:
 
     async def _cancel(self, run_id: str) -> None:
         await self.started.wait()
-        try:
+        with suppress(InvalidError):  # it was, in an earlier life
             await self.client.cancel(run_id, by=BY)
-        except InvalidError:
-            return  # it was, in an earlier life
 
     async def _go_on(self, name: str, run: Run) -> None:
         """What a person would do about a run that rests."""
