@@ -80,7 +80,7 @@ class Paid:
 class PaidModels:
     """The port `Models`, with this vendor alone."""
 
-    def __init__(self, provider: Paid) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
     def resolve(self, name: str, *, sim: bool) -> str:
