@@ -182,11 +182,6 @@ async def test_refuses_wrong_settings_before_anything_is_sent(rig: Rig, settings
     assert rig.requests() == before
 
 
-async def test_refuses_tools_that_it_would_have_to_ignore(rig: Rig) -> None:
-    info = await failure(rig.provider, rig.answers("x", tools=({"name": "search"},)))
-    assert info.kind == "bad_request"
-
-
 async def test_settings_of_the_simulation_disturb_nobody(rig: Rig) -> None:
     request = rig.answers("fine", settings={"sim": {"delay": "0ms"}, "max_tokens": 100})
     assert text_of(await collect(rig.provider, request)) == "fine"

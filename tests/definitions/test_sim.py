@@ -46,6 +46,10 @@ steps:
   polish#2/judge: {replies: [a], errors_at: {"polish#2/judge": [500]}, tokens_per_second: 0.5, usage: null}
   judge: {any: json, reply_at: 3}
   plan[3]: 5
+  plan[4]: [{tools: [{name: shell, arguments: {argv: [ls]}}, {name: look}], text: Let me see.}, {score: 1}]
+  plan[5]: {replies: [[{tools: [{name: shell, arguments: "{broken"}]}, done], [1, 2]]}
+  plan[6]: {tools: [{name: hammer, price: 3}], verdict: good}
+  plan[7]: {reply: {tools: [hammer, saw]}}
 """
     data = script(text)
     assert data["steps"]["polish/judge"] == [{"score": 5}, {"score": 9}]
@@ -77,6 +81,15 @@ steps:
         ("steps: {plan: {reply: a, usage: {tokens: 1}}}", "1:34", "unknown key `tokens`"),
         ("steps: {plan: {reply: a, usage: {input_tokens: -1}}}", "1:48", "from 0 on"),
         ("steps: {plan: {reply: no}}", "1:23", "ambiguous"),
+        (
+            "steps: {plan: [{tools: [{name: a, argumnets: {}}]}]}",
+            "1:35",
+            "unknown key `argumnets` (did you mean `arguments`?)",
+        ),
+        ("steps: {plan: {reply: {tools: [{name: a}], texts: b}}}", "1:44", "unknown key `texts`"),
+        ("steps: {plan: {replies: [[{tools: [{name: 7}]}]]}}", "1:43", "should be a text"),
+        ("steps: {plan: {tools: [{name: a, arguments: [1]}]}}", "1:45", "should be a mapping"),
+        ("plan: {tools: [{name: a}], text: [b]}", "1:34", "should be a text"),
     ],
 )
 def test_what_is_wrong_is_shown_there(text: str, place: str, fragment: str) -> None:

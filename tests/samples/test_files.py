@@ -10,7 +10,6 @@ import yaml
 
 from aethermind.definitions.loader import LoadedWorkflow, load_file
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow
-from aethermind.infra.providers.sim_check import check_sim
 from tests.samples.conftest import SAMPLES
 
 FILES = sorted(path for path in SAMPLES.glob("*.yaml") if not path.name.endswith(".sim.yaml"))
@@ -100,10 +99,8 @@ def test_its_lines_fit_a_screen(file: Path) -> None:
         assert long == [], path.name
 
 
-def test_its_script_fits(loaded: LoadedWorkflow, file: Path) -> None:
+def test_its_script_is_plain_yaml(loaded: LoadedWorkflow, file: Path) -> None:
     data = yaml.safe_load(file.with_name(f"{file.stem}.sim.yaml").read_text())
-    known = steps_of(loaded.definition.steps)
-    assert check_sim(data, steps=[*known, *(step.id for step in known.values())]) == []
     assert data == loaded.sim
 
 

@@ -7,6 +7,7 @@
       plan: {reply: {sections: [a, b]}, errors: [429]}
       sections: {replies: [first, second], errors_at: {"sections[1]": [timeout]}}
       polish/judge: [{score: 5}, {score: 9}]
+      fix: [{tools: [{name: shell, arguments: {argv: [ls]}}]}, done]   # one for each answer of the model
       publish: a plain text
       summary: {reply: as recorded, prompt_digest: "0f1e…"}     # for this prompt alone: `export --sim`
 
@@ -18,30 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aethermind.definitions.hints import did_you_mean, show
+from aethermind.definitions.hints import closest, did_you_mean, show
 from aethermind.definitions.nodes import Map, Node, Scalar, Seq, describe, error
 from aethermind.definitions.reading import duration
+from aethermind.definitions.scripts import (
+    CALL_KEYS,
+    NAMED_ERRORS,
+    REPLY_KEYS,
+    RUN_KEYS,
+    STEP_KEYS,
+    USAGE_KEYS,
+    is_entry,
+)
 from aethermind.domain.ids import static_id, static_path
-
-RUN_KEYS = ("steps", "seed", "delay", "tokens_per_second")
-STEP_KEYS = (
-    "reply",
-    "replies",
-    "prompt_digest",
-    "delay",
-    "tokens_per_second",
-    "errors",
-    "errors_at",
-    "usage",
-)
-USAGE_KEYS = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
-ERRORS = ("timeout", "drop")
 
 
 def check_script(root: Map, steps: Collection[str] | None) -> None:
@@ -81,20 +71,26 @@ def check_entry(node: Node) -> None:
     if isinstance(node, Seq):
         if not node.items:
             raise error(node, "an empty list of replies")
+        _check_replies(node)
         return
     if not isinstance(node, Map):
         return
-    foreign = [key for key in node.entries if key not in STEP_KEYS]
-    if foreign or not node.entries:
+    if not is_entry(list(node.entries)):
+        foreign = [key for key in node.entries if key not in STEP_KEYS]
         if foreign and {"reply", "replies"} & set(node.entries):
             hint = did_you_mean(foreign[0], STEP_KEYS, label="keys")
             raise node.key_error(foreign[0], f"unknown key `{show(foreign[0])}` beside a reply", hint=hint)
+        _check_reply(node)
         return
     if "reply" in node.entries and "replies" in node.entries:
         raise node.key_error("replies", "`reply` and `replies` exclude each other")
     replies = node.entries.get("replies")
     if replies is not None and (not isinstance(replies, Seq) or not replies.items):
         raise error(replies, "`replies` should be a list with at least one reply")
+    if isinstance(replies, Seq):
+        _check_replies(replies)
+    elif "reply" in node.entries:
+        _check_reply(node.entries["reply"])
     _check_digests(node, replies)
     _check_pace(node)
     _check_errors(node.entries.get("errors"), "errors")
@@ -107,6 +103,52 @@ def check_entry(node: Node) -> None:
         for name, errors in at.entries.items():
             _check_errors(errors, name)
     _check_usage(node.entries.get("usage"))
+
+
+def _check_replies(replies: Seq) -> None:
+    for reply in replies.items:
+        _check_reply(reply)
+
+
+def _check_reply(node: Node) -> None:
+    """A reply may be any JSON; what is nearly a call of tools is a slip."""
+    if isinstance(node, Seq):  # a conversation, or a list
+        for inner in node.items:
+            if isinstance(inner, Map):
+                _check_reply(inner)
+        return
+    calls = node.entries.get("tools") if isinstance(node, Map) else None
+    if not isinstance(node, Map) or not isinstance(calls, Seq) or not calls.items:
+        return
+    if not all(isinstance(call, Map) and "name" in call.entries for call in calls.items):
+        return
+    for call in calls.items:
+        assert isinstance(call, Map)
+        if _slip(call, CALL_KEYS):
+            return
+    if _slip(node, REPLY_KEYS):
+        return
+    for call in calls.items:
+        assert isinstance(call, Map)
+        if not _is_text(call.entries["name"]):
+            raise error(call.entries["name"], "a tool's `name` should be a text")
+        arguments = call.entries.get("arguments")
+        if arguments is not None and not isinstance(arguments, Map) and not _is_text(arguments):
+            raise error(arguments, f"`arguments` should be a mapping, not {describe(arguments)}")
+    text = node.entries.get("text")
+    if text is not None and not _is_text(text):
+        raise error(text, f"`text` beside `tools` should be a text, not {describe(text)}")
+
+
+def _slip(node: Map, keys: tuple[str, ...]) -> bool:
+    """Whether there are other keys than these; refuses what was probably meant to be one of them."""
+    foreign = [key for key in node.entries if key not in keys]
+    for key in foreign:
+        if closest(key, keys) is not None:
+            raise node.key_error(
+                key, f"unknown key `{show(key)}`", hint=did_you_mean(key, keys, label="keys")
+            )
+    return bool(foreign)
 
 
 def _check_digests(node: Map, replies: Node | None) -> None:
@@ -145,7 +187,7 @@ def _check_errors(node: Node | None, label: str) -> None:
     for item in node.items:
         value = item.value if isinstance(item, Scalar) else ""
         status = isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599
-        if value is not None and not status and value not in ERRORS:
+        if value is not None and not status and value not in NAMED_ERRORS:
             raise error(
                 item, f"{describe(item)} is no error", hint="a status from 400 to 599, timeout, drop, or null"
             )

@@ -9,7 +9,7 @@ import pytest
 
 from aethermind.domain.errors import ProviderError
 from aethermind.domain.usage import Usage
-from aethermind.engine.ports import CallContext, ChatRequest, Message, TextDelta
+from aethermind.engine.ports import CallContext, ChatRequest, Message, TextDelta, ToolCallRequested
 from aethermind.infra.providers.simulated import SimulatedProvider, sim_cost
 from tests.servers.peers import ask, collect, end_of, failure, text_of
 
@@ -102,6 +102,76 @@ async def test_settings_may_carry_the_script_and_the_file_wins() -> None:
     assert await reply(call(settings={"sim": {"steps": {"plan": "long"}}})) == "long"
     assert await reply(call(sim={"plan": "from the file"}, settings=own)) == "from the file"
     assert await reply(call("other", sim={"plan": "from the file"}, settings=own)) == "from the settings"
+
+
+# --- tools -------------------------------------------------------------------------------------
+
+TOOLS = ({"name": "shell", "description": "Runs a program.", "input_schema": {"type": "object"}},)
+
+
+def dialogue(answers: int, step: str = "fix", **more: Any) -> ChatRequest:
+    """The request after so many answers, each of which called a tool."""
+    messages = [Message(role="user", content="mend it")]
+    for number in range(1, answers + 1):
+        asked = {"id": f"call_{number}", "name": "shell", "arguments": {}}
+        messages.append(Message(role="assistant", content="", tool_calls=(asked,)))
+        messages.append(Message(role="tool", content="ok", tool_call_id=f"call_{number}"))
+    context = CallContext(step=step, sim=more.pop("sim"), attempt=more.pop("attempt", 1))
+    return ChatRequest(model="m", messages=tuple(messages), tools=more.pop("tools", TOOLS), context=context)
+
+
+def calls_of(events: list[Any]) -> list[ToolCallRequested]:
+    return [event for event in events if isinstance(event, ToolCallRequested)]
+
+
+LOOP = [
+    {"tools": [{"name": "shell", "arguments": {"argv": ["pytest"]}}], "text": "Let me look."},
+    {"tools": [{"name": "shell", "arguments": "{broken"}, {"name": "nowhere"}]},
+    "done",
+]
+
+
+async def test_a_scripted_conversation_calls_tools_answer_by_answer() -> None:
+    sim = {"fix": LOOP}
+    first = await collect(SimulatedProvider(), dialogue(0, sim=sim))
+    assert text_of(first) == "Let me look."
+    assert calls_of(first) == [ToolCallRequested("call_1", "shell", {"argv": ["pytest"]})]
+    assert end_of(first).reason == "tool_calls"
+    second = await collect(SimulatedProvider(), dialogue(1, sim=sim))
+    assert calls_of(second) == [
+        ToolCallRequested("call_2", "shell", "{broken"),
+        ToolCallRequested("call_3", "nowhere", {}),
+    ]
+    last = await collect(SimulatedProvider(), dialogue(2, sim=sim))
+    assert (text_of(last), calls_of(last), end_of(last).reason) == ("done", [], "stop")
+
+
+async def test_a_conversation_goes_on_where_it_was_whatever_the_attempt_and_the_instance() -> None:
+    for step, attempt in (("fix", 3), ("fix[7]", 1), ("loop#4/fix", 2)):
+        request = dialogue(1, step, sim={"fix": LOOP}, attempt=attempt)
+        assert len(calls_of(await collect(SimulatedProvider(), request))) == 2
+
+
+async def test_each_instance_may_have_a_conversation_of_its_own() -> None:
+    one = [{"tools": [{"name": "shell"}]}, "first"]
+    other = [{"tools": [{"name": "shell"}]}, "second"]
+    sim = {"steps": {"fix": {"replies": [one, other]}}}
+    assert text_of(await collect(SimulatedProvider(), dialogue(1, "fix[1]", sim=sim))) == "second"
+    assert text_of(await collect(SimulatedProvider(), dialogue(1, "fix[0]", sim=sim))) == "first"
+
+
+async def test_a_step_without_tools_sends_such_a_reply_as_json() -> None:
+    sim = {"fix": {"reply": {"tools": [{"name": "hammer"}]}}}
+    events = await collect(SimulatedProvider(), dialogue(0, sim=sim, tools=()))
+    assert json.loads(text_of(events)) == {"tools": [{"name": "hammer"}]}
+    assert end_of(events).reason == "stop"
+
+
+async def test_tools_and_their_calls_are_counted() -> None:
+    request = dialogue(0, sim={"fix": LOOP})
+    end = end_of(await collect(SimulatedProvider(), request))
+    tools, said = len(json.dumps(TOOLS)), len("Let me look.") + len('[["shell", {"argv": ["pytest"]}]]')
+    assert end.usage == Usage(input_tokens=-(-(tools + len("mend it")) // 4), output_tokens=-(-said // 4))
 
 
 # --- errors ------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ def require_settings(dialect: Dialect, request: ChatRequest, peer: Peer) -> None
     """Raise `ProviderError` (kind `bad_request`) for what this API cannot take."""
     for problem, hint in check_settings(dialect, request.model, request.settings):
         raise bad_request(peer, problem, hint)
-    if request.tools or any(message.role == "tool" or message.tool_calls for message in request.messages):
-        raise bad_request(peer, f"{peer.label}: tools cannot be used yet")
+    if any(message.role == "tool" and not message.tool_call_id for message in request.messages):
+        raise bad_request(peer, "a tool's answer that does not say to which call")
     if not request.messages and not request.instructions:
         raise bad_request(peer, "a request without any message")
 

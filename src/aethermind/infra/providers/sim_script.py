@@ -17,6 +17,10 @@ Rules
 - Which reply of a list: the index of the innermost instance in the path (`sections[3]` → the fourth,
   `polish#2/judge` → the second); for a step without instances, the order of its calls, where attempts that
   failed by script do not count. The last reply is repeated.
+- A reply may call tools, if the step has any: `{tools: [{name: write_file, arguments: {…}}], text: Hm}`
+  (a text as `arguments` is sent as it is, readable or not). A list with such a reply is a conversation: which
+  of it is told by how many answers of the model the request already holds, not by instances and attempts. It
+  is the step's list, or one reply of it: `replies: [[{tools: […]}, first], [{tools: […]}, second]]`.
 - With `prompt_digest` (one of `reply`, or a list of them, one for each of `replies`) a reply is given only to
   the prompt it was recorded for, whatever its place in the order; any other prompt is refused. `export --sim`
   writes such scripts.
@@ -32,31 +36,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aethermind.definitions.scripts import RUN_KEYS, calls_tools, is_conversation, is_entry
 from aethermind.domain.ids import static_id, static_path
 from aethermind.engine.ports import ChatRequest
 from aethermind.infra.providers.durations import parse_ms
 from aethermind.infra.secrets import redact
 from aethermind.wire import digest
-
-RUN_KEYS = ("steps", "seed", "tokens_per_second", "delay")
-STEP_KEYS = (
-    "reply",
-    "replies",
-    "prompt_digest",
-    "delay",
-    "tokens_per_second",
-    "errors",
-    "errors_at",
-    "usage",
-)
-USAGE_KEYS = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
-NAMED_ERRORS = ("timeout", "drop")
 
 _INSTANCE = re.compile(r"\[(\d+)\]|#(\d+)")
 
@@ -69,6 +54,8 @@ class Turn:
 
     scripted: bool = False
     reply: Any = None
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """Tools that the reply calls: `{"name", "arguments"}`; `reply` is what is said before them."""
     changed: bool = False
     """The reply was recorded for another prompt."""
     error: SimError = None
@@ -117,14 +104,9 @@ def as_entry(value: Any) -> Mapping[str, Any]:
     """Short forms → the full form of a step."""
     if isinstance(value, list | tuple):
         return {"replies": list(value)}
-    if is_entry(value):
+    if isinstance(value, Mapping) and is_entry(list(value)):
         return dict(value)
     return {"reply": value}
-
-
-def is_entry(value: Any) -> bool:
-    """Whether a mapping describes a step; any foreign key makes it a JSON reply."""
-    return isinstance(value, Mapping) and bool(value) and all(name in STEP_KEYS for name in value)
 
 
 def error_of(entry: Mapping[str, Any], path: str, attempt: int) -> SimError:
@@ -153,12 +135,24 @@ def _scripted(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Tur
     if "prompt_digest" in entry:
         return _recorded(turn, entry, request)
     if "reply" in entry:
-        return replace(turn, scripted=True, reply=entry["reply"])
+        return _replied(turn, entry["reply"], request)
     replies = entry.get("replies")
+    if is_conversation(replies):
+        return _replied(turn, replies, request)
     if isinstance(replies, Sequence) and replies:
         index = reply_index(entry, context.step, context.attempt, context.call)
-        return replace(turn, scripted=True, reply=replies[min(index, len(replies) - 1)])
+        return _replied(turn, replies[min(index, len(replies) - 1)], request)
     return turn
+
+
+def _replied(turn: Turn, reply: Any, request: ChatRequest) -> Turn:
+    """This reply or, of a conversation, the one whose turn it is."""
+    if is_conversation(reply):
+        answers = sum(message.role == "assistant" for message in request.messages)
+        reply = reply[min(answers, len(reply) - 1)]
+    if request.tools and calls_tools(reply):
+        return replace(turn, scripted=True, reply=reply.get("text") or "", calls=tuple(reply["tools"]))
+    return replace(turn, scripted=True, reply=reply)
 
 
 def _recorded(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Turn:
@@ -173,7 +167,7 @@ def _recorded(turn: Turn, entry: Mapping[str, Any], request: ChatRequest) -> Tur
     fitting = [reply for digest_, reply in pairs if digest_ == asked]
     if not fitting:
         return replace(turn, changed=True)
-    return replace(turn, scripted=True, reply=fitting[min(request.context.attempt, len(fitting)) - 1])
+    return _replied(turn, fitting[min(request.context.attempt, len(fitting)) - 1], request)
 
 
 def prompt_digest(system: str, messages: Sequence[tuple[str, str]]) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from aethermind.domain.usage import Cost, Usage, micro_usd
-from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, TextDelta
+from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, Message, TextDelta, ToolCallRequested
 from aethermind.infra.providers.failures import Peer, failure, from_status
 from aethermind.infra.providers.settings import require_settings
 from aethermind.infra.providers.sim_invent import Inventor
@@ -93,11 +94,14 @@ class SimulatedProvider:
             sent += len(piece)
         if turn.error is not None:
             _fail(turn.error)
-        usage = None if turn.no_usage else _usage(request, text, turn)
+        calls = _calls(request, turn)
+        for call in calls:
+            yield call
+        usage = None if turn.no_usage else _usage(request, text, calls, turn)
         yield Finished(
-            reason="length" if cut else "stop",
+            reason="tool_calls" if calls else "length" if cut else "stop",
             usage=usage,
-            response_id=f"sim-{digest([request.model, text])}",
+            response_id=f"sim-{digest([request.model, text, *turn.calls])}",
             model=request.model,
             cost=None if usage is None else sim_cost(request.model, usage),
         )
@@ -110,7 +114,8 @@ class SimulatedProvider:
             reply = turn.reply
             return (reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)), False
         path = request.context.step
-        prompt = [request.instructions, *([message.role, message.content] for message in request.messages)]
+        said = ([message.role, message.content, *message.tool_calls] for message in request.messages)
+        prompt = [request.instructions, *said]
         rounds = _ROUND.findall(path)
         inventor = Inventor(
             f"{self._seed + turn.seed}\n{path}\n{digest(prompt)}",
@@ -135,10 +140,30 @@ def sim_cost(model: str, usage: Usage) -> Cost:
     )
 
 
-def _usage(request: ChatRequest, text: str, turn: Turn) -> Usage:
-    size = len(request.instructions.encode()) + sum(len(m.content.encode()) for m in request.messages)
-    counted = Usage(input_tokens=_tokens(size), output_tokens=_tokens(len(text.encode())))
+def _calls(request: ChatRequest, turn: Turn) -> list[ToolCallRequested]:
+    """With ids that are unique in their conversation and the same whenever it is held."""
+    before = sum(len(message.tool_calls) for message in request.messages)
+    return [
+        ToolCallRequested(f"call_{number}", call["name"], call.get("arguments", {}))
+        for number, call in enumerate(turn.calls, before + 1)
+    ]
+
+
+def _usage(request: ChatRequest, text: str, calls: list[ToolCallRequested], turn: Turn) -> Usage:
+    size = len(request.instructions.encode()) + _size(request.tools)
+    size += sum(_message_size(message) for message in request.messages)
+    said = len(text.encode()) + _size([[call.name, call.arguments] for call in calls])
+    counted = Usage(input_tokens=_tokens(size), output_tokens=_tokens(said))
     return msgspec.structs.replace(counted, **turn.usage) if turn.usage else counted
+
+
+def _message_size(message: Message) -> int:
+    return len(message.content.encode()) + _size(message.tool_calls)
+
+
+def _size(value: Sequence[Any]) -> int:
+    """Bytes of what is sent as JSON, if there is anything."""
+    return len(json.dumps(value, ensure_ascii=False).encode()) if value else 0
 
 
 def _tokens(size: int) -> int:
