@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aethermind.definitions import context
 from aethermind.definitions.loader import load_file
-from aethermind.domain.errors import InvalidError
 from aethermind.domain.workflow import Ask, Budget
 from tests.definitions.helpers import step
 
@@ -69,15 +67,7 @@ def example(tmp_path: Path) -> Path:
     return tmp_path / "research.yaml"
 
 
-def test_what_is_not_there_yet_is_named_at_its_place(example: Path) -> None:
-    with pytest.raises(InvalidError) as caught:
-        load_file(example)
-    assert (caught.value.line_no, caught.value.column) == (15, 5)
-    assert caught.value.message == "`tools` are not in this version yet"
-
-
-def test_the_whole_example_is_understood(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "NOT_YET", {})
+def test_the_whole_example_is_understood(example: Path) -> None:
     loaded = load_file(example)
     flow = loaded.definition
     assert [s.id for s in flow.steps] == ["plan", "sections", "polish", "stats", "publish", "file"]

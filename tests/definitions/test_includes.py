@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from aethermind.definitions import context
 from aethermind.definitions.loader import load_file, load_text
 from aethermind.domain.errors import DeniedError, InvalidError, NotFoundError
 from aethermind.domain.workflow import Prompt, SubWorkflow
@@ -104,12 +103,6 @@ def test_a_text_may_name_files_below_the_cwd_only(tmp_path: Path) -> None:
 # --- workflows in workflows --------------------------------------------------------------------
 
 
-@pytest.fixture
-def everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "NOT_YET", {})
-
-
-@pytest.mark.usefixtures("everything")
 def test_a_workflow_in_a_workflow(tmp_path: Path) -> None:
     put(tmp_path / "sub/p.md", "hi {{ inputs.q }}")
     put(
@@ -134,7 +127,6 @@ def test_a_workflow_in_a_workflow(tmp_path: Path) -> None:
     assert len(loaded.files) == 2
 
 
-@pytest.mark.usefixtures("everything")
 @pytest.mark.parametrize(
     "line,fragment",
     [
@@ -160,7 +152,6 @@ def test_workflows_that_cannot_be_included(line: str, fragment: str, tmp_path: P
     assert fragment in caught.value.line()
 
 
-@pytest.mark.usefixtures("everything")
 def test_workflows_cannot_explode(tmp_path: Path) -> None:
     steps = ", ".join(f"{{id: s{n}, workflow: w%d.yaml}}" for n in range(10))
     for level in range(7):

@@ -6,18 +6,12 @@ from typing import Any
 
 import pytest
 
-from aethermind.definitions import context
 from aethermind.definitions.loader import LoadedWorkflow
 from tests.definitions.helpers import load, refusal
 
 HEAD = "name: t\nagents:\n  a:\n    tools:\n"
 TAIL = "steps: [{id: s, agent: a, prompt: hi}]\n"
 LIMITS = {"timeout_ms": 120_000}
-
-
-@pytest.fixture(autouse=True)
-def all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "NOT_YET", {})
 
 
 def loaded(*lines: str) -> LoadedWorkflow:

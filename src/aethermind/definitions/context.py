@@ -13,18 +13,12 @@ from aethermind.definitions.nodes import Map, Node, Scalar, Seq, error
 from aethermind.definitions.reading import duration
 from aethermind.definitions.shorthand import Shorthand
 from aethermind.definitions.surface import RetrySurface
-from aethermind.domain.errors import InvalidError
 from aethermind.domain.workflow import CachePolicy, Retry
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
 
 Json = Any
-
-NOT_YET: dict[str, str] = {
-    "tools": "`tools` are not in this version yet",
-}
-"""What is read and checked in full, and then refused. A version that can do it deletes its line."""
 
 MAX_STEPS = 10_000
 MAX_EXPANDED = 100_000
@@ -73,15 +67,9 @@ class Context:
     """Reads the file of a `workflow` step."""
     shorthand: Shorthand = field(default_factory=Shorthand)
     settled: Settled = field(default_factory=lambda: Settled(0, Retry()))
-    not_yet: list[InvalidError] = field(default_factory=list)
     env_names: dict[str, None] = field(default_factory=dict)
     needs_trust: list[str] = field(default_factory=list)
     steps: int = 0
-
-    def refuse_for_now(self, what: str, parent: Map, key: str) -> None:
-        """Note something that is valid but not there yet."""
-        if what in NOT_YET:
-            self.not_yet.append(parent.key_error(key, NOT_YET[what]))
 
     def models(self, node: Node) -> tuple[str, ...]:
         """The value of `model:`: a name or a chain of names."""

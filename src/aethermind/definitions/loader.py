@@ -13,7 +13,7 @@ from aethermind import wire
 from aethermind.definitions import overrides as overriding
 from aethermind.definitions import sim as simulation
 from aethermind.definitions.build import build
-from aethermind.definitions.context import MAX_DEPTH, NOT_YET, Context, Defaults, KnownModels
+from aethermind.definitions.context import MAX_DEPTH, Context, Defaults, KnownModels
 from aethermind.definitions.files import IncludedFiles
 from aethermind.definitions.hints import show
 from aethermind.definitions.nodes import Scalar, Text, error
@@ -230,7 +230,6 @@ def _configs(step: StepDef, workflow: WorkflowDef) -> list[Json]:
 
 
 __all__ = [
-    "NOT_YET",
     "Defaults",
     "LoadedWorkflow",
     "check_sim_file",

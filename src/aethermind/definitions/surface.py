@@ -92,6 +92,10 @@ class SettingsSurface(Surface, kw_only=True):
     seed: int | None = None
     stop: Words | list[Words] | None = None
     num_ctx: Annotated[int, Meta(ge=1, le=100_000_000, description="Ollama's context window")] | None = None
+    max_turns: (
+        Annotated[int, Meta(ge=1, le=1_000, description="Most answers in one conversation with tools; 50")]
+        | None
+    ) = None
     sim: Annotated[Json, Meta(description="Replies of the simulated model, as in a .sim.yaml")] = None
 
 

@@ -53,7 +53,6 @@ def read_tools(context: Context, owner: Map, who: str) -> tuple[Json, ...]:
         if tool in out or (kind in _PLAIN and any(kind in other for other in out)):
             raise error(item, f"{who} has this tool twice", hint=f"one `{kind}` with all that it needs")
         out.append(tool)
-    context.refuse_for_now("tools", owner, "tools")
     return tuple(out)
 
 

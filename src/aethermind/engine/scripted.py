@@ -21,8 +21,8 @@ _INDEX = re.compile(r"\[(\d+)\]|#(\d+)")
 
 def answer(run: Run, node: Node) -> dict[str, Json] | None:
     """What the script of a simulated run answers to the question of this step; None: nothing."""
-    if not run.created.simulated or node.question is None:
-        return None
+    if not run.created.simulated or node.question is None or node.question.about != "ask":
+        return None  # what a tool does is real, and so is who allows it
     script = run.created.sim
     steps = script.get("steps", script)
     names = (node.path, static_path(node.path), static_id(node.path))

@@ -1,31 +1,13 @@
-"""What this version reads and checks, but cannot do."""
+"""Questions and tools: slips in what they say."""
 
 from __future__ import annotations
 
 import pytest
 
-from aethermind.definitions import context
 from tests.definitions.helpers import refused, workflow
 
 
-@pytest.mark.parametrize(
-    "line,what",
-    [
-        ("  - {id: a, prompt: hi, tools: [files]}\n", "tools"),
-    ],
-)
-def test_not_yet(line: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refused(line).endswith("not in this version yet")
-    monkeypatch.delitem(context.NOT_YET, what)
-    workflow(line)
-
-
-def test_what_is_not_there_yet_is_said_last() -> None:
-    lines = '  - {id: a, prompt: hi, tools: [files]}\n  - {id: b, value: "{{ nope }}"}\n'
-    assert "unknown name `nope`" in refused(lines)
-
-
-def test_empty_forms_of_it_are_fine() -> None:
+def test_no_tools_are_fine() -> None:
     workflow("  - {id: a, prompt: hi, tools: []}\n")
 
 
@@ -49,7 +31,7 @@ def test_empty_forms_of_it_are_fine() -> None:
         ("{prompt: x, tools: [{mcp: {url: x}}]}", "is no address"),
     ],
 )
-def test_it_is_checked_all_the_same(line: str, fragment: str) -> None:
+def test_slips(line: str, fragment: str) -> None:
     body = line.strip("{}") if line.startswith("{prompt") else line
     if line.startswith("{prompt"):
         body = line[1:-1]
