@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import sqlite3
 from pathlib import Path
 
@@ -226,4 +227,32 @@ async def test_a_foreign_reader_is_noticed_once(tmp_path: Path, monkeypatch: pyt
         told += await answers(store.append(on(f"s{n}", created(), succeeded(output=big)), {f"run/s{n}": 0}))
     assert (tmp_path / "x.db-wal").stat().st_size <= grown, "it is used again from its start"
     await store.close()
+    await check(path, told)
+
+
+async def test_room_that_comes_and_goes(
+    tmp_path: Path, rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the log has room and the database file, into which it is moved, has not."""
+    monkeypatch.setattr(writer, "WAL_BOUND", 60_000)
+    monkeypatch.setattr(distress, "LOOK_S", 0.0)
+    disk, path = Disk(), tmp_path / "x.db"
+    store = await ballasted(disk, path)
+    told, refused = [], 0
+    for n in range(60):
+        disk.room = rng.choice([None, 0, 5_000, 50_000])
+        names = [f"r{n}-{k}" for k in range(rng.randrange(1, 4))]
+        output = "x" * rng.choice([10, 5_000, 30_000])
+        appends = [store.append(on(x, created(), succeeded(output=output)), {f"run/{x}": 0}) for x in names]
+        for answer in await answers(*appends):
+            if isinstance(answer, list):
+                told.append(answer)
+            else:
+                refused += 1
+                assert isinstance(answer, StoreError)
+                assert "the disk is full" in answer.message
+    disk.heal()
+    told += await answers(*batch(store, "after"))
+    await store.close()
+    assert refused
     await check(path, told)
