@@ -18,8 +18,8 @@ from aethermind.cli import streams, text
 from aethermind.cli.trace import tell
 from aethermind.cli.trees import guides
 from aethermind.domain import events as e
-from aethermind.domain import views
 from aethermind.domain.run import Run
+from aethermind.domain.tree import TreeRow, tree_of
 from aethermind.engine.client import TokenDelta
 from aethermind.infra.sanitize import clean_line
 
@@ -107,7 +107,7 @@ class LiveTree:
     def picture(self, run: Run, rows: int) -> Group:
         """The run as at most `rows` lines below its heading."""
         now = int(self._now() * 1000)
-        tree = views.tree(run, limit=rows)
+        tree = tree_of(run, limit=rows)
         grid = Table.grid(padding=(0, 0, 0, 2), expand=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for _ in range(3):
@@ -133,7 +133,7 @@ class LiveTree:
             line.append("  sim", "yellow")
         return line
 
-    def _cells(self, row: views.TreeRow, now: int) -> tuple[Text, str, str, str]:
+    def _cells(self, row: TreeRow, now: int) -> tuple[Text, str, str, str]:
         line = Text.assemble((self._guides(row), "dim"), self._mark(row.status), " ", clean_line(row.label))
         if row.note:
             line.append(f"  {clean_line(row.note)}", "dim")
@@ -143,7 +143,7 @@ class LiveTree:
         cost = text.money(row.cost_micro_usd, unpriced=row.unpriced) if row.tokens or row.unpriced else ""
         return line, text.took(spent), text.tokens(row.tokens) if row.tokens else "", cost
 
-    def _guides(self, row: views.TreeRow) -> str:
+    def _guides(self, row: TreeRow) -> str:
         return guides(row, unicode=self._unicode)
 
     def _mark(self, status: str) -> tuple[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from aethermind.cli import streams, text
 from aethermind.domain import views
 from aethermind.domain.run import Run
+from aethermind.domain.tree import TreeRow, tree_of
 from aethermind.infra.sanitize import clean_line
 
 
-def guides(row: views.TreeRow, *, unicode: bool) -> str:
+def guides(row: TreeRow, *, unicode: bool) -> str:
     """`│ ├ ` before a row of the tree; nothing at its top level."""
     bar, fork, end = ("│ ", "├ ", "└ ") if unicode else ("| ", "|-", "`-")
     if not row.depth:
@@ -20,7 +21,7 @@ def guides(row: views.TreeRow, *, unicode: bool) -> str:
 def print_tree(run: Run, *, limit: int) -> None:
     """Print the steps on stdout: what, how it went, time, tokens, cost."""
     unicode = streams.unicode_fits(streams.OUT)
-    tree = views.tree(run, limit=limit)
+    tree = tree_of(run, limit=limit)
     left: list[tuple[str, str, str]] = []
     right: list[tuple[str, str, str]] = []
     for row in tree.rows:

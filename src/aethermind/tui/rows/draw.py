@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aethermind.domain import views
+from aethermind.domain import tree
 from aethermind.domain.state import Node
+from aethermind.domain.tool_views import tool_said, tool_status, tool_title
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows import gantt
@@ -231,7 +232,7 @@ def _node(node: Node, scene: Scene) -> Cells:
 
 
 def _name(node: Node) -> str:
-    name = views.label(node)
+    name = tree.label(node)
     if node.index is not None and isinstance(node.item, str):
         return f"{name} {node.item[:60]}"
     return name
@@ -245,8 +246,8 @@ def _note(node: Node, scene: Scene) -> str:
         return f"{node.live}{glyphs.parallel}"
     if node.status == "retry_wait" and node.attempts:
         left = (node.due_at or scene.now) - scene.now
-        return f"{views.note(node)} in {fmt.duration(max(left, 0), live=True)}"
-    return views.note(node).replace("←", glyphs.needs)
+        return f"{tree.note(node)} in {fmt.duration(max(left, 0), live=True)}"
+    return tree.note(node).replace("←", glyphs.needs)
 
 
 def counts(fan_out: Node, glyphs: Glyphs) -> str:
@@ -326,13 +327,11 @@ def _call(row: CallRef, scene: Scene) -> Cells:
 
 def _tool(row: ToolRef, scene: Scene) -> Cells:
     tool = row.tool
-    status = (
-        "failed" if tool.error is not None else "succeeded" if tool.finished_at is not None else "running"
-    )
+    status = tool_status(tool)
     line = _guides(row, scene)
-    line.add(scene.glyphs.status_of(status), STYLE[status]).add(" ").say(tool.tool)
-    if tool.error is not None:
-        line.add("  ").say(tool.error.message, "note.bad")
+    line.add(scene.glyphs.status_of(status), STYLE[status]).add(" ").say(tool_title(tool))
+    if said := tool_said(tool):
+        line.add("  ").say(said, "note.bad" if status == "failed" else "note")
     _columns(
         line,
         scene,

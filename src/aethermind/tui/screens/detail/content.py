@@ -21,7 +21,7 @@ from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.views import label
+from aethermind.domain.tree import label
 from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -188,12 +188,17 @@ def _last(node: Node, stop: Stop) -> Stop:
 def _tools(call: CallState) -> Iterable[Line]:
     for tool in call.tools:
         yield BLANK
-        yield _heading(f"tool {tool.tool}")
+        by = f"  decided by {tool.by}" if tool.by else ""
+        yield _heading(f"tool {tool.tool}{by}")
         yield from _json_lines(tool.arguments, "dim")
         if tool.error is not None:
             yield from error_lines(tool.error)
+        elif isinstance(tool.result, str) and tool.finished_at is not None:
+            yield from text_lines(clean(tool.result), "bad" if tool.is_error else "")
         elif tool.finished_at is not None:
             yield from _json_lines(tool.result, "")
+        elif tool.status == "lost":
+            yield (Span("nobody saw how it ended", "warn"),)
         else:
             yield (Span("running", "accent"),)
 
