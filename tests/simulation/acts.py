@@ -22,6 +22,7 @@ PLACES = (
     "reply.whole",
     "child.started",
     "child.done",
+    "tool.called",
 )
 """Named places at which a life may end."""
 MOST_RUNS = 6
@@ -193,6 +194,8 @@ class Acts:
         assert node.question is not None
         if node.question.about == "in_doubt" or node.status == "in_doubt":
             return {"choice": rng.choice(("retry", "retry", "fail", "skip"))}
+        if node.question.about == "tool":
+            return {"approved": rng.random() < 0.7}
         action = node.step.action
         if isinstance(action, Ask) and not action.fields:
             return {"approved": rng.random() < 0.7} if action.approval else {"answer": rng.choice("xyz")}

@@ -45,6 +45,7 @@ class Faults:
     def __init__(self, seed: object, rates: Rates) -> None:
         self._random = random.Random(f"{seed}/faults")
         self.rates = rates
+        self._tools = 0
 
     def _s(self, least: float, most: float) -> float:
         s = self._random.uniform(least, most)
@@ -101,6 +102,17 @@ class Faults:
 
     def output_tokens(self, most: int) -> int:
         return self._random.randint(1, most)
+
+    def tools(self, messages: int) -> tuple[str, ...]:
+        """What the model wants done; the longer it talks, the less."""
+        if self._random.random() < messages / 8:
+            return ()
+        count = self._random.choice((1, 1, 2, 3))
+        return tuple(self._random.choices(("look", "look", "act", "change"), k=count))
+
+    def tool_id(self) -> str:
+        self._tools += 1
+        return f"t{self._tools}"
 
     def retry_after_ms(self) -> int | None:
         return self._random.choice((None, None, 200, 3_000, 20_000))

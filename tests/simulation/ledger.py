@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-EffectKind = Literal["request", "command", "python", "function", "file"]
+EffectKind = Literal["request", "command", "python", "function", "file", "tool"]
 
 
 @dataclass(slots=True)
@@ -23,6 +23,8 @@ class Effect:
     began: int
     ended: int | None = None
     call: int = 0
+    tool: str = ""
+    """The id of the tool call."""
     billed: int | None = None
     """micro-USD that the vendor asks for; None: nothing, or it has no price."""
     whole: bool = False

@@ -20,9 +20,11 @@ from aethermind.domain.call_states import CallState
 from aethermind.domain.commands import Room
 from aethermind.domain.days import DayScope, day_of, parse_one_day
 from aethermind.domain.errors import AethermindError, StateError
+from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import agent_stream, run_id_of, run_stream
 from aethermind.domain.plan import plan
 from aethermind.domain.run import Run, fold
+from aethermind.domain.state import Node
 from tests.simulation.outside import COUNTER
 from tests.simulation.pictures import picture
 from tests.simulation.tables import differences
@@ -62,8 +64,17 @@ class Facts:
     most_budget: int | None = None
     cancelled: bool = False
     """Somebody was told that it is cancelled, and it was not taken up again."""
+    again: dict[str, int] = field(default_factory=dict)
+    """Tool call → how often somebody (or the step's policy) said that it is to be done again."""
     cut: bool = False
     """A crash or a failing disk may have taken something that was in hand."""
+
+    def allow_again(self, node: Node) -> None:
+        for attempt in node.attempts:
+            for call in attempt.calls:
+                for tool in call.tools:
+                    if tool.status != "succeeded":
+                        self.again[tool.id] = self.again.get(tool.id, 0) + 1
 
 
 class Promises:
@@ -153,6 +164,12 @@ class Promises:
                     f"{run.id} {path} {n}.{call}",
                 )
                 facts.ended_calls.add((path, n, call))
+            case e.AskAnswered(step=path, values={"choice": "retry"}):
+                _hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
+                facts.open_questions.discard(path)
+                facts.allow_again(run.node(path))
+            case e.AttemptLost(step=path, resolution="retry"):
+                facts.allow_again(run.node(path))
             case e.AskAnswered(step=path) | e.AskExpired(step=path):
                 _hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
                 facts.open_questions.discard(path)
@@ -261,23 +278,42 @@ class Promises:
 
     # --- when something outside begins ---------------------------------------------------------
 
-    def effect(self, kind: str, run_id: str, path: str, call: int) -> int:
-        """The attempt that this is done for, as the journal knows it."""
+    def effect(self, kind: str, run_id: str, path: str, turn: int) -> tuple[int, int]:
+        """Attempt and call that this is done for, as the journal knows them. `turn`: of a conversation that
+        went on over a crash, the number of the call in it; else that in its attempt."""
         rule = "no effect without a committed intent"
         run = self.runs.get(run_id)
         node = run.nodes.get(path) if run is not None else None
         running = node is not None and bool(node.attempts) and node.attempts[-1].status == "running"
         if run is None or node is None or not running:
             self._world.broken(rule, f"{kind} of {run_id} {path}: {node!r}")
-            return 0
+            return 0, 0
         attempt = node.attempts[-1]
-        if kind == "request":
-            intended = 0 < call <= len(attempt.calls) and attempt.calls[call - 1].status == "running"
-            if not intended:
-                self._world.broken(rule, f"request {call} of {run_id} {path} attempt {attempt.n}")
         if self.facts[run_id].cancelled:
             self._world.broken("a cancelled run starts nothing", f"{kind} of {run_id} {path}")
-        return attempt.n
+        if kind != "request":
+            return attempt.n, 0
+        done = self._world.ledger.of(run_id)
+        sent = {one.call for one in done if (one.step, one.attempt) == (path, attempt.n)}
+        intended = [c.n for c in attempt.calls if c.status == "running" and c.n not in sent]
+        if not intended:
+            self._world.broken(rule, f"request {turn} of {run_id} {path} attempt {attempt.n}")
+            return attempt.n, 0
+        return attempt.n, turn if turn in intended else intended[0]
+
+    def tool(self, run_id: str, path: str, tool_id: str) -> None:
+        """A tool is called: that is on disk, and nobody sees it done twice without somebody's word."""
+        node, name = self.runs[run_id].nodes.get(path), f"tool {tool_id} of {run_id} {path}"
+        states = [t for a in node.attempts for c in a.calls for t in c.tools] if node is not None else []
+        state = next((t for t in states if t.id == tool_id), None)
+        if state is None or state.status != "running":
+            self._world.broken("no effect without a committed intent", name)
+            return
+        before = [effect for effect in self._world.ledger.effects if effect.tool == tool_id]
+        if state.tool != "look" and len(before) > self.facts[run_id].again.get(tool_id, 0):
+            self._world.broken("what had an effect is done again only on somebody's word", name)
+        if state.tool == "change" and not state.by and not before:
+            self._world.broken("what needs approval was approved", name)
 
     # --- what was answered ---------------------------------------------------------------------
 
@@ -318,12 +354,14 @@ class Promises:
         """Nothing is due any more: every run has ended, or somebody is asked for something."""
         for run_id, run in self.runs.items():
             _hold(
-                run.finished is not None or run.status in {"waiting_answer", "waiting_budget", "parked"},
+                run.finished is not None
+                or run.status in {"waiting_answer", "waiting_budget", "parked"}
+                or (run.pause is not None and run.pause.by == GUARD),
                 "every run ends, parks or asks",
                 f"{run_id} is {run.status}",
             )
 
-            if run.finished is None:
+            if run.finished is None and not run.paused:
                 asking = [
                     n for n in run.nodes.values() if n.status in ASKING and not progress.blocked(run, n)
                 ]

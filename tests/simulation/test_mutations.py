@@ -15,14 +15,16 @@ from aethermind.domain.events import AttemptLost, Draft, Recorded, StateChanged
 from aethermind.domain.plan import plan
 from aethermind.domain.run import Run
 from aethermind.domain.state import Tally
-from aethermind.engine import agent_state, questions, reserving, turn
+from aethermind.engine import agent_state, questions, reserving, tool_loop, turn
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.live import Ended, LiveRun, Success
 from aethermind.engine.scheduler import Scheduler
+from tests.simulation import tools
 from tests.simulation.faults import SeededChance
 from tests.simulation.play import play
 from tests.simulation.promises import Broken
 from tests.simulation.store import Disk
+from tests.simulation.tools import SPECS
 
 PATIENCE = 120
 """Seeds until a defect must have shown."""
@@ -190,3 +192,15 @@ def test_what_breaks_says_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -
         [play(seed, trace=True) for seed in range(PATIENCE)]
     assert "python -m tests.simulation" in found.value.__notes__[0]
     assert found.value.story
+
+
+def test_a_tool_that_is_called_again_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the engine sees in its journal that it is done, or that nobody knows."""
+    monkeypatch.setattr(tool_loop.ToolLoop, "_recorded", lambda *_: None)
+    assert broken() in {"what had an effect is done again only on somebody's word", "the journal is sound"}
+
+
+def test_a_tool_that_nobody_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = replace(SPECS[2], approve="always")
+    monkeypatch.setattr(tools.SimToolbox, "specs", (*SPECS[:2], asked))
+    assert broken() == "what needs approval was approved"

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from aethermind.domain.errors import ErrorInfo, InvalidError, ProviderError
 from aethermind.domain.usage import Cost, Usage
-from aethermind.engine.ports import ChatEvent, ChatRequest, Estimate, Finished, ModelInfo, Provider, TextDelta
+from aethermind.engine.ports import (
+    ChatEvent,
+    ChatRequest,
+    Estimate,
+    Finished,
+    ModelInfo,
+    Provider,
+    TextDelta,
+    ToolCallRequested,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.world import Life
@@ -65,9 +74,14 @@ class SimProvider:
             await asyncio.sleep(faults.between_s())
         if reply == "cut":
             return
+        wanted = faults.tools(len(request.messages)) if request.tools else ()
+        for name in wanted:
+            id_ = faults.tool_id()
+            yield ToolCallRequested(id_, name, {"id": id_})
         life.place("reply.whole")
         life.ended(seen, whole=True)
-        yield Finished(reason="stop", usage=None if reply == "no_usage" else usage)
+        told = None if reply == "no_usage" else usage
+        yield Finished(reason="tool_calls" if wanted else "stop", usage=told)
 
     def _usage(self, request: ChatRequest) -> Usage:
         sent = sum(len(m.content.encode()) for m in request.messages) + len(request.instructions.encode())

@@ -26,6 +26,7 @@ from aethermind.domain.workflow import (
     Value,
     WorkflowDef,
 )
+from tests.simulation.tools import CONFIGS
 from tests.simulation.vendor import MODELS
 
 VERDICT = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
@@ -157,6 +158,7 @@ class Author:
                     agent=agent,
                     models=() if agent else self._models(),
                     settings={"max_tokens": rng.choice((10, 40))},
+                    tools=CONFIGS if rng.random() < 0.35 else (),
                     output_schema=VERDICT if rng.random() < 0.4 else None,
                 )
             case 4 | 5:

@@ -27,6 +27,7 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.outside import SimChildren, SimFiles, functions
 from tests.simulation.promises import Broken, Promises
 from tests.simulation.store import Disk, SimStore
+from tests.simulation.tools import SimTools
 from tests.simulation.vendor import SimModels
 
 START = 1_767_311_910_000
@@ -66,6 +67,7 @@ class Life:
             clock=world,
             chance=world.chance,
             scrub=str,
+            tools=SimTools(self),
             max_concurrent=world.max_concurrent,
             day_budget_micro_usd=world.day_budget,
         )
@@ -103,28 +105,29 @@ class Life:
                     self.living = False
                     raise Crash
 
-    def began(self, kind: EffectKind, *, call: int = 0) -> Effect:
+    def began(self, kind: EffectKind, *, call: int = 0, tool: str = "") -> Effect:
         """Something outside begins, for the attempt whose task this is."""
         self.alive()
+        return self._seen(kind, self.owner(), call, tool)
+
+    def owner(self) -> tuple[str, str]:
+        """Run and step of the attempt that is at work now, or that made the task that is."""
         task = asyncio.current_task(self.loop)
         for live in self.engine.scheduler.live.values():
             for path, at_work in live.tasks.items():
                 if at_work is task:
-                    return self._seen(kind, live.run.id, path, call)
-        return self._seen_from_within(kind, call)
+                    _OWNER.set((live.run.id, path))
+        known = _OWNER.get(None)
+        if known is None:
+            raise AssertionError("nobody knows for whom this is")
+        return known
 
-    def _seen_from_within(self, kind: EffectKind, call: int) -> Effect:
-        """A task that a function made for its calls."""
-        owner = _OWNER.get(None)
-        if owner is None:
-            raise AssertionError(f"nobody knows for whom a {kind} is")
-        return self._seen(kind, *owner, call)
-
-    def _seen(self, kind: EffectKind, run: str, path: str, call: int) -> Effect:
-        world = self.world
-        _OWNER.set((run, path))
-        attempt = world.promises.effect(kind, run, path, call)
-        effect = Effect(kind, self.number, run, path, attempt, world.now(), call=call)
+    def _seen(self, kind: EffectKind, owner: tuple[str, str], call: int, tool: str) -> Effect:
+        world, (run, path) = self.world, owner
+        attempt, call = world.promises.effect(kind, run, path, call)
+        if tool:
+            world.promises.tool(run, path, tool)
+        effect = Effect(kind, self.number, run, path, attempt, world.now(), call=call, tool=tool)
         world.ledger.effects.append(effect)
         world.tell(f"{kind} of {run} {path} attempt {attempt}" + (f" call {call}" if call else ""))
         return effect
