@@ -125,7 +125,7 @@ async def test_a_conversation_that_is_another_one_starts_anew_and_says_so(tmp_pa
     history = await whole(tmp_path)
     cut = next(n for n, item in enumerate(history) if isinstance(item.event, ToolFinished))
     hand, talker = Hand(), Talker(LOOK, "short")
-    hand.look.__func__.__doc__, before = "Look at something else.", hand.look.__doc__
+    before, Hand.look.__doc__ = Hand.look.__doc__, "Look at something else."
     try:
         async with table(hand, tmp_path, talker, store=await store_of(history[: cut + 1])) as h:
             agent(hand, h, change="ask")

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from aethermind.domain.errors import DeniedError, ErrorInfo
@@ -111,8 +112,6 @@ async def test_a_tool_that_nobody_gave_is_not_called(tmp_path: Path) -> None:
     async with table(hand, tmp_path, talker) as h:
         definition = agent(hand, h)
         prompt = definition.steps[0].action
-        import msgspec
-
         fewer = msgspec.structs.replace(prompt, tools=prompt.tools[:1])  # type: ignore[union-attr]  # a prompt
         step = msgspec.structs.replace(definition.steps[0], action=fewer)
         run = await h.run(msgspec.structs.replace(definition, steps=(step,)))
@@ -266,8 +265,6 @@ async def test_an_answer_that_was_cut_asks_for_nothing(tmp_path: Path) -> None:
 
     class Cut(Talker):
         async def stream(self, request: Any) -> Any:
-            import msgspec
-
             async for event in super().stream(request):
                 cut = hasattr(event, "reason")
                 yield msgspec.structs.replace(event, reason="length") if cut else event

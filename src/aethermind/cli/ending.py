@@ -111,13 +111,17 @@ def waiting_line(run: Run, node: Node) -> str:
     answer = f"aethermind answer {run.id} {quoted(node.path)}"
     match asked["about"]:
         case "in_doubt":
+            choices = asked["fields"].get("choice", {}).get("enum", ("retry", "skip", "fail"))
+            others = ", ".join(f"or {choice}" for choice in choices[1:])
             return (
                 f"{node.path} was under way when the engine stopped, and nobody saw how it ended: "
-                f"{answer} -i choice=retry (or skip, or fail)"
+                f"{answer} -i choice=retry ({others})"
             )
         case "budget":
             return _budget_line(run, node)
-        case _ if list(asked["fields"]) == ["approved"]:
+        case _ if list(asked["fields"])[:1] == ["approved"] and (
+            asked["about"] == "tool" or len(asked["fields"]) == 1
+        ):
             approve = f"aethermind approve {run.id} {quoted(node.path)}"
             return f"{node.path} asks: {message}: {approve} (or reject)"
         case _:

@@ -21,7 +21,7 @@ from aethermind.definitions.inputs import parse_inputs
 from aethermind.definitions.schemas import takes_null
 from aethermind.domain.errors import DeniedError, InvalidError
 from aethermind.domain.run import Run
-from aethermind.domain.state import Node
+from aethermind.domain.state import Node, Question
 from aethermind.domain.views import open_questions
 from aethermind.domain.workflow import InputDef
 from aethermind.engine import scripted
@@ -93,9 +93,17 @@ def _ask(node: Node) -> dict[str, Json]:
         streams.note(clean(question.show) + "\n")
     if list(question.fields) == ["approved"]:
         return {"approved": confirm(question.message)}
+    if question.about == "tool":
+        return {"approved": True} if confirm(question.message) else {"approved": False, **_reason(question)}
     streams.note(clean(question.message))
     values = {name: _field(name, schema) for name, schema in question.fields.items()}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _reason(question: Question) -> dict[str, Json]:
+    """What the model is told with a no, if anything."""
+    note = _field("note", question.fields["note"])
+    return {} if note is None else {"note": note}
 
 
 def _field(name: str, schema: Mapping[str, Json]) -> Json:

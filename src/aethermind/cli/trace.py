@@ -9,8 +9,10 @@ from typing import Protocol, assert_never
 from aethermind import wire
 from aethermind.cli import streams, text
 from aethermind.domain import events as e
+from aethermind.domain.call_states import ToolState
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
+from aethermind.domain.tool_views import tool_said, tool_title
 from aethermind.engine.client import TokenDelta
 from aethermind.infra.sanitize import clean_line
 
@@ -162,12 +164,16 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             return "lost", f"{step}  was under way when the engine stopped: {follows}{billed}"
         case e.CallStarted() | e.CallFinished() | e.CallFailed():
             return None  # the attempt's line sums them up
-        case e.ToolStarted(step=step, tool=tool):
-            return "running", f"{step}  uses {tool}"
+        case e.ToolStarted(step=step, approved_by=by):
+            allowed = f"  allowed by {by}" if by else ""
+            return "running", f"{step}  uses {tool_title(_tool_of(event, run))}{allowed}"
+        case e.ToolFinished(step=step, is_error=True):
+            tool = _tool_of(event, run)
+            return "failed", f"{step}  {tool_title(tool)}: {tool_said(tool)}"
         case e.ToolFinished():
             return None
         case e.ToolFailed(step=step, error=error):
-            return "failed", f"{step}  {error.message}"
+            return "failed", f"{step}  {tool_title(_tool_of(event, run))}: {error.message}"
         case e.AskOpened(step=step, message=message):
             return "waiting_answer", f"{step}  asks: {message}"
         case e.AskAnswered(step=step, by=by):
@@ -219,6 +225,11 @@ def heading(run: Run) -> str:
     created = run.created
     models = [f"{name} → {' | '.join(found)}" for name, found in created.models.items() if (name,) != found]
     return "  ".join([created.workflow, run.id, *(["sim"] if created.simulated else []), *models])
+
+
+def _tool_of(event: e.ToolStarted | e.ToolFinished | e.ToolFailed, run: Run) -> ToolState:
+    call = run.nodes[event.step].attempts[event.attempt - 1].calls[event.call - 1]
+    return next(tool for tool in call.tools if tool.id == event.tool_call_id)
 
 
 def _figures(node: Node) -> list[str]:

@@ -13,7 +13,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aethermind.domain import events as e
 from aethermind.domain.call_states import CallState, ToolState
@@ -132,7 +132,7 @@ def _find(call: CallState, id_: str) -> ToolState | None:
 
 
 def _new(call: CallState, id_: str, name: str, at: int) -> ToolState:
-    wanted = next((part for part in call.tool_calls if part["id"] == id_), {})
+    wanted: dict[str, Any] = next((part for part in call.tool_calls if part["id"] == id_), {})
     tool = ToolState(id_, name or str(wanted.get("name", "")), wanted.get("arguments"), at)
     call.tools.append(tool)
     return tool

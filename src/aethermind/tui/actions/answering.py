@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aethermind.domain.state import Node
+from aethermind.domain.state import Node, Question
 from aethermind.domain.views import open_questions
 from aethermind.engine.client import Client
 from aethermind.tui.actions.target import by, node_of, run_id_of, run_of, short
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
+    from aethermind.tui.screens.confirm import Choice
 
 
 def _asking(context: Context) -> list[Node]:
@@ -64,8 +65,10 @@ async def _decide(context: Context, run_id: str, node: Node) -> dict[str, Any] |
                 f"What happened to the step {node.path} of {short(run_id)}?",
                 note=(question.message if question is not None else "")
                 or f"The engine died while this {kind} step ran. Nobody saw how it ended.",
+                show=(question.show or "") if question is not None else "",
                 choices=[
                     Choice("r", "retry: run it again (it may then have run twice)", "retry"),
+                    *_tell(question),
                     Choice("s", "skip: go on without its output", "skip"),
                     Choice("f", "fail: count it as failed", "fail"),
                 ],
@@ -73,6 +76,25 @@ async def _decide(context: Context, run_id: str, node: Node) -> dict[str, Any] |
             )
         )
         return None if choice is None else {"choice": choice}
+    if question.about == "tool":
+        choice = await context.ask(
+            ConfirmScreen(
+                question.message,
+                note=f"{node.path} of {short(run_id)}; a yes is for just this, once",
+                show=question.show or "",
+                choices=[
+                    Choice("y", "allow it", "yes"),
+                    Choice("n", "no: the model is told, and may go on", "no"),
+                    Choice("w", "no, and say why", "why"),
+                ],
+                refuse="decide later",
+            )
+        )
+        if choice == "why":
+            why = Question("tool", "What is the model told?", {"note": question.fields["note"]}, 0)
+            said = await context.ask(QuestionScreen(question.message, why))
+            return None if said is None else {"approved": False, **said}
+        return None if choice is None else {"approved": choice == "yes"}
     if set(question.fields) == {"approved"}:
         choice = await context.ask(
             ConfirmScreen(
@@ -85,6 +107,14 @@ async def _decide(context: Context, run_id: str, node: Node) -> dict[str, Any] |
         )
         return None if choice is None else {"approved": choice == "yes"}
     return await context.ask(QuestionScreen(f"{node.path} of {short(run_id)} asks", question))
+
+
+def _tell(question: Question | None) -> list[Choice]:
+    """A tool may also be left as it is."""
+    from aethermind.tui.screens.confirm import Choice
+
+    choices = question.fields.get("choice", {}).get("enum", ()) if question is not None else ()
+    return [Choice("t", "tell the model that nobody knows", "tell")] if "tell" in choices else []
 
 
 def can_answer(context: Context) -> str | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aethermind.domain.call_states import CallState
 from aethermind.domain.state import AttemptState, Node
+from aethermind.domain.tool_views import tool_status, tool_title
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -72,12 +73,9 @@ def entries(node: Node, *, now: int, width: int, glyphs: Glyphs) -> list[Entry]:
         for call in attempt.calls:
             found.append(Entry(_call(call, now, width, glyphs), Stop(attempt.n, call.n)))
             for tool in call.tools:
-                status = (
-                    "failed" if tool.error else "succeeded" if tool.finished_at is not None else "running"
-                )
                 took = fmt.duration((tool.finished_at or now) - tool.started_at, live=not tool.finished_at)
-                name = f"{glyphs.elbow} {tool.tool}"
-                found.append(Entry(_row(4, status, name, "", took, width, glyphs), None))
+                name = f"{glyphs.elbow} {tool_title(tool)}"
+                found.append(Entry(_row(4, tool_status(tool), name, "", took, width, glyphs), None))
         error = attempt.error
         if error is not None:
             found += [Entry(row, None) for row in _error(error.message, width)]
