@@ -9,7 +9,7 @@ Rules
 - A full disk and a foreign lock are nobody's fault: the batch is tried again, with the room of the ballast
   or once the lock is gone, and whoever watches is told (`distress`).
 - Each opening raises the epoch. Who finds a higher one than his own, at a commit, never writes again.
-- Checkpoints are passive, run here, when idle or when the WAL has grown past a bound. The WAL is then
+- Checkpoints are run here, when idle or when the WAL has grown past a bound (`backlog`). The WAL is then
   used again from its start; growing it beforehand cost 20 ms at opening and gained nothing measurable.
 """
 
@@ -27,6 +27,7 @@ from typing import Any
 from aethermind import failpoints
 from aethermind.domain.errors import AethermindError, ConflictError, StoreError
 from aethermind.infra.stores import database, flush, verdict
+from aethermind.infra.stores.backlog import Backlog
 from aethermind.infra.stores.ballast import Ballast
 from aethermind.infra.stores.database import explain
 from aethermind.infra.stores.distress import Distress
@@ -37,10 +38,7 @@ MOST = 4096
 IDLE_S = 1.0
 """This long without work, and what is in the WAL goes into the database file."""
 WAL_BOUND = 32 * 1024 * 1024
-"""Bytes (estimated) that may be in the WAL before a checkpoint does not wait for idleness."""
-COMMIT_BYTES = 20_000
-"""What a commit writes besides its data: the pages that it touches."""
-FRAME_BYTES = 4_120
+"""Bytes (estimated) that may be in the WAL before a checkpoint does not wait for idleness (`backlog`)."""
 PAUSE_S = 0.1
 """Between two tries for a foreign lock, besides what SQLite waits itself."""
 
@@ -70,12 +68,8 @@ class Writer:
         """Another one owns the database now."""
         self._seen = 0
         """SQLite's count of what other connections wrote."""
-        self._wal = 0
-        """Bytes in the WAL that are not in the database file, estimated."""
-        self._bound = WAL_BOUND
-        self._rested = True
-        """The WAL was put away since the last commit, as far as that was possible."""
         self.distress = Distress(path, ballast)
+        self._backlog = Backlog(self.distress)
         self.committed = 0
         """The last seq that is durable."""
 
@@ -136,18 +130,18 @@ class Writer:
                 self.distress.look()
             if isinstance(job, Task) and not self._do(job):
                 return
-            if self._wal > self._bound:
+            if self._backlog.is_over(WAL_BOUND):
                 self._checkpoint()
 
     def _next(self) -> Job | Task:
         while True:
-            idle = IDLE_S if self._wal and not self._rested else None
+            idle = None if self._backlog.rested else IDLE_S
             try:
                 return self._queue.get(timeout=self.distress.patience(idle))
             except Empty:
-                if not self._rested:
-                    self._checkpoint()
-                self._rested = True
+                if not self._backlog.rested:
+                    self._checkpoint(idle=True)
+                    self._backlog.rested = True
                 self.distress.look()
 
     def _do(self, task: Task) -> bool:
@@ -208,7 +202,7 @@ class Writer:
     def _gather(self, job: Job) -> Any:
         """Number and fold one job; its answer, if the batch commits."""
         if isinstance(job, Append):
-            self._wal += sum(map(len, job.data))
+            self._backlog.wrote(sum(map(len, job.data)))
             try:
                 return self._sequencer.add(job.drafts, job.data, job.expected)
             except ConflictError as error:
@@ -258,8 +252,7 @@ class Writer:
         if failpoints.armed:
             failpoints.reached("commit.after")
         self.committed = self._sequencer.last_seq
-        self._wal += COMMIT_BYTES
-        self._rested = False
+        self._backlog.committed()
         answer_all(batch, answers)
         self.distress.unlocked()
 
@@ -343,9 +336,7 @@ class Writer:
         self._sequencer = Sequencer(flush.source(db), last_seq=last, logs_per_run=self._logs_per_run)
         self._db = db
         self._execute = db.cursor().execute  # one cursor for all, instead of a new one for each statement
-        self._wal = 1  # there may be something in the WAL from before
-        self._rested = False
-        self._bound = WAL_BOUND
+        self._backlog.opened()
         self.committed = last
 
     def _check_epoch(self, db: sqlite3.Connection) -> None:
@@ -366,24 +357,16 @@ class Writer:
                 self._db.close()
             self._db = None
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, idle: bool = False) -> None:
         """Move what is in the WAL into the database. The WAL is used again from its start, not cut."""
         if self._db is None:
             return
         try:
-            _, frames, done = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if failpoints.armed:
-                failpoints.reached("checkpoint")
+            self._backlog.move(self._db, WAL_BOUND, idle=idle)
         except sqlite3.Error as error:
-            # Nothing is lost by not moving it, and it stays what is to be moved. But a connection whose
-            # sync failed is not trusted again.
+            # Nothing is lost by not moving it. But a connection whose sync failed is not trusted again.
             if not (_is_full(error) or _is_locked(error)):
                 self._close()
-            self._bound = self._wal + WAL_BOUND
-            return
-        self._wal = max(0, frames - done) * FRAME_BYTES
-        self._bound = self._wal + WAL_BOUND
-        self.distress.unread(self._wal, WAL_BOUND)
 
 
 def _copy(error: AethermindError) -> AethermindError:
