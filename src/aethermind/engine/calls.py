@@ -34,8 +34,11 @@ from aethermind.domain.state import AttemptState, Node
 from aethermind.domain.workflow import CachePolicy
 from aethermind.engine import answers, reserving
 from aethermind.engine.client import TokenDelta
+from aethermind.engine.costing import expected_tokens
 from aethermind.engine.deadlines import Deadline
+from aethermind.engine.governor import Place
 from aethermind.engine.guard import Repeats, many_calls, same_tools
+from aethermind.engine.lane_words import tell_wait
 from aethermind.engine.live import Act, DayRefused, LiveRun, Note
 from aethermind.engine.opened import Opened, told
 from aethermind.engine.ports import (
@@ -87,10 +90,11 @@ class Calls:
             if (complaint := self._recall.complaint(self.attempt)) is not None:
                 self.live.post(Note((complaint,)))
         for position, (full, request) in enumerate(requests):
+            last = position == len(requests) - 1
             try:
-                return await self._call(full, request, thread)
+                return await self._call(full, request, thread, last=last)
             except ProviderError:
-                if position == len(requests) - 1:
+                if last:
                     raise
         raise ProviderError(ErrorInfo(kind="not_found", message="no model is named for this step"))
 
@@ -104,7 +108,7 @@ class Calls:
         except InvalidError as error:
             raise ProviderError(ErrorInfo(kind="not_found", message=error.message, hint=error.hint)) from None
 
-    async def _call(self, full: str, request: ChatRequest, thread: Thread) -> Reply:
+    async def _call(self, full: str, request: ChatRequest, thread: Thread, *, last: bool) -> Reply:
         services, live, node = self.services, self.live, self.node
         provider_name = full.partition(":")[0]
         asked = digest(full, request) if thread.tools else ""
@@ -126,7 +130,14 @@ class Calls:
             if (found := await self._known(key, policy)) is not None:
                 return await self._reuse(full, request, found, thread, asked)
         await services.warm(provider_name)
-        async with services.governor.admit(full, self.deadline):
+        async with services.governor.admit(
+            full,
+            self.deadline,
+            priority=live.priority,
+            tokens=lambda: expected_tokens(request),
+            patient=last,
+            waits=lambda lane: tell_wait(live, node, self.attempt, services.clock.now(), lane),
+        ) as place:
             request = with_context(request, context, bounded=await self._bounded())
             number, reserved = await self._commit_start(full, request, thread, asked)
             if failpoints.armed:
@@ -134,15 +145,15 @@ class Calls:
             request = replace(request, context=replace(context, call=number + self._recall.used))
             opened = self._open[number] = Opened(number, services.clock.monotonic(), reserved)
             try:
-                finished = await self._stream(provider, request, opened)
+                finished = await self._stream(provider, request, opened, place)
             except ProviderError as error:
-                if error.info.retry_after_ms:
-                    services.governor.hold(full, error.info.retry_after_ms)
+                place.failed(error.info)
                 self._failed(opened, error.info)
                 raise
             if failpoints.armed:
                 failpoints.reached("call.result")
             usage = finished.usage
+            place.answered(usage)
             cost = finished.cost
             if cost is None and usage is not None:
                 cost = services.prices.cost(provider_name, request.model, usage, at=services.clock.now())
@@ -316,11 +327,15 @@ class Calls:
             facts, self.facts = self.facts, []
             self.live.post(Note(tuple(facts)))
 
-    async def _stream(self, provider: Provider, request: ChatRequest, opened: Opened) -> Finished:
+    async def _stream(
+        self, provider: Provider, request: ChatRequest, opened: Opened, place: Place
+    ) -> Finished:
         services, live, node = self.services, self.live, self.node
         run_id, feed = live.run.id, services.feed
         async for event in provider.stream(request):
-            opened.heard = True
+            if not opened.heard:
+                opened.heard = True
+                place.heard()
             if failpoints.armed:
                 failpoints.reached("call.event")
             match event:

@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
-from aethermind.engine.ports import Prices
+from aethermind.engine.ports import ChatRequest, Prices
 from aethermind.engine.requests import DEFAULT_MAX_TOKENS
 
 Json = Any
 ASSUMED_ITEMS = 10
 BYTES_A_TOKEN = 4
+USUAL_ANSWER = 1_000
+"""Tokens, where `max_tokens` does not say."""
 
 
 class CostRange(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,13 @@ def estimate(
         low += few.low_micro_usd * least
         high += much.high_micro_usd * most
     return CostRange(low=low, high=high, prompts=prompts, unpriced=unpriced, assumed=assumed)
+
+
+def expected_tokens(request: ChatRequest) -> int:
+    """About how many tokens a call will use, in and out: for limits per minute, until its usage is known."""
+    said = msgspec.json.encode((request.instructions, request.messages, request.tools, request.output_schema))
+    wanted = request.settings.get("max_tokens")
+    return len(said) // BYTES_A_TOKEN + (wanted if isinstance(wanted, int) else USUAL_ANSWER)
 
 
 def _prompts(
