@@ -11,7 +11,7 @@ from aethermind.domain.events import Submitter
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.domain.workflow import Ask, WorkflowDef
-from aethermind.engine.client import FeedItem, RunRequest
+from aethermind.engine.client import RunRequest
 from tests.simulation.workflows import Author
 from tests.simulation.world import World
 
@@ -35,8 +35,8 @@ class Acts:
         self.world = world
         self.rng = rng
         self.author = Author(rng)
-        self.followed: dict[str, list[int]] = {}
-        """Run → seqs that a reader of its feed has seen, over all lives."""
+        self.followed: list[tuple[int, str, list[int]]] = []
+        """Life, run and the seqs that a reader saw who wanted all of its feed."""
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -241,10 +241,18 @@ class Acts:
             seen: list[int] = []
             after = self.rng.choice((None, 0))
             feed = self.client.feed(after=after, run_id=run.id)
+            if after == 0:
+                self.followed.append((self.world.lives, run.id, seen))
             self.world.ask(f"follow {run.id}", _follow(feed, seen, self.world))
 
     def compare(self) -> None:
         self.world.promises.compare()
+
+    def readers(self) -> None:
+        """Nothing is under way: who reads a feed of this life has seen all of it."""
+        for life, run_id, seen in self.followed:
+            if life == self.world.lives:
+                self.world.promises.told(run_id, seen)
 
 
 async def _follow(feed: Any, seen: list[int], world: World) -> None:
@@ -278,6 +286,3 @@ WEIGHTS: tuple[tuple[str, int], ...] = (
     ("follow", 2),
     ("compare", 6),
 )
-
-
-__all__ = ["PLACES", "WEIGHTS", "Acts", "FeedItem"]

@@ -94,6 +94,7 @@ def finale(world: World, actor: Acts) -> None:
         actor.resume_all()
         world.quiet()
         actor.compare()
+        actor.readers()
         world.promises.rested()
         if all(run.finished is not None for run in actor.runs()):
             break

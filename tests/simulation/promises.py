@@ -325,6 +325,11 @@ class Promises:
         """Somebody was told that this is done: then it is on disk."""
         _hold(holds(self.runs[run_id]), "what was acknowledged is on disk", f"{what} {run_id}")
 
+    def told(self, run_id: str, seen: list[int]) -> None:
+        stream = run_stream(run_id)
+        all_of_it = [item.seq for item in self._world.disk.everything() if item.stream == stream]
+        _hold(seen == all_of_it, "a feed leaves nothing out", f"{run_id}: {len(seen)} of {len(all_of_it)}")
+
     def died(self) -> None:
         self.cut({run_stream(run_id) for run_id, run in self.runs.items() if run.finished is None})
 

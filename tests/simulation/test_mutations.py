@@ -17,6 +17,7 @@ from aethermind.domain.run import Run
 from aethermind.domain.state import Tally
 from aethermind.engine import agent_state, questions, reserving, tool_loop, turn
 from aethermind.engine.agent_state import AgentStates
+from aethermind.engine.feed import Feed
 from aethermind.engine.live import Ended, LiveRun, Success
 from aethermind.engine.scheduler import Scheduler
 from tests.simulation import tools
@@ -204,3 +205,13 @@ def test_a_tool_that_nobody_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> N
     asked = replace(SPECS[2], approve="always")
     monkeypatch.setattr(tools.SimToolbox, "specs", (*SPECS[:2], asked))
     assert broken() == "what needs approval was approved"
+
+
+def test_a_feed_that_drops_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish = Feed.publish
+
+    def lossy(self: Feed, recorded: Sequence[Recorded]) -> None:
+        publish(self, [item for item in recorded if item.seq % 13])
+
+    monkeypatch.setattr(Feed, "publish", lossy)
+    assert broken() == "a feed leaves nothing out"
