@@ -127,6 +127,11 @@ def _effects(name: str, run: Run, history: list[e.Recorded], place: Path, verdic
     """Each effect belongs to a recorded attempt, and none came after the step was recorded as done."""
     starts = Counter(item.event.step for item in history if isinstance(item.event, e.AttemptStarted))
     done = {item.event.step: item.at for item in history if isinstance(item.event, e.AttemptSucceeded)}
+    for item in history:  # tools are effects of their own
+        if isinstance(item.event, e.ToolStarted):
+            starts[item.event.tool] += 1
+        elif isinstance(item.event, e.ToolFinished):
+            done["lookup"] = item.at
     seen: dict[tuple[str, ...], list[every.Effect]] = {}
     for effect in every.effects(place):
         if effect.name != "strayed":

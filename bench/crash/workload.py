@@ -5,6 +5,7 @@ flow       functions in the engine's process, per-agent state, a fan-out, a repe
 mend       fails, and is retried when what was missing is there
 edited     fails, and goes on with another definition
 held       waits for a higher budget of its own; the others, sometimes, for one of the day
+tools      a model uses a Python function, approved by a person
 cancelled  is cancelled while its child works
 """
 
@@ -42,6 +43,16 @@ steps:
   - {id: dear, model: "ollama:llama-local", prompt: "<<text2>> {{ cheap }}", settings: {max_tokens: 100}}
 outputs: {all: "{{ cheap }} {{ dear }}"}
 """,
+    "tools.yaml": """\
+name: tools
+steps:
+  - id: use
+    model: "ollama:llama-local"
+    prompt: "<<tool>>"
+    settings: {max_tokens: 100}
+    tools: [{python: {call: "act:lookup", approve: ask}}]
+outputs: {all: "{{ use }}"}
+""",
     "cancelled.yaml": """\
 name: cancelled
 steps:
@@ -70,6 +81,7 @@ OUTPUTS: dict[str, Any] = {
     "mend": {"all": "good bad"},
     "edited": {"all": "kept right"},
     "held": {"all": "rough fine"},
+    "tools": {"all": "looked up"},
     "cancelled": None,
 }
 """Run → its outputs in the end; None: it is cancelled."""

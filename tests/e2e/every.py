@@ -110,6 +110,12 @@ def twice(number):
     return 2 * number
 
 
+def lookup(word: str) -> str:
+    """Look a word up."""
+    note("lookup")
+    return "found " + word
+
+
 def judge(text):
     note("judge")
     return "good" if text == "fine" else "bad"
@@ -162,6 +168,7 @@ ANSWERS = {
     "text2": "fine",
     "part": "deep down",
     "same": "the same",
+    "tool": "looked up",
 }
 PAID_CALLS = 6
 """Answers that are paid for: one that is known already is not among them."""
@@ -193,6 +200,13 @@ def write(directory: Path) -> Path:
     return directory / "every.yaml"
 
 
+def tool_call(name: str, **arguments: str) -> bytes:
+    """A line of an answer by which a model asks for a tool."""
+    function = {"name": name, "arguments": arguments}
+    message = {"role": "assistant", "content": "", "tool_calls": [{"function": function}]}
+    return json.dumps({"model": "m", "message": message, "done": False}).encode() + b"\n"
+
+
 @dataclass
 class Served:
     """The models' server: what was asked, by the mark in the prompt, oldest first."""
@@ -205,15 +219,20 @@ class Served:
         if request.path != wire.path:
             await reply.whole(404, b'{"error": "nothing here"}', "application/json")
             return
-        prompt = request.json["messages"][-1]["content"]
-        mark = prompt.partition("<<")[2].partition(">>")[0]
+        messages = request.json["messages"]
+        mark = (
+            next(m["content"] for m in messages if m["role"] == "user").partition("<<")[2].partition(">>")[0]
+        )
         gone = request.json["model"] == "gone"
         self.asked.append(mark + "!" * gone)
         if gone:
             await reply.whole(404, b'{"error": "model \\"gone\\" not found"}', "application/json")
             return
         await reply.start(200, wire.content_type)
-        for chunk in wire.chunks(ANSWERS[mark], COUNTS):
+        chunks = wire.chunks(ANSWERS[mark], COUNTS)
+        if mark == "tool" and messages[-1]["role"] != "tool":
+            chunks = [tool_call("lookup", word="tide"), *wire.chunks("", COUNTS)[-1:]]
+        for chunk in chunks:
             await reply.send(chunk)
             await asyncio.sleep(self.pace_s)
         await reply.end()
