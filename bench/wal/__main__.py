@@ -23,6 +23,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+from aethermind.domain.events import AnyEvent
 from aethermind.engine.queries import CostFilter, LogFilter, RunFilter
 from aethermind.engine.trouble import Trouble
 from aethermind.infra.stores.sqlite import SqliteStore
@@ -57,7 +58,7 @@ class Load:
                 if self.appended % A_RUN == 0:
                     run, version = run + 1, 0
                 n = self.appended % A_RUN + 1
-                facts = [started("a", n), succeeded("a", n, "x" * 1_000), log(f"step {n}")]
+                facts: list[AnyEvent] = [started("a", n), succeeded("a", n, "x" * 1_000), log(f"step {n}")]
                 drafts = on(f"r{run}", created(), *facts) if n == 1 else on(f"r{run}", *facts)
                 append = asyncio.ensure_future(self.store.append(drafts, {f"run/r{run}": version}))
                 version += len(drafts) - 1
