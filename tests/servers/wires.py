@@ -42,6 +42,19 @@ class Counts:
 COUNTS = Counts()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A tool that the model calls; `arguments` as the text that it wrote."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+SIGNATURE = "EqQBCkgIARABGAIiQ-signed"
+"""What only the vendor can read, wherever its API signs or encrypts thoughts."""
+
+
 class Wire:
     """One API. `path` is where requests have to arrive."""
 
@@ -50,7 +63,13 @@ class Wire:
     content_type = SSE
 
     def chunks(
-        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+        self,
+        text: str,
+        counts: Counts | None = COUNTS,
+        *,
+        reason: str = "stop",
+        thought: str = "",
+        calls: Sequence[Asked] = (),
     ) -> list[bytes]:
         """A whole answer, its terminal marker last but for what may follow it."""
         raise AssertionError("each wire says it")
@@ -89,12 +108,26 @@ class Chat(Wire):
     path = "/v1/chat/completions"
 
     def chunks(
-        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+        self,
+        text: str,
+        counts: Counts | None = COUNTS,
+        *,
+        reason: str = "stop",
+        thought: str = "",
+        calls: Sequence[Asked] = (),
     ) -> list[bytes]:
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
         if thought:
             deltas.append({"reasoning_content": thought})
         deltas += [{"content": part} for part in halves(text)]
+        for number, call in enumerate(calls):
+            head = {"index": number, "id": call.id, "type": "function"}
+            deltas.append({"tool_calls": [{**head, "function": {"name": call.name, "arguments": ""}}]})
+            deltas += [
+                {"tool_calls": [{"index": number, "function": {"arguments": part}}]}
+                for part in halves(call.arguments)
+            ]
+        reason = "tool_calls" if calls and reason == "stop" else reason
         chunks = [self._chunk([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
         chunks.append(self._chunk([{"index": 0, "delta": {}, "finish_reason": reason}]))
         if counts is not None:
@@ -130,7 +163,13 @@ class Responses(Wire):
     path = "/v1/responses"
 
     def chunks(
-        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+        self,
+        text: str,
+        counts: Counts | None = COUNTS,
+        *,
+        reason: str = "stop",
+        thought: str = "",
+        calls: Sequence[Asked] = (),
     ) -> list[bytes]:
         events: list[tuple[str, dict[str, Any]]] = [
             ("response.created", {"response": self._response("in_progress", None)}),
@@ -147,6 +186,26 @@ class Responses(Wire):
             for part in halves(text)
         ]
         events.append(("response.output_text.done", {**place, "content_index": 0, "text": text}))
+        done: list[dict[str, Any]] = []
+        if thought:
+            summary = [{"type": "summary_text", "text": thought}]
+            done.append({"type": "reasoning", "id": "rs_1", "summary": summary})
+            done[-1] |= {"encrypted_content": SIGNATURE, "status": None}
+        content = [{"type": "output_text", "text": text, "annotations": []}]
+        done.append({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"})
+        done[-1] |= {"content": content, "phase": None}
+        for number, call in enumerate(calls, len(done)):
+            item = {"type": "function_call", "id": f"fc_{number}", "call_id": call.id, "name": call.name}
+            added = item | {"arguments": "", "status": "in_progress"}
+            events.append(("response.output_item.added", {"output_index": number, "item": added}))
+            where = {"item_id": f"fc_{number}", "output_index": number}
+            events += [
+                ("response.function_call_arguments.delta", {**where, "delta": part})
+                for part in halves(call.arguments)
+            ]
+            done.append(item | {"arguments": call.arguments, "status": "completed"})
+        for number, item in enumerate(done):
+            events.append(("response.output_item.done", {"output_index": number, "item": item}))
         usage = None
         if counts is not None:
             usage = {
@@ -195,7 +254,13 @@ class Anthropic(Wire):
     path = "/v1/messages"
 
     def chunks(
-        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+        self,
+        text: str,
+        counts: Counts | None = COUNTS,
+        *,
+        reason: str = "stop",
+        thought: str = "",
+        calls: Sequence[Asked] = (),
     ) -> list[bytes]:
         start: dict[str, Any] = {}
         if counts is not None:
@@ -207,11 +272,16 @@ class Anthropic(Wire):
             }
         events = [self._start(start)]
         if thought:
-            block = {"type": "thinking", "thinking": ""}
+            block = {"type": "thinking", "thinking": "", "signature": ""}
             delta = {"type": "thinking_delta", "thinking": thought}
             events += [
                 {"type": "content_block_start", "index": 0, "content_block": block},
                 {"type": "content_block_delta", "index": 0, "delta": delta},
+                {
+                    "type": "content_block_delta",
+                    "index": 0,
+                    "delta": {"type": "signature_delta", "signature": SIGNATURE},
+                },
                 {"type": "content_block_stop", "index": 0},
             ]
         block = {"type": "text", "text": ""}
@@ -219,6 +289,14 @@ class Anthropic(Wire):
         events.append({"type": "ping"})
         events += [self._text(part) for part in halves(text)]
         events.append({"type": "content_block_stop", "index": 1})
+        for number, call in enumerate(calls, 2):
+            tool = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
+            events.append({"type": "content_block_start", "index": number, "content_block": tool})
+            for part in ["", *halves(call.arguments)]:
+                piece = {"type": "input_json_delta", "partial_json": part}
+                events.append({"type": "content_block_delta", "index": number, "delta": piece})
+            events.append({"type": "content_block_stop", "index": number})
+        reason = "tool_use" if calls and reason == "stop" else reason
         why = {"stop": "end_turn", "length": "max_tokens"}.get(reason, reason)
         final: dict[str, Any] = {"output_tokens": 0}
         if counts is not None:
@@ -268,11 +346,21 @@ class Ollama(Wire):
     content_type = NDJSON
 
     def chunks(
-        self, text: str, counts: Counts | None = COUNTS, *, reason: str = "stop", thought: str = ""
+        self,
+        text: str,
+        counts: Counts | None = COUNTS,
+        *,
+        reason: str = "stop",
+        thought: str = "",
+        calls: Sequence[Asked] = (),
     ) -> list[bytes]:
         lines = [self._line({"role": "assistant", "content": "", "thinking": thought})] if thought else []
         lines += [self._line({"role": "assistant", "content": part}) for part in halves(text)]
-        last = {"done_reason": reason, "total_duration": 5_000, "load_duration": 100}
+        for call in calls:
+            function = {"name": call.name, "arguments": _value(call.arguments)}
+            told = {"function": function} | ({"id": call.id} if call.id else {})
+            lines.append(self._line({"role": "assistant", "content": "", "tool_calls": [told]}))
+        last: dict[str, Any] = {"done_reason": reason, "total_duration": 5_000, "load_duration": 100}
         if counts is not None:
             last |= {"prompt_eval_count": counts.input, "eval_count": counts.output}
         return [*lines, self._line({"role": "assistant", "content": ""}, done=True, **last)]
@@ -297,13 +385,21 @@ class Ollama(Wire):
         return json.dumps(head | more).encode() + b"\n"
 
 
+def _value(text: str) -> Any:
+    """What Ollama makes of what a model wrote; it hands on what it cannot read."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 WIRES: tuple[Wire, ...] = (Chat(), Responses(), Anthropic(), Ollama())
 
 
 # --- handlers ----------------------------------------------------------------------------------
 
 
-def good(wire: Wire, text: str = "Hello, tides.", counts: Counts | None = COUNTS, **more: str) -> Handler:
+def good(wire: Wire, text: str = "Hello, tides.", counts: Counts | None = COUNTS, **more: Any) -> Handler:
     """A whole answer."""
     return raw(wire, wire.chunks(text, counts, **more))
 

@@ -13,6 +13,7 @@ from aethermind.infra.providers.ollama import OllamaProvider
 from aethermind.infra.providers.openai import OpenAIProvider
 from aethermind.infra.providers.openai_chat import chat_arguments
 from aethermind.infra.providers.settings import check_settings
+from aethermind.infra.providers.toolwire import Talk
 from tests.servers import wires
 from tests.servers.http import Request, serve
 from tests.servers.peers import KEY, ask, collect, connect, end_of, failure, text_of
@@ -57,7 +58,9 @@ async def test_chat_settings() -> None:
 
 
 def test_openai_itself_has_renamed_max_tokens() -> None:
-    arguments = chat_arguments(ask(settings={"max_tokens": 9}), official=True, structured="json_schema")
+    arguments = chat_arguments(
+        ask(settings={"max_tokens": 9}), Talk("openai/chat/m-1"), official=True, structured="json_schema"
+    )
     assert arguments["max_completion_tokens"] == 9
     assert "max_tokens" not in arguments
 

@@ -10,7 +10,8 @@ import pytest
 from aethermind.domain.errors import ProviderError
 from aethermind.domain.usage import Usage
 from aethermind.engine.ports import CallContext, ChatRequest, Message, TextDelta, ToolCallRequested
-from aethermind.infra.providers.simulated import SimulatedProvider, sim_cost
+from aethermind.infra.providers.sim_prices import sim_cost
+from aethermind.infra.providers.simulated import SimulatedProvider
 from tests.servers.peers import ask, collect, end_of, failure, text_of
 
 

@@ -21,13 +21,14 @@ from typing import Any, Protocol
 
 from aethermind.domain.errors import ProviderError
 from aethermind.domain.usage import Usage
-from aethermind.engine.ports import ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallRequested
+from aethermind.engine.ports import ChatEvent, Finished, ToolCallRequested
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.failures import (
     Deadline,
     Peer,
     Wall,
     explain,
+    malformed,
     missed_deadline,
     no_stream,
     truncated,
@@ -42,10 +43,19 @@ class Reader(Protocol):
         """The terminal marker was seen."""
         ...
 
+    @property
+    def begun(self) -> bool:
+        """The peer answers, though no event may have come of it yet: a tool's arguments come in pieces."""
+        ...
+
     def feed(self, event: Any) -> Iterable[ChatEvent]: ...
 
-    def finish(self) -> Finished:
-        """Called once, after the marker."""
+    def requested(self) -> list[ToolCallRequested]:
+        """The calls of tools, in order. Called once, after the marker."""
+        ...
+
+    def finish(self, calls: list[ToolCallRequested]) -> Finished:
+        """Called once, after `requested`, with what it gave."""
         ...
 
 
@@ -114,12 +124,18 @@ async def converse(
                     break
                 raise blame(error, scope, which, opening=stream is None) from error
             seen += 1
+            answered = answered or bool(fresh) or reader.begun
             for item in fresh:
-                answered = answered or isinstance(item, TextDelta | ReasoningDelta | ToolCallRequested)
                 yield item
         if not reader.ended:
             raise truncated(peer, events=seen)
-        yield reader.finish()
+        calls = reader.requested()
+        finished = reader.finish(calls)
+        if finished.reason == "tool_calls" and not calls:
+            raise malformed(peer, "it says that it calls a tool, and calls none")
+        for call in calls:
+            yield call
+        yield finished
     finally:
         if stream is not None:
             # The answer or its error is what counts; a close that fails changes neither.

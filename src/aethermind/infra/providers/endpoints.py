@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from aethermind.domain.errors import InvalidError
 from aethermind.infra.config import Config, Price, ProviderConfig
 from aethermind.infra.providers.names import (
     ANTHROPIC_URL,
+    NUM_CTX,
     OLLAMA_URL,
     OPENAI_URL,
     is_anthropic,
@@ -17,7 +19,6 @@ from aethermind.infra.providers.names import (
     is_openai,
     ollama_url,
 )
-from aethermind.infra.providers.ollama import NUM_CTX
 from aethermind.infra.providers.settings import Dialect
 from aethermind.infra.providers.structured import Structured
 
@@ -25,8 +26,7 @@ Kind = Literal["openai", "anthropic", "ollama", "sim", "own"]
 """`own`: a provider object that the user of the SDK made himself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One provider, as far as it is known without calling it."""
 
     name: str
@@ -36,8 +36,8 @@ class Endpoint:
     structured: Structured = "json_schema"
     num_ctx: int = NUM_CTX
     key_env: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
+    prices: Mapping[str, Price] = {}
     registered: bool = False
     """Made by the user of the SDK, who brought its key along."""
 

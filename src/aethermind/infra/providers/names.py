@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com"
 OLLAMA_URL = "http://127.0.0.1:11434"
+NUM_CTX = 8_192
+"""Ollama's context window where neither the settings nor the config say. It is the same for every call,
+because Ollama reloads a model whose window changes."""
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:

@@ -5,23 +5,21 @@ Responses on OpenAI's own hosts, Chat Completions anywhere else, unless `api` sa
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aethermind.engine.ports import ChatEvent, ChatRequest
 from aethermind.infra.providers.accounts import account
+from aethermind.infra.providers.connection import Connection, address
 from aethermind.infra.providers.conversation import Reader, Stream, converse
 from aethermind.infra.providers.deadlines import Deadlines
-from aethermind.infra.providers.failures import Peer, missing_key
+from aethermind.infra.providers.failures import missing_key
 from aethermind.infra.providers.names import OPENAI_URL, is_openai
 from aethermind.infra.providers.openai_chat import ChatReader, chat_arguments
 from aethermind.infra.providers.openai_responses import ResponsesReader, responses_arguments
 from aethermind.infra.providers.settings import require_settings
 from aethermind.infra.providers.structured import Structured
-from aethermind.infra.secrets import remember
+from aethermind.infra.providers.toolwire import Talk, talk_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 Api = Literal["chat", "responses"]
 
 
-class OpenAIProvider:
+class OpenAIProvider(Connection["AsyncOpenAI"]):
     """A connection to OpenAI or to a compatible server.
 
     `api_key` and `base_url` default to `OPENAI_API_KEY` and `OPENAI_BASE_URL` for the provider named
@@ -37,8 +35,6 @@ class OpenAIProvider:
     do without. `name` is the prefix of its models. `structured` says how an endpoint is asked for JSON. All
     failures are `ProviderError`; there are no retries inside.
     """
-
-    simulated = False
 
     def __init__(
         self,
@@ -51,28 +47,11 @@ class OpenAIProvider:
         structured: Structured = "json_schema",
         deadlines: Deadlines | None = None,
     ) -> None:
-        own = name == "openai"
-        self.name = name
-        default = (os.environ.get("OPENAI_BASE_URL") if own else None) or OPENAI_URL
-        self.base_url = (base_url or default).rstrip("/")
-        self.official = is_openai(self.base_url)
+        url = (address("openai", name, base_url) or OPENAI_URL).rstrip("/")
+        super().__init__("openai", api_key, name=name, base_url=url, headers=headers, deadlines=deadlines)
+        self.official = is_openai(url)
         self.api: Api = api or ("responses" if self.official else "chat")
-        key = os.environ.get("OPENAI_API_KEY") if api_key is None and own else api_key
-        self._key = key or None
-        if self._key:
-            remember(self._key)
-        self._headers = dict(headers or {})
         self._structured: Structured = structured
-        self._deadlines = deadlines or Deadlines()
-        self._lock = threading.Lock()
-        self._client: AsyncOpenAI | None = None
-        self._peer = Peer(
-            name=name,
-            label="OpenAI" if own else name,
-            url=self.base_url,
-            key=self._key,
-            variable="OPENAI_BASE_URL" if own else None,
-        )
 
     @property
     def account(self) -> str:
@@ -82,8 +61,9 @@ class OpenAIProvider:
         )
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        reader: Reader = ResponsesReader() if self.api == "responses" else ChatReader()
-        return converse(lambda: self._open(request), reader, self._peer, self._deadlines)
+        talk = talk_of(request, self.name, self.api)
+        reader: Reader = ResponsesReader(talk) if self.api == "responses" else ChatReader(talk)
+        return converse(lambda: self._open(request, talk), reader, self._peer, self._deadlines)
 
     def warm(self) -> None:
         """Import the SDK and make the client, with the resources that the SDK loads late. Blocking: call it
@@ -91,36 +71,18 @@ class OpenAIProvider:
         client = self._connect()
         _ = client.responses if self.api == "responses" else client.chat.completions
 
-    async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    async def _open(self, request: ChatRequest) -> Stream:
+    async def _open(self, request: ChatRequest, talk: Talk) -> Stream:
         require_settings(self.api, request, self._peer)
         if self._key is None and self.official:
             raise missing_key(self._peer, ["OPENAI_API_KEY"] if self.name == "openai" else [])
         client = await self._ready()
         if self.api == "responses":
-            arguments = responses_arguments(request, structured=self._structured)
+            arguments = responses_arguments(request, talk, structured=self._structured)
             return cast("Stream", await client.responses.create(**arguments))
-        arguments = chat_arguments(request, official=self.official, structured=self._structured)
+        arguments = chat_arguments(request, talk, official=self.official, structured=self._structured)
         return cast("Stream", await client.chat.completions.create(**arguments))
 
-    async def _ready(self) -> AsyncOpenAI:
-        if self._client is not None:
-            return self._client
-        # Importing an SDK takes a second or more, which the engine's loop must not feel.
-        return await asyncio.to_thread(self._connect)
-
-    def _connect(self) -> AsyncOpenAI:
-        with self._lock:
-            if self._client is None:
-                self._client = self._make_client()
-            return self._client
-
     def _make_client(self) -> AsyncOpenAI:
-        import httpx2
         from openai import AsyncOpenAI
 
         headers: dict[str, Any] = dict(self._headers)
@@ -132,9 +94,13 @@ class OpenAIProvider:
             admin_api_key="",
             base_url=self.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(None, connect=self._deadlines.connect_ms / 1_000),
+            timeout=self._timeout(),
             default_headers=headers,
         )
         if not self.official:
             client.organization = client.project = None
         return client
+
+    @staticmethod
+    async def _shut(client: AsyncOpenAI) -> None:
+        await client.close()

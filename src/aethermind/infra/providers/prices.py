@@ -17,16 +17,17 @@ import asyncio
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from aethermind.domain.usage import Cost, Usage, micro_usd
 from aethermind.engine.ports import Estimate
 from aethermind.infra.config import Price
 from aethermind.infra.providers.endpoints import Endpoint
-from aethermind.infra.providers.simulated import OTHER_TARIFF, TARIFF, sim_cost
+from aethermind.infra.providers.sim_prices import OTHER_TARIFF, TARIFF, sim_cost
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -40,8 +41,7 @@ BYTES_PER_TOKEN = (7, 2)
 _MILLION = Decimal(1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Tariff:
+class Tariff(msgspec.Struct, frozen=True):
     """List prices of a model, micro-USD per million tokens; None is unknown."""
 
     input: int | None = None

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.engine.ports import ChatRequest
-from aethermind.infra.providers.failures import Peer, bad_request
 from aethermind.infra.providers.names import did_you_mean
+
+if TYPE_CHECKING:
+    from aethermind.infra.providers.failures import Peer
 
 Dialect = Literal["chat", "responses", "anthropic", "ollama", "sim"]
 """A wire format, as far as settings are concerned."""
 
-KNOWN = ("max_tokens", "temperature", "top_p", "reasoning", "seed", "stop", "num_ctx", "sim")
+KNOWN = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "reasoning",
+    "seed",
+    "stop",
+    "num_ctx",
+    "prompt_cache",
+    "sim",
+)
 REASONING = ("low", "medium", "high")
 
 _NOT_TAKEN: dict[Dialect, frozenset[str]] = {
@@ -34,6 +46,19 @@ _DIALECTS = {
 _FIXED_SAMPLING = re.compile(r"o[1-9](-|$)|gpt-5(-(mini|nano|pro|codex))?(-\d{4}-\d\d-\d\d)?$")
 
 
+_NO_REASONING = re.compile(r"gpt-3\.5|gpt-4|chatgpt-4o|gpt-5(\.\d)?-chat")
+"""Models of OpenAI that answer a reasoning effort with 400."""
+_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2}))?(?!\d)")
+_LEAST_THOUGHT = 1_024
+"""Tokens; no smaller budget is taken by the models that are told a number."""
+
+
+def thinking_version(model: str) -> tuple[int, int]:
+    """Of a Claude, by its name; an unknown name is a newer one's."""
+    found = _CLAUDE.match(model)
+    return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+
+
 def check_settings(
     dialect: Dialect, model: str, settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, str | None]]:
@@ -51,10 +76,29 @@ def check_settings(
             yield f"{who} does not take the setting {name!r}", "leave it out"
         elif wanted := _wrong(name, value):
             yield f"setting {name!r} must be {wanted}, not {value!r:.40}", None
+        elif name == "reasoning" and (problem := _cannot_reason(dialect, model, settings)):
+            yield problem
+
+
+def _cannot_reason(
+    dialect: Dialect, model: str, settings: Mapping[str, Any]
+) -> tuple[str, str | None] | None:
+    if dialect in {"chat", "responses"} and _NO_REASONING.match(model):
+        return f"{model} does not take the setting 'reasoning'", "leave it out"
+    if dialect != "anthropic" or (version := thinking_version(model)) >= (4, 6):
+        return None
+    if version < (3, 7):
+        return f"{model} does not take the setting 'reasoning'", "leave it out"
+    limit = settings.get("max_tokens")
+    if isinstance(limit, int) and limit <= _LEAST_THOUGHT:
+        return f"{model} needs max_tokens above 1024 to reason", "settings: {max_tokens: 4096} or more"
+    return None
 
 
 def require_settings(dialect: Dialect, request: ChatRequest, peer: Peer) -> None:
     """Raise `ProviderError` (kind `bad_request`) for what this API cannot take."""
+    from aethermind.infra.providers.failures import bad_request  # names of models are checked without
+
     for problem, hint in check_settings(dialect, request.model, request.settings):
         raise bad_request(peer, problem, hint)
     if any(message.role == "tool" and not message.tool_call_id for message in request.messages):
@@ -86,6 +130,8 @@ def _wrong(name: str, value: object) -> str | None:
             return None if good else "a number above 0, at most 1"
         case "reasoning":
             return None if value in REASONING else "low, medium or high"
+        case "prompt_cache":
+            return None if isinstance(value, bool) else "true or false"
         case "stop":
             texts = value if isinstance(value, list | tuple) else [value]
             good = bool(texts) and all(isinstance(text, str) and text for text in texts)

@@ -9,30 +9,20 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from aethermind.domain.usage import Cost, Usage, micro_usd
+from aethermind.domain.usage import Usage
 from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, Message, TextDelta, ToolCallRequested
 from aethermind.infra.providers.failures import Peer, failure, from_status
 from aethermind.infra.providers.settings import require_settings
 from aethermind.infra.providers.sim_invent import Inventor
+from aethermind.infra.providers.sim_prices import sim_cost
 from aethermind.infra.providers.sim_script import SimError, Turn, turn_of
 from aethermind.wire import digest
 
 Sleep = Callable[[float], Awaitable[object]]
-
-TARIFF: dict[str, tuple[Decimal, Decimal]] = {
-    "fast": (Decimal("0.20"), Decimal("0.80")),
-    "smart": (Decimal(2), Decimal(10)),
-}
-"""Notional dollars per million input and output tokens. A cached token costs a tenth of an input token, a
-cache write a quarter more."""
-
-OTHER_TARIFF = (Decimal(1), Decimal(4))
-"""Of every other simulated model."""
 
 _WORDS = re.compile(r"\s*\S+\s*|\s+")
 _ROUND = re.compile(r"#(\d+)")
@@ -125,19 +115,6 @@ class SimulatedProvider:
         if request.output_schema is not None:
             return json.dumps(inventor.value(request.output_schema), ensure_ascii=False), False
         return inventor.prose(max_tokens=request.settings.get("max_tokens"))
-
-
-def sim_cost(model: str, usage: Usage) -> Cost:
-    """The notional cost of a simulated call, and what the cache would have saved."""
-    price_in, price_out = TARIFF.get(model, OTHER_TARIFF)
-    plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-    cached, written = Decimal(usage.cached_input_tokens), Decimal(usage.cache_write_tokens)
-    whole = price_in * (plain + cached / 10 + written * 5 / 4) + price_out * usage.output_tokens
-    saved = price_in * (cached * 9 / 10 - written / 4)
-    million = Decimal(1_000_000)
-    return Cost(
-        micro_usd=micro_usd(whole / million), source="sim", saved_micro_usd=max(0, micro_usd(saved / million))
-    )
 
 
 def _calls(request: ChatRequest, turn: Turn) -> list[ToolCallRequested]:
