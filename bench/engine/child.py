@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
 
-from bench.engine.contender import ROOT, search_path
+from bench.engine.contender import ROOT, environment
 
 
 def ask(module: str, *arguments: object) -> dict[str, Any]:
     """Run `python -m module arguments` and take the JSON of its last line."""
-    environ = {**os.environ, "PYTHONPATH": search_path()}
     argv = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(argv, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(argv, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=False)
     told = done.stdout.strip().splitlines()
     if not told:
         raise RuntimeError(f"{module} {arguments}: exit {done.returncode}, nothing told")

@@ -21,6 +21,14 @@ def search_path() -> str:
     return os.pathsep.join([*([before] if before else []), str(ROOT)])
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Of a child: this tree on its path, and compiled modules kept, as those of an installed package are. A
+    shell that forbids to write them would have every start compile all of it again."""
+    environ = {**os.environ, "PYTHONPATH": search_path(), **more}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ
+
+
 class Answer(NamedTuple):
     seconds: float
     cpu_s: float
@@ -43,7 +51,7 @@ class Contender:
         self._process = subprocess.Popen(
             [python, "-m", module],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": search_path(), **(env or {})},
+            env=environment(**(env or {})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -25,7 +25,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.contender import ROOT, search_path
+from bench.engine.contender import ROOT, environment
 from bench.engine.goals import Line, median, quantile
 from bench.engine.plan import Plan
 
@@ -68,12 +68,7 @@ def _measure(seconds: float) -> dict[str, Any]:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.engine.lag", directory, str(seconds), str(told)],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "PYTHONPATH": search_path(),
-                "TERM": "xterm-256color",
-                "COLORTERM": "truecolor",
-            },
+            env=environment(TERM="xterm-256color", COLORTERM="truecolor"),
             stdin=slave,
             stdout=slave,
             stderr=slave,

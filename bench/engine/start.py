@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -70,7 +69,7 @@ def command(text: str) -> float:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "noop.yaml").write_text(text)
-        environ = {**os.environ, "AETHERMIND_HOME": str(directory / "home")}
+        environ = contender.environment(AETHERMIND_HOME=str(directory / "home"))
         argv = [sys.executable, "-m", "aethermind", "run", "noop.yaml", "--trust", "-q"]
         began = time.perf_counter()
         subprocess.run(argv, cwd=directory, env=environ, check=True, capture_output=True)

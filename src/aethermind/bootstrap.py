@@ -10,11 +10,12 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
@@ -40,8 +41,7 @@ DEBUG_LOG = "debug.log"
 DEBUG_LOG_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What flags say; None: what the config says."""
 
     home: Path | str | None = None
@@ -214,14 +214,13 @@ def _owner(database: Path | str) -> str:
 
 
 def _engine(store: EventStore, composition: Composition, *, max_concurrent: int, owner: str = "") -> Engine:
-    from aethermind import __version__
     from aethermind.definitions.expressions import JinjaExpressions
     from aethermind.definitions.schemas import JsonSchemas
     from aethermind.infra.chance import SystemChance
     from aethermind.infra.children.local import LocalChildren
     from aethermind.infra.clock import SystemClock
     from aethermind.infra.files import LocalFiles
-    from aethermind.infra.tools.toolbox import LocalTools
+    from aethermind.infra.tools.deferred import DeferredTools
 
     models, schemas = composition.models, JsonSchemas()
     children = LocalChildren(owner=owner, environment=composition.config.environ)
@@ -230,12 +229,11 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         models=models,
         prices=models.prices,
         children=children,
-        tools=LocalTools(
+        tools=DeferredTools(
             children=children,
             schemas=schemas,
             scrub=composition.redact,
             guarded=(str(composition.home), str(composition.config.path)),
-            version=__version__,
         ),
         files=LocalFiles(),
         expressions=JinjaExpressions(),
