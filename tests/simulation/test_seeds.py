@@ -40,14 +40,14 @@ def test_a_seed_is_twice_the_same() -> None:
 
 
 def test_a_seed_is_the_same_in_another_process() -> None:
-    """Whatever the hashes of its texts are."""
+    """Whatever the hashes of its texts are, and wherever its objects lie."""
     seeds = 12
 
-    def journals(salt: str) -> list[str]:
+    def journals(salt: str, allocator: str) -> list[str]:
         told = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "3000", "--seeds", str(seeds), "--journals"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": salt},
+            env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONMALLOC": allocator},
             check=True,
             capture_output=True,
             text=True,
@@ -56,7 +56,7 @@ def test_a_seed_is_the_same_in_another_process() -> None:
         return told.stdout.splitlines()
 
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(journals, ("1", "2"))
+        one, other = pool.map(journals, ("1", "2"), ("pymalloc", "malloc"))
     assert len(one) == seeds + 1
     assert one[:seeds] == other[:seeds]
     assert one[0].endswith(play(3000).journal)
