@@ -30,6 +30,9 @@ def main() -> int:
         return command_line(arguments)
     except KeyboardInterrupt:
         return 130
+    finally:  # all is said; what comes now would only be a traceback of the interpreter's own end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _hold_standard_streams() -> None:
