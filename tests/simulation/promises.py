@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from aethermind.domain import events as e
 from aethermind.domain import invariants, progress
-from aethermind.domain.call_states import CallState
 from aethermind.domain.commands import Room
 from aethermind.domain.days import DayScope, day_of, parse_one_day
 from aethermind.domain.errors import AethermindError, StateError
@@ -25,6 +24,7 @@ from aethermind.domain.ids import agent_stream, run_id_of, run_stream
 from aethermind.domain.plan import plan
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import Node
+from tests.simulation import bill
 from tests.simulation.outside import COUNTER
 from tests.simulation.pictures import picture
 from tests.simulation.tables import differences
@@ -219,9 +219,9 @@ class Promises:
         if self._world.day_budget is None and at - self._capped_at["day", day] < UNDER_WAY_MS:
             return  # it was decided when there was no cap at all
         spent = sum(
-            _most(call)
+            bill.most(call)
             for run in self.runs.values()
-            for _, attempts in _attempts(run)
+            for _, attempts in bill.attempts(run)
             for attempt in attempts
             for call in attempt.calls
             if day_of(call.started_at) == day
@@ -376,50 +376,14 @@ class Promises:
         """Everything was answered and allowed."""
         for run_id, run in self.runs.items():
             _hold(run.finished is not None, "every run ends, parks or asks", f"{run_id} is {run.status}")
-            self._billed(run_id, run)
+            facts, effects = self.facts[run_id], self._world.ledger.of(run_id)
+            for rule, how in bill.differences(run, effects, budget=facts.most_budget, cut=facts.cut):
+                raise Broken(rule, how)
         for agent, count in self.counted.items():
             stream = self._world.disk.stream(agent_stream(agent))
             _hold(len(stream) == count, "the journal is sound", f"{agent} has {len(stream)} changes")
         for difference in differences(self._world.disk, self.runs):
             raise Broken("projections say what is true", difference)
-
-    def _billed(self, run_id: str, run: Run) -> None:
-        facts, ledger = self.facts[run_id], self._world.ledger.of(run_id)
-        calls = {
-            (path, attempt.n, call.n): call
-            for path, attempts in _attempts(run)
-            for attempt in attempts
-            for call in attempt.calls
-        }
-        for effect in ledger:
-            if effect.kind != "request":
-                continue
-            call = calls.get((effect.step, effect.attempt, effect.call))
-            name = f"{run_id} {effect.step} attempt {effect.attempt} call {effect.call}"
-            _hold(call is not None, "no effect without a committed intent", name)
-            assert call is not None
-            if effect.whole and not facts.cut:
-                _hold(call.status == "succeeded", "what was paid for is recorded", f"{name} is {call.status}")
-            if call.status == "succeeded" and call.cost is not None and call.usage is not None:
-                _hold(call.cost.micro_usd == effect.billed, "the bill is right", f"{name}: {call.cost}")
-        billed = sum(effect.billed or 0 for effect in ledger)
-        if facts.most_budget is not None:
-            _hold(billed <= facts.most_budget, "spent + reserved ≤ cap", f"{run_id} was billed {billed}")
-        known = (run.tally.cost or 0) + run.tally.at_most
-        _hold(billed <= known, "the bill is right", f"{run_id} was billed {billed}, {known} is known")
-
-
-def _attempts(run: Run) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = [(path, node.attempts) for path, node in run.nodes.items()]
-    return found + [(path, attempts) for path, (attempts, _) in run.retired.items()]
-
-
-def _most(call: CallState) -> int:
-    """micro-USD that a call cost, or may cost or have cost."""
-    if call.cost is not None and call.cost.micro_usd is not None:
-        return call.cost.micro_usd
-    refused = call.status == "failed" and call.cost is None
-    return 0 if refused else call.reserved or 0
 
 
 def _root(path: str) -> str:
