@@ -25,6 +25,7 @@ from aethermind.domain.ids import run_id_of
 from aethermind.domain.workflow import AgentDef, Function, InputDef, Prompt, Retry, StepDef, WorkflowDef
 from aethermind.engine.client import FeedItem
 from aethermind.engine.live import StepFunction
+from aethermind.engine.tool_place import ToolLike
 
 AgentEventName = Literal["agent:started", "agent:status", "agent:completed", "agent:failed"]
 NAMES: frozenset[str] = frozenset(get_args(AgentEventName))
@@ -66,9 +67,16 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Agent:
     """A named agent. Made by `create_agent` or `runtime.create_agent`."""
 
-    def __init__(self, definition: AgentDef, logic: StepFunction | None = None) -> None:
+    def __init__(
+        self,
+        definition: AgentDef,
+        logic: StepFunction | None = None,
+        tools: Sequence[ToolLike] = (),
+    ) -> None:
         self.definition = definition
         self.logic = logic
+        self.tools = tuple(tools)
+        """As they were given; the definition has them once a runtime knows the agent."""
         self._handlers: dict[str, list[Handler]] = {}
         self._running = self._completed = self._failed = 0
         self._status = "idle"
@@ -249,10 +257,17 @@ def create_agent(
     timeout: float | None = None,
     retries: int | None = None,
     cache: bool | float | None = None,
+    tools: Sequence[ToolLike] = (),
 ) -> Agent:
     """An agent: declarative (model and instructions), or with `logic`, an `async def f(ctx)` that returns a
     JSON value. `timeout` in seconds per attempt; `retries` after the first attempt; `cache`: whether, or for
-    how many seconds, an answer on record is used again. Raises `InvalidError`.
+    how many seconds, an answer on record is used again.
+
+    `tools`: functions of this program that the model may call. Their signature and docstring are what it is
+    told; they run here, an async one in the engine's loop, any other on a thread. `{"function": f, "approve":
+    "ask", "effect": "write"}` says more: `approve` (`always`, `ask`) whether a person is shown each call
+    first, `effect` (`pure`, `read`, `write`, `command`, `network`) what it means if nobody saw its end: what
+    only reads is run again, anything else is asked about. Raises `InvalidError`.
     """
     if not name or not name.isprintable() or "/" in name:
         raise InvalidError(f"{name!r} is no name for an agent")
@@ -270,4 +285,4 @@ def create_agent(
         timeout_ms=None if timeout is None else round(timeout * 1000),
         cache=cache if isinstance(cache, bool) or cache is None else max(1, round(cache * 1000)),
     )
-    return Agent(definition, logic)
+    return Agent(definition, logic, tools)

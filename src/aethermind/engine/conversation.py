@@ -89,6 +89,6 @@ async def _answer(
         reply = await calls.ask(models, thread)
         if loop is None or not reply.wants_tools:
             return reply
-        calls.flush()  # what the model wants is on record before anything of it is done
+        await calls.record(lambda run: [])  # what the model wants is on disk before anything of it is begun
         thread.answered(reply)
         thread.say(*await loop.carry_out(reply))

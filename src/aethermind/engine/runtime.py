@@ -21,6 +21,7 @@ from aethermind.engine.live import LiveRun, StepFunction
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import Provider
 from aethermind.engine.results import RunResult
+from aethermind.engine.tool_place import tool_configs
 
 Json = Any
 
@@ -134,6 +135,9 @@ class Runtime:
 
     def _attach(self, agent: Agent) -> None:
         engine = self.engine
+        if agent.tools:
+            tools = tool_configs(engine.tools, agent.tools, owner=agent.name)
+            agent.definition = msgspec.structs.replace(agent.definition, tools=tools)
         if agent.logic is not None:
             engine.register(agent.function, agent.logic)
         engine.register(agent.chat_function, _chat)

@@ -1,0 +1,84 @@
+"""An agent with every kind of tool mends a failing test; the program is killed between any two calls."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aethermind.failpoints import VARIABLE
+from tests.cli.program import aethermind
+from tests.e2e import mending
+
+WAITING = 5
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    with mending.adviser(tmp_path) as url:
+        mending.write(tmp_path, url)
+        yield tmp_path
+
+
+def shown(place: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(aethermind("show", "last", "--json", cwd=place).stdout)
+    return found
+
+
+def waits_for(place: Path) -> dict[str, Any]:
+    (asked,) = shown(place)["run"]["waiting_for"]
+    return dict(asked)
+
+
+def test_a_failing_test_is_mended_after_a_yes_to_the_diff(place: Path) -> None:
+    done = aethermind("run", "mend.yaml", "--sim", "--trust", "--plain", cwd=place)
+    assert done.returncode == WAITING, done.stderr
+    assert "approve" in done.stderr
+    asked = waits_for(place)
+    assert asked["about"] == "tool"
+    assert "-    return sum(prices) - 1\n+    return sum(prices)" in asked["show"]
+    assert (place / "prices.py").read_text() == mending.BROKEN
+    done = aethermind("approve", "last", "fix", cwd=place)
+    assert (done.returncode, done.stdout.strip()) == (0, "It is mended.")
+    assert (place / "prices.py").read_text() == mending.MENDED
+    assert mending.ledger(place) == mending.DONE
+
+
+@pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy
+def test_killed_between_any_two_calls_it_repeats_none(place: Path) -> None:
+    """Each life goes on from what is recorded and is killed at the next record, until there is none left."""
+    deaths = ["CallFinished", "ToolFinished", "CallFinished", "CallStarted", "ToolFinished", "CallFinished"]
+    command = ["run", "mend.yaml", "--sim", "--trust"]
+    for record in deaths:
+        ended = aethermind(*command, cwd=place, **{VARIABLE: record})
+        assert ended.returncode == KILLED, (record, ended.stderr)
+        command = ["resume", "last"]
+    done = aethermind("resume", "last", cwd=place)
+    assert done.returncode == WAITING, done.stderr
+    assert "- 1" in waits_for(place)["show"]
+    # Allowed and begun, and nobody saw how it ended: that is not done again unasked either.
+    ended = aethermind("approve", "last", "fix", cwd=place, **{VARIABLE: "ToolStarted"})
+    assert ended.returncode == KILLED, ended.stderr
+    done = aethermind("resume", "last", cwd=place)
+    assert done.returncode == WAITING, done.stderr
+    asked = waits_for(place)
+    assert (asked["about"], asked["fields"]["choice"]["enum"][:2]) == ("in_doubt", ["retry", "tell"])
+    assert '"prices.py"' in asked["show"]
+    ended = aethermind("answer", "last", "fix", "-i", "choice=retry", cwd=place, **{VARIABLE: "ToolFinished"})
+    assert ended.returncode == KILLED, ended.stderr
+    done = aethermind("resume", "last", cwd=place)
+    assert (done.returncode, done.stdout.strip()) == (0, "It is mended."), done.stderr
+    assert (place / "prices.py").read_text() == mending.MENDED
+    assert mending.ledger(place) == mending.DONE
+    (step,) = shown(place)["steps"]
+    calls = [call for attempt in step["attempts"] for call in attempt["model_calls"]]
+    assert [call["status"] for call in calls].count("succeeded") == 7
+    assert [call["status"] for call in calls].count("lost") <= 1  # the one whose intent was all there was
+    tools = [tool for call in calls for tool in call["tools"]]
+    assert all(tool["status"] == "succeeded" for tool in tools)
+    assert [tool["tool"] for tool in tools if tool["decided_by"]] == ["edit_file"]
