@@ -20,6 +20,7 @@ import msgspec
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.concealing import Veil
 from aethermind.engine.engine import Engine, environment_of
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
@@ -220,10 +221,13 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
     from aethermind.infra.children.local import LocalChildren
     from aethermind.infra.clock import SystemClock
     from aethermind.infra.files import LocalFiles
+    from aethermind.infra.redaction import concealed
+    from aethermind.infra.secrets import remember_variables
     from aethermind.infra.tools.deferred import DeferredTools
 
     models, schemas = composition.models, JsonSchemas()
     children = LocalChildren(owner=owner, environment=composition.config.environ)
+
     engine = Engine(
         store=store,
         models=models,
@@ -244,6 +248,7 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         max_concurrent=max_concurrent,
         day_budget_micro_usd=composition.config.budget.day_micro_usd,
         limits=composition.config.guard.limits,
+        veil=Veil(concealed, remember_variables),
     )
     engine.outage.remark = lambda text: debug_log(text, home=composition.home)
     return engine
@@ -295,7 +300,9 @@ def environment(composition: Composition, names: Sequence[str]) -> dict[str, str
     """Values of these variables, for the steps that take them. Held in memory, never recorded."""
     from aethermind.infra.secrets import remember_variables
 
-    return remember_variables(environment_of(names, composition.config.environ))
+    values = environment_of(names, composition.config.environ)
+    remember_variables(values)
+    return values
 
 
 def submitter(
@@ -339,6 +346,7 @@ def load_workflow(
         cwd=Path(cwd) if cwd is not None else None,
         defaults=Defaults(retries=settings.retries, timeout_ms=settings.timeout_ms),
         known_models=composition.model_problem,
+        known_settings=composition.models.check_settings,
     )
 
 

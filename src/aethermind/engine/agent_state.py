@@ -18,6 +18,7 @@ from aethermind import wire
 from aethermind.domain.errors import ErrorInfo, StepFailure
 from aethermind.domain.events import StateChanged
 from aethermind.domain.ids import agent_stream
+from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.ports import EventStore
 
 Json = Any
@@ -37,8 +38,9 @@ class Write(msgspec.Struct, frozen=True):
 class AgentStates:
     """The state of all agents of an engine, folded from their streams on first use."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, veil: Veil = NO_VEIL) -> None:
         self._store = store
+        self._veil = veil
         self._known: dict[str, dict[str, Json]] = {}
 
     async def load(self, agent: str) -> dict[str, Json]:
@@ -68,7 +70,8 @@ class AgentStates:
                 value = write.update(values.get(write.key, before))
             deleted.pop(write.key, None)
             values[write.key] = value
-        event = StateChanged(agent=agent, values=values, deleted=tuple(deleted))
+        event = self._veil.conceal(StateChanged(agent=agent, values=values, deleted=tuple(deleted)))
+        assert isinstance(event, StateChanged)
         _fold(current, event)
         return event
 

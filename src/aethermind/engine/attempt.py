@@ -263,7 +263,9 @@ class Attempts:
     def _scrubbed(self, error: ErrorInfo) -> ErrorInfo:
         scrub = self._services.scrub
         detail = None if error.detail is None else scrub(wire.recordable(error.detail))
-        return msgspec.structs.replace(error, message=scrub(wire.recordable(error.message)), detail=detail)
+        hint = None if error.hint is None else scrub(wire.recordable(error.hint))
+        message = scrub(wire.recordable(error.message))
+        return msgspec.structs.replace(error, message=message, hint=hint, detail=detail)
 
     async def _save(self, live: LiveRun, node: Node, template: str, success: Success) -> Success:
         path = self._expressions.text(template, Scope(live.run, node))

@@ -154,18 +154,14 @@ class Calls:
                 failpoints.reached("call.result")
             usage = finished.usage
             place.answered(usage)
-            cost = finished.cost
-            if cost is None and usage is not None:
-                cost = services.prices.cost(provider_name, request.model, usage, at=services.clock.now())
-            if cost is None or cost.micro_usd is None:
-                cost = opened.unknown_cost
+            cost = opened.cost_of(finished, services.prices, full, at=services.clock.now())
             self._open.pop(number, None)
             services.partials.forget(live.run.id, node.path, number)
             wanted = opened.wanted()
             kept = (
                 policy and not wanted and answers.is_whole(finished, opened.text, request, services.schemas)
             )
-            self.facts.append(
+            answer = services.veil.conceal(
                 CallFinished(
                     step=node.path,
                     attempt=self.attempt,
@@ -183,16 +179,18 @@ class Calls:
                     carry=finished.carry,
                 )
             )
+            assert isinstance(answer, CallFinished)
+            self.facts.append(answer)
             took = services.clock.monotonic() - opened.began
             self.facts.append(told(node, self.attempt, full, opened, finished.usage, cost, took))
             return Reply(
                 attempt=self.attempt,
                 call=number,
                 model=full,
-                text=opened.text,
-                finish=finished.reason,
-                tool_calls=wanted,
-                carry=finished.carry,
+                text=answer.text,
+                finish=answer.finish,
+                tool_calls=answer.tool_calls,
+                carry=answer.carry,
             )
 
     async def _bounded(self) -> bool:
@@ -383,7 +381,7 @@ class Calls:
                 call=opened.number,
                 error=info,
                 cost=opened.unknown_cost if opened.heard or info.kind in {"truncated", "timeout"} else None,
-                text=opened.text,
+                text=self.scrub(opened.text),
             )
         )
 

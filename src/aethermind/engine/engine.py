@@ -15,6 +15,7 @@ from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.answers import Answers
 from aethermind.engine.attempt import Attempts
 from aethermind.engine.client import RunRequest
+from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
@@ -61,8 +62,10 @@ class Engine:
         day_budget_micro_usd: int | None = None,
         limits: Limits = Limits(),  # noqa: B008 - a frozen record
         tools: Tools | None = None,
+        veil: Veil = NO_VEIL,
     ) -> None:
         self.tools = tools
+        self._veil = veil
         self.store = store
         self.models = models
         self.prices = prices
@@ -74,8 +77,8 @@ class Engine:
         self._seen: dict[int, tuple[WorkflowDef, str, tuple[str, ...]]] = {}
         self._children = children
         self._settled = False
-        self._partials = Partials(store)
-        states = AgentStates(store)
+        self._partials = Partials(store, scrub)
+        states = AgentStates(store, veil)
         self.days = DayBudget(store, clock, cap=day_budget_micro_usd)
         """What may be spent on a day, by all runs together."""
         self._services = services = Services(
@@ -91,6 +94,7 @@ class Engine:
             days=self.days,
             limits=limits,
             scrub=scrub,
+            veil=veil,
             tools=tools,
         )
         attempts = Attempts(
@@ -108,6 +112,7 @@ class Engine:
             days=self.days,
             limits=limits,
             max_concurrent=max_concurrent,
+            veil=veil,
         )
         self._leaving: set[asyncio.Task[None]] = set()
         self.scheduler.on_leave = self._left
@@ -224,7 +229,9 @@ class Engine:
     async def record(self, stream: str, events: Sequence[AnyEvent]) -> None:
         """Append to a stream that no run owns (system, agents), and publish."""
         now = self.clock.now()
-        recorded = await self.store.append([Draft(stream, now, event) for event in events], {})
+        recorded = await self.store.append(
+            [Draft(stream, now, self._veil.conceal(event)) for event in events], {}
+        )
         self.feed.publish(recorded)
 
     def register(self, name: str, function: StepFunction) -> None:

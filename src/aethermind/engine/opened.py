@@ -8,7 +8,7 @@ from aethermind import wire
 from aethermind.domain.events import LogWritten
 from aethermind.domain.state import Node
 from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage, format_usd
-from aethermind.engine.ports import ToolCallRequested
+from aethermind.engine.ports import Finished, Prices, ToolCallRequested
 from aethermind.engine.reply import recordable
 
 Json = Any
@@ -48,6 +48,14 @@ class Opened:
     def unknown_cost(self) -> Cost:
         """What it cost, if nobody says: at most what was reserved."""
         return Cost() if self.reserved is None else AT_MOST_RESERVED
+
+    def cost_of(self, finished: Finished, prices: Prices, full: str, *, at: int) -> Cost:
+        """What the provider says, else what its prices say of `provider:model`. `at`: epoch milliseconds."""
+        cost = finished.cost
+        if cost is None and finished.usage is not None:
+            provider, _, model = full.partition(":")
+            cost = prices.cost(provider, model, finished.usage, at=at)
+        return self.unknown_cost if cost is None or cost.micro_usd is None else cost
 
     def joined(self) -> tuple[str, str]:
         return self.text, self.reasoning

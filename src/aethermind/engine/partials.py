@@ -17,8 +17,9 @@ Key = tuple[str, str, int]
 class Partials:
     """One per engine. Writes what has grown since the last time, in one upsert."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, scrub: Callable[[str], str] = str) -> None:
         self._store = store
+        self._scrub = scrub
         self._grown: dict[Key, tuple[int, Callable[[], tuple[str, str]]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -39,7 +40,7 @@ class Partials:
         grown, self._grown = self._grown, {}
         rows = []
         for (run_id, step, call), (attempt, read) in grown.items():
-            text, reasoning = read()
+            text, reasoning = map(self._scrub, read())
             rows.append(
                 Partial(run_id=run_id, step=step, attempt=attempt, call=call, text=text, reasoning=reasoning)
             )

@@ -21,7 +21,6 @@ from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import (
     AnyEvent,
     Draft,
-    LogWritten,
     Recorded,
     RunCreated,
     RunResumed,
@@ -33,6 +32,7 @@ from aethermind.engine import provenance
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
+from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.doors import Doors, alone
 from aethermind.engine.feed import Feed
@@ -66,6 +66,7 @@ class Scheduler:
         days: DayBudget,
         limits: Limits,
         max_concurrent: int = 10,
+        veil: Veil = NO_VEIL,
     ) -> None:
         self._store = store
         self._feed = feed
@@ -74,6 +75,7 @@ class Scheduler:
         self._attempts = attempts
         self._days = days
         self._states = states
+        self._veil = veil
         self.admission = Admission(max_concurrent)
         self._decider = Decider(
             expressions=expressions,
@@ -100,6 +102,7 @@ class Scheduler:
         self, event: RunCreated, *, env: Mapping[str, str], functions: Mapping[str, StepFunction]
     ) -> LiveRun:
         """Record a new run (durable when this returns) and start driving it."""
+        self._veil.learn(env)
         live = LiveRun(Run(self._chance.run_id()), env=env, functions=functions)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         live.inbox.append(Note((event,), done))
@@ -129,6 +132,7 @@ class Scheduler:
         if run.finished is not None:
             return None
         await provenance.check(self._store, run_id, run.created.tags)
+        self._veil.learn(env)
         if (known := self.live.get(run_id)) is not None:  # somebody was faster
             return known
         live = LiveRun(run, env=env, functions=functions)
@@ -151,6 +155,7 @@ class Scheduler:
         were under way when its process died are recorded as lost first."""
         run = await self._fold(run_id)
         decide(run)  # what it refuses must not have been driven
+        self._veil.learn(env)
         await provenance.check(self._store, run_id, run.created.tags)
         if run_id in self.live:
             raise InvalidError(f"run {run_id} is being driven")
@@ -171,7 +176,7 @@ class Scheduler:
         if (known := self.live.get(run_id)) is not None:  # somebody began to drive it
             await self.act(known, decide)
             return
-        version, events = run.version, decide(run)
+        version, events = run.version, [self._veil.conceal(event) for event in decide(run)]
         if drive:
             live = LiveRun(run, env={}, functions={})
             if lost := lost_events(run):
@@ -214,9 +219,6 @@ class Scheduler:
         live.settled.append(waiter)
         return await waiter
 
-    def log(self, live: LiveRun, event: LogWritten) -> None:
-        live.post(Note((event,)))
-
     async def drain(self, seconds: float) -> None:
         """Start nothing new, give attempts this long to end, then let go: unfinished runs stay resumable."""
         self._draining = True
@@ -258,7 +260,7 @@ class Scheduler:
 
     def _turn(self, live: LiveRun) -> None:
         """Messages → events → what is due → one append; `_committed` goes on."""
-        turn = Turn(live, self._clock.now())
+        turn = Turn(live, self._clock.now(), self._veil)
         version = live.run.version
         try:
             self._decider.decide(turn, live.take(), draining=self._draining or self.admission.held)

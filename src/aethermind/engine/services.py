@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.answers import Answers
+from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
@@ -34,6 +35,7 @@ class Services:
         days: DayBudget,
         limits: Limits,
         scrub: Callable[[str], str],
+        veil: Veil = NO_VEIL,
         tools: Tools | None = None,
     ) -> None:
         self.tools = tools
@@ -49,6 +51,7 @@ class Services:
         self.schemas = schemas
         self.partials = partials
         self.scrub = scrub
+        self.veil = veil
         self._warm: dict[str, asyncio.Task[None]] = {}
 
     def begin_warming(self, providers: Iterable[str]) -> None:

@@ -37,6 +37,7 @@ from aethermind.domain.workflow import Ask, Fail, Value
 from aethermind.engine import expansion, guard, questions
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates, Write
+from aethermind.engine.concealing import NO_VEIL, Veil, told
 from aethermind.engine.guard import Limits
 from aethermind.engine.live import (
     Act,
@@ -68,12 +69,14 @@ class Turn:
         "now",
         "starts",
         "stops",
+        "veil",
         "wake_at",
     )
 
-    def __init__(self, live: LiveRun, now: int) -> None:
+    def __init__(self, live: LiveRun, now: int, veil: Veil = NO_VEIL) -> None:
         self.live = live
         self.now = now
+        self.veil = veil
         self.drafts: list[Draft] = []
         self.later: list[Act] = []
         """Calls that need the day's budget: decided when everything else is."""
@@ -94,7 +97,10 @@ class Turn:
         """When something is due that is not due now (epoch ms)."""
 
     def emit(self, event: AnyEvent) -> None:
+        given, event = event, self.veil.conceal(event)
         self.drafts.append(Draft(self.live.stream, self.now, event))
+        if event is not given and (line := told(event)) is not None:
+            self.drafts.append(Draft(self.live.stream, self.now, line))
         if not isinstance(event, LogWritten):
             self.live.run.apply(event, self.now)
 
@@ -103,6 +109,9 @@ class Turn:
 
     def intend(self, act: Act, event: CallStarted) -> None:
         """Record a call if the day's budget allows it."""
+        concealed = self.veil.conceal(event)
+        assert isinstance(concealed, CallStarted)
+        event = concealed
         self.intents.append((Draft(self.live.stream, self.now, event, act.reserve), act.done))
         self.live.pending.append(event)
 

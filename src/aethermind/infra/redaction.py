@@ -6,6 +6,8 @@ Rules
   through, until it is named here.
 - Of JSON values the names under which secrets are kept (`password`, `api_key`) are enough: the text below
   them goes, whatever it looks like. A text that is a whole JSON document is not taken apart.
+- Before it is recorded an event loses the exact values that were loaded, and nothing else (`concealed`); what
+  leaves the machine is looked through for whatever may be a secret (`Redaction` with `redact`).
 - Numbers are never touched, and lists keep their length, so what is folded from the events is the same.
 """
 
@@ -17,8 +19,9 @@ from typing import Any
 
 import msgspec
 
-from aethermind.domain.events import Recorded
-from aethermind.infra.secrets import MASK
+from aethermind import wire
+from aethermind.domain.events import AnyEvent, Recorded
+from aethermind.infra.secrets import MASK, conceal, holds_secret
 
 Json = Any
 
@@ -88,21 +91,27 @@ Redact = Callable[[str], str]
 
 
 class Redaction:
-    """One pass over the events of a run. `count`: texts that were changed."""
+    """One pass over the events of a run. `count`: texts that were changed. `whole`: every field is kept, and
+    what stands under a telling name is no secret for that alone."""
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redact: Redact, *, whole: bool = False) -> None:
         self._redact = redact
+        self._whole = whole
         self.count = 0
 
     def recorded(self, item: Recorded) -> Recorded:
         event = self._record(item.event)
         return item if event is item.event else msgspec.structs.replace(item, event=event)
 
+    def event(self, event: AnyEvent) -> AnyEvent:
+        found: AnyEvent = self._record(event)
+        return found
+
     def _record(self, record: Any) -> Any:
         changed = {}
         for name in record.__struct_fields__:
             value = getattr(record, name)
-            found = None if name in DROPPED else self._field(name, value)
+            found = None if name in DROPPED and not self._whole else self._field(name, value)
             if found is not value:
                 changed[name] = found
         return msgspec.structs.replace(record, **changed) if changed else record
@@ -137,7 +146,8 @@ class Redaction:
                 return value
 
     def _below(self, key: str, value: Json) -> Json:
-        if isinstance(value, str) and SECRET_NAMES.match(key) and not HARMLESS.match(value):
+        telling = not self._whole and SECRET_NAMES.match(key)
+        if isinstance(value, str) and telling and not HARMLESS.match(value):
             self.count += 1
             return MASK
         return self.value(value)
@@ -157,3 +167,11 @@ class Redaction:
     @staticmethod
     def _rebuilt(old: Any, new: list[Any]) -> Any:
         return old if all(a is b for a, b in zip(old, new, strict=True)) else type(old)(new)
+
+
+def concealed(event: AnyEvent) -> AnyEvent:
+    """The event as it may be recorded: without the exact values of secrets that were loaded. What only looks
+    like one stays, since a replay may need it; so does an event that holds none (the same object)."""
+    if not holds_secret(wire.encode_event(event)):
+        return event
+    return Redaction(conceal, whole=True).event(event)
