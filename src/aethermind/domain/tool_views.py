@@ -32,12 +32,13 @@ def tool_status(tool: ToolState) -> CallStatus:
 
 
 def tool_said(tool: ToolState) -> str:
-    """The first line of what the model was told; empty while it is not over."""
+    """A line of what the model was told: the first, or how a program ended; empty while it is not over."""
     if tool.error is not None:
         return tool.error.message
     if not isinstance(tool.result, str):
         return ""
-    line = tool.result.strip().partition("\n")[0]
+    text = tool.result.strip()
+    line = text.rpartition("\n")[2] if tool.is_error and text.endswith("]") else text.partition("\n")[0]
     return f"{line[:MOST_CHARS]}{'…' if len(line) > MOST_CHARS else ''}"
 
 

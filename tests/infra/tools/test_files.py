@@ -319,3 +319,13 @@ async def test_reading_without_writing(made: Kit) -> None:
     }  # fmt: skip
     with pytest.raises(ToolRefused, match="there is no tool"):
         await box.call("write_file", {"path": "f", "content": "x"})
+
+
+async def test_the_preview_of_a_file_in_a_directory_is_of_that_file(made: Kit, box: Toolbox) -> None:
+    (made.cwd / "deep").mkdir()
+    (made.cwd / "deep" / "same").write_text("inner\n")
+    (made.cwd / "same").write_text("outer\n")
+    preview = await box.preview("edit_file", {"path": "deep/same", "old": "inner", "new": "changed"})
+    assert (preview.title, preview.text.splitlines()[-2:]) == ("edit deep/same", ["-inner", "+changed"])
+    await box.call("edit_file", {"path": "deep/same", "old": "inner", "new": "changed"}, basis=preview.basis)
+    assert (made.cwd / "deep" / "same").read_text() == "changed\n"

@@ -294,7 +294,8 @@ class _Files:
             parts = self._checked(path, rooted.file_parts_of)
             try:
                 with Walk(self._root, self._guarded) as walk:
-                    before = current(walk.directory, walk.to_directory_of(parts))
+                    name = walk.to_directory_of(parts)
+                    before = current(walk.directory, name)
             except FileNotFoundError:
                 before = None
             after = change(before, arguments)
