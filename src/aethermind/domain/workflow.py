@@ -20,6 +20,10 @@ many milliseconds, False never; None: nothing is said, so never."""
 StepKind = Literal["prompt", "run", "python", "function", "value", "fail", "ask", "workflow", "steps"]
 
 
+OWN_SETTINGS = frozenset({"max_turns"})
+"""Settings that hold for the conversation; no model is told of them."""
+
+
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aethermind.domain.errors import ErrorInfo, OutputError, StepFailure
+from aethermind.domain.workflow import OWN_SETTINGS
 from aethermind.engine.calls import Calls
 from aethermind.engine.ports import Message
 from aethermind.engine.reply import Reply, Thread
@@ -37,7 +38,7 @@ async def converse(
     thread = Thread(
         messages,
         instructions=instructions,
-        settings={name: value for name, value in settings.items() if name != "max_turns"},
+        settings={name: value for name, value in settings.items() if name not in OWN_SETTINGS},
         schema=schema,
         tools=tuple(
             {"name": spec.name, "description": spec.description, "input_schema": spec.input_schema}
