@@ -18,6 +18,7 @@ class Dialog:
         self, child: Child, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, flow: _Flow
     ) -> None:
         self.pid = child.pid
+        self._child = child
         self._reader = reader
         self._writer = writer
         self._flow = flow
@@ -45,6 +46,11 @@ class Dialog:
         await self._flow.room.wait()
         if self._flow.lost:
             raise BrokenPipeError
+
+    async def exit_code(self) -> int:
+        """How the child ended; negative: killed by that signal. Others may still write on its behalf."""
+        await asyncio.wait({self._child.exited})
+        return self._child.exited.result()
 
     def close(self) -> None:
         """Nothing more is said; what was said is still handed over."""

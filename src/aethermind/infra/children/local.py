@@ -120,11 +120,17 @@ class LocalChildren:
 
     @contextlib.asynccontextmanager
     async def talk(
-        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], on_error: Output | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        on_error: Output | None = None,
+        polite: bool = True,
     ) -> AsyncIterator[Dialog]:
         """A program to speak with through its standard input and output; `on_error` hears the lines of its
-        standard error. On leaving its input is closed, and if it does not end within `grace`, it is stopped.
-        Raises `CommandError` as `run`."""
+        standard error. On leaving its input is closed, and if it does not end within `grace` (not `polite`:
+        at once), it is stopped. Raises `CommandError` as `run`."""
         if self._closing:
             raise _closed()
         async with self._child(argv, cwd, env, stdin=True, answer=False) as (child, _):
@@ -133,11 +139,11 @@ class LocalChildren:
                 yield dialog
             finally:
                 dialog.close()
-                if cancelled := await _until_done(asyncio.ensure_future(self._leave(child))):
+                if cancelled := await _until_done(asyncio.ensure_future(self._leave(child, polite=polite))):
                     raise cancelled
 
-    async def _leave(self, child: Child) -> None:
-        await asyncio.wait({child.exited}, timeout=0 if self._closing else self._grace)
+    async def _leave(self, child: Child, *, polite: bool) -> None:
+        await asyncio.wait({child.exited}, timeout=self._grace if polite and not self._closing else 0)
         await self._stop(child)
 
     async def settle(self, patience: float = 2.0) -> int:
