@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,44 @@ def test_models_are_asked_about_at_their_place() -> None:
     assert load(text).definition.steps[0].action.models == ("smart", "openai:gtp")  # type: ignore[union-attr]  # a prompt
     error = refusal(text, known_models=known)
     assert error.line() == "f.yaml:2:44: unknown model `openai:gtp` (did you mean `smart`?)"
+
+
+NO_HEAT = """\
+name: m
+defaults: {settings: {temperature: 0.5}}
+agents:
+  calm: {model: "a:x", settings: {temperature: 1}}
+steps:
+  - {id: one, prompt: hi, model: "b:x"}
+"""
+
+
+@pytest.mark.parametrize(
+    "step, place",
+    [
+        ('{id: a, prompt: hi, model: "a:y", settings: {temperature: 0}}', "7:50"),
+        ('{id: a, prompt: hi, model: "a:y"}', "2:23"),
+        ('{id: a, prompt: hi, model: [fast, "a:y"]}', "2:23"),
+        ("{id: a, prompt: hi}", None),
+        ("{id: a, agent: calm, prompt: hi}", "4:35"),
+        ('{id: a, agent: calm, prompt: hi, model: "b:y"}', None),
+        ('{id: a, steps: [{id: b, prompt: hi, model: "a:y"}]}', "2:23"),
+    ],
+)
+def test_settings_that_a_model_does_not_take_are_refused_where_they_stand(
+    step: str, place: str | None
+) -> None:
+    def taken(model: str, settings: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+        bad = model.startswith("a:") and "temperature" in settings
+        return [("temperature", f"{model} is always cold", "leave it out")] if bad else []
+
+    head = NO_HEAT if "calm" in step else NO_HEAT.replace("a:x", "b:x")
+    if place is None:
+        load(f"{NO_HEAT.replace('a:x', 'b:x')}  - {step}\n", known_settings=taken)
+        return
+    error = refusal(f"{head}  - {step}\n", known_settings=taken)
+    assert error.line().startswith(f"f.yaml:{place}: a:")
+    assert error.line().endswith("is always cold (leave it out)")
 
 
 @pytest.mark.parametrize("model", ["ollama:llama3.2:3b", "groq:meta-llama/llama-4", "fast", "cli:claude"])

@@ -98,10 +98,16 @@ def _prompt(context: Context, draft: StepDraft, surface: PromptStep, agents: Map
     for one in templates:
         draft.template(one)
     own = settings_of(surface.settings, entries.get("settings"))
+    places = places_of(entries.get("settings"))
     models = context.models(entries["model"]) if "model" in entries else ()
     if surface.agent is None:
         own = {**context.settled.settings, **own}
         models = models or context.settled.models
+        context.check_settings(models, own, {**context.settled.setting_places, **places})
+    else:
+        agent = agents[surface.agent]
+        around = context.agent_settings.get(surface.agent, {})
+        context.check_settings(models or agent.models, {**agent.settings, **own}, {**around, **places})
     draft.action = Prompt(
         template=str(template.value),
         agent=surface.agent,
@@ -120,6 +126,11 @@ def settings_of(surface: SettingsSurface | None, node: Node | None) -> dict[str,
     if "sim" in node.entries:
         sim.check_settings(node.entries["sim"])
     return {k: v for k, v in msgspec.to_builtins(surface).items() if v is not None}
+
+
+def places_of(node: Node | None) -> dict[str, Map]:
+    """Where each of these settings stands."""
+    return dict.fromkeys(node.entries, node) if isinstance(node, Map) else {}
 
 
 def _run(context: Context, draft: StepDraft, surface: RunStep) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 from aethermind.definitions import units
-from aethermind.definitions.actions import settings_of
+from aethermind.definitions.actions import places_of, settings_of
 from aethermind.definitions.analysis import BadTemplate, uses
 from aethermind.definitions.checks import References
 from aethermind.definitions.context import Context, Settled
@@ -92,7 +92,9 @@ def _defaults(node: Node | None, surface: WorkflowSurface, context: Context) -> 
         assert isinstance(body, Map)
         settled.retry = context.retry(body, surface.defaults.retry, settled.retry)
     settled.cache = context.cache(node)
-    settled.settings = settings_of(surface.defaults.settings, node.entries.get("settings"))
+    settings = node.entries.get("settings")
+    settled.settings = settings_of(surface.defaults.settings, settings)
+    settled.setting_places = places_of(settings)
     return settled
 
 
@@ -116,7 +118,10 @@ def _agents(node: Map | None, context: Context) -> tuple[dict[str, AgentDef], li
             retry_node = body.entries["retry"]
             assert isinstance(retry_node, Map)
             retry = context.retry(retry_node, surface.retry, context.settled.retry)
-        out[name] = AgentDef(
+        settings = body.entries.get("settings")
+        places = {**context.settled.setting_places, **places_of(settings)}
+        context.agent_settings[name] = places
+        agent = out[name] = AgentDef(
             name=name,
             description=surface.description,
             models=context.models(body.entries["model"])
@@ -125,7 +130,7 @@ def _agents(node: Map | None, context: Context) -> tuple[dict[str, AgentDef], li
             instructions=instructions,
             settings={
                 **context.settled.settings,
-                **settings_of(surface.settings, body.entries.get("settings")),
+                **settings_of(surface.settings, settings),
             },
             tools=read_tools(context, body, f"agent `{name}`"),
             max_concurrent=surface.max_concurrent,
@@ -133,6 +138,7 @@ def _agents(node: Map | None, context: Context) -> tuple[dict[str, AgentDef], li
             timeout_ms=context.timeout(body),
             cache=context.cache(body),
         )
+        context.check_settings(agent.models, agent.settings, places)
     return out, templates
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from aethermind.definitions.nodes import Map, Node, Scalar, Seq, error
 from aethermind.definitions.reading import duration
 from aethermind.definitions.shorthand import Shorthand
 from aethermind.definitions.surface import RetrySurface
-from aethermind.domain.workflow import CachePolicy, Retry
+from aethermind.domain.workflow import OWN_SETTINGS, CachePolicy, Retry
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -31,6 +31,13 @@ _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_
 
 KnownModels = Callable[[str], str | None]
 """Model name → what is wrong with it, or None."""
+KnownSettings = Callable[[str, Mapping[str, Json]], Iterable[tuple[str, str, str | None]]]
+"""Model name and settings → those that it does not take: (name, what is wrong, hint)."""
+Places = Mapping[str, Map]
+"""Name of a setting → the mapping that it stands in."""
+
+DEFAULT_MODELS = ("smart",)
+"""Where nothing names a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class Settled:
     retry: Retry
     models: tuple[str, ...] = ()
     settings: dict[str, Json] = field(default_factory=dict)
+    setting_places: Places = field(default_factory=dict)
     group_timeout_ms: int | None = None
     group_retries: tuple[tuple[Map, RetrySurface], ...] = ()
     """What the groups around say, the outermost first: it goes before what an agent says."""
@@ -63,6 +71,9 @@ class Context:
     files: IncludedFiles
     defaults: Defaults = Defaults()
     known_models: KnownModels | None = None
+    known_settings: KnownSettings | None = None
+    agent_settings: dict[str, Places] = field(default_factory=dict)
+    """Where the settings of each agent stand."""
     load_other: Callable[[Scalar], LoadedWorkflow] | None = None
     """Reads the file of a `workflow` step."""
     shorthand: Shorthand = field(default_factory=Shorthand)
@@ -88,6 +99,17 @@ class Context:
                 raise error(item, show(message, 200), hint=show(hint.removesuffix(")"), 200) or None)
             names.append(name)
         return tuple(dict.fromkeys(names))
+
+    def check_settings(self, models: tuple[str, ...], settings: Mapping[str, Json], places: Places) -> None:
+        """Refuse, where it stands, a setting that one of these models does not take."""
+        settings = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
+        if self.known_settings is None or not settings:
+            return
+        for model in models or DEFAULT_MODELS:
+            for name, problem, hint in self.known_settings(model, settings):
+                where = places[name]
+                text = problem if ":" in model else f"{problem} (`{model}` means it here)"
+                raise where.key_error(name, show(text, 200), hint=hint)
 
     def retry(self, node: Map, surface: RetrySurface, base: Retry) -> Retry:
         """`retry:` over what is inherited."""

@@ -13,7 +13,7 @@ from aethermind import wire
 from aethermind.definitions import overrides as overriding
 from aethermind.definitions import sim as simulation
 from aethermind.definitions.build import build
-from aethermind.definitions.context import MAX_DEPTH, Context, Defaults, KnownModels
+from aethermind.definitions.context import MAX_DEPTH, Context, Defaults, KnownModels, KnownSettings
 from aethermind.definitions.files import IncludedFiles
 from aethermind.definitions.hints import show
 from aethermind.definitions.nodes import Scalar, Text, error
@@ -53,16 +53,18 @@ def load_file(
     cwd: Path | None = None,
     defaults: Defaults | None = None,
     known_models: KnownModels | None = None,
+    known_settings: KnownSettings | None = None,
 ) -> LoadedWorkflow:
     """Read, check and complete a workflow file.
 
     `overrides`: dotted path → value. `cwd`: where prompt files are looked for after the workflow's own
-    directory. `known_models`: model name → what is wrong with it (`message (hint)`), or None. Raises
+    directory. `known_models`: model name → what is wrong with it (`message (hint)`), or None.
+    `known_settings`: what a model does not take of its settings. Raises
     `NotFoundError` (no such file), `DeniedError` (not readable), `InvalidError` (all else).
     """
-    return _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), known_models=known_models).file(
-        Path(path), str(path), overrides or {}
-    )
+    asked = _Asked(known_models, known_settings)
+    loading = _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), asked=asked)
+    return loading.file(Path(path), str(path), overrides or {})
 
 
 def load_text(
@@ -74,21 +76,30 @@ def load_text(
     cwd: Path | None = None,
     defaults: Defaults | None = None,
     known_models: KnownModels | None = None,
+    known_settings: KnownSettings | None = None,
 ) -> LoadedWorkflow:
     """The same for a text that is no file (API, tests). `directory`: of its prompt files; None: none can be
     named but those below `cwd`."""
-    loading = _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), known_models=known_models)
+    asked = _Asked(known_models, known_settings)
+    loading = _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), asked=asked)
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return loading.text(data, name, directory, overrides or {})
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What is asked about models."""
+
+    known_models: KnownModels | None
+    known_settings: KnownSettings | None
 
 
 class _Loading:
     """One call of the loader, with the workflows that it goes through."""
 
-    def __init__(self, *, cwd: Path, defaults: Defaults, known_models: KnownModels | None) -> None:
+    def __init__(self, *, cwd: Path, defaults: Defaults, asked: _Asked) -> None:
         self._cwd = cwd
         self._defaults = defaults
-        self._known_models = known_models
+        self._asked = asked
         self._open: list[Path] = []
         self._done: dict[Path, LoadedWorkflow] = {}
 
@@ -112,7 +123,12 @@ class _Loading:
         root = parse_mapping(decode(data, name), "workflow")
         overriding.apply(root, overrides)
         files = IncludedFiles(directory, self._cwd)
-        context = Context(files=files, defaults=self._defaults, known_models=self._known_models)
+        context = Context(
+            files=files,
+            defaults=self._defaults,
+            known_models=self._asked.known_models,
+            known_settings=self._asked.known_settings,
+        )
         if path is not None:
             context.load_other = lambda node: self._other(node, files)
         definition = build(root, context)

@@ -96,6 +96,19 @@ class SettingsSurface(Surface, kw_only=True):
         Annotated[int, Meta(ge=1, le=1_000, description="Most answers in one conversation with tools; 50")]
         | None
     ) = None
+    prompt_cache: (
+        Annotated[bool, Meta(description="The vendor's prompt cache, where it pays; on by default")] | None
+    ) = None
+    permission_mode: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[A-Za-z][A-Za-z-]{0,39}$",
+                description="Of a coding agent (`cli:`): read, edit, full, or a mode of its own",
+            ),
+        ]
+        | None
+    ) = None
     sim: Annotated[Json, Meta(description="Replies of the simulated model, as in a .sim.yaml")] = None
 
 

@@ -146,7 +146,8 @@ async def test_ollama_reasoning(model: str, think: object) -> None:
 def test_settings_that_are_not_taken(
     dialect: Any, model: str, settings: dict[str, Any], problem: str
 ) -> None:
-    ((text, hint),) = check_settings(dialect, model, settings)
+    ((name, text, hint),) = check_settings(dialect, model, settings)
+    assert name in settings
     assert problem in text
     if "unknown" in problem:
         assert hint == "did you mean max_tokens?"

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.engine.ports import ModelInfo, Provider
 from aethermind.infra.config import Config
+from aethermind.infra.providers.cli_programs import KNOWN, PREFIX, Program, checked, programs_of, split
 from aethermind.infra.providers.endpoints import Endpoint, endpoints_of, headers_of
 from aethermind.infra.providers.names import closest, did_you_mean, host_of, is_loopback
 from aethermind.infra.providers.prices import GenaiPrices
@@ -87,16 +88,26 @@ class ConfiguredModels:
         if simulated is not None:
             self._providers["sim"] = simulated
         self._ollama: tuple[str, ...] = ()
+        self.programs = programs_of(config)
+        """Coding agents: those that are known and those of the config."""
+        self.children: TalkingChildren | None = None
+        """Whose children they are, once there is an engine."""
 
     # --- names -------------------------------------------------------------------------------------
 
     def resolve(self, name: str, *, sim: bool) -> str:
         if sim:
             provider, colon, model = name.partition(":")
-            return f"sim:{model if colon and model and provider in self.endpoints else name}"
+            known = provider in self.endpoints or provider in self.programs
+            return f"sim:{model if colon and model and known else name}"
         target = self.check(name)
         provider = target.partition(":")[0]
         endpoint = self.endpoints[provider]
+        if endpoint.kind == PREFIX:
+            program = self.programs[split(target.partition(":")[2])[0]]
+            if program.found(self._config.environ) is None:
+                text = f"{target}: {program.label} is not installed: no program {program.command[0]} on PATH"
+                raise InvalidError(text, hint=program.install)
         if endpoint.needs_key and self.secrets.find(provider) is None:
             raise InvalidError(f"{target}: no key for {provider}", hint=self._repair(provider))
         return target
@@ -108,15 +119,19 @@ class ConfiguredModels:
             if name in BUILT_IN or name in self._config.models:
                 return self._alias(name)[0]
             raise InvalidError(f"unknown model {name!r}", hint=self._guess(name))
+        if provider not in self.endpoints and provider in self.programs:
+            provider, name, model = PREFIX, f"{PREFIX}:{name}", name
         if provider not in self.endpoints:
             hint = did_you_mean(provider, self.endpoints)
             raise InvalidError(f"unknown provider {provider!r} in {name!r}", hint=hint or self._known())
         if not model:
             raise InvalidError(f"{name!r} names no model", hint=f"write {provider}:MODEL")
+        if provider == PREFIX and not self.endpoints[PREFIX].registered:
+            checked(self.programs, model)
         return name
 
-    def check_settings(self, name: str, settings: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-        """What this model does not take, as (problem, hint): for `validate`."""
+    def check_settings(self, name: str, settings: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+        """What this model does not take, as (name, problem, hint): for `validate`."""
         provider, _, model = self.check(name).partition(":")
         dialect = self.endpoints[provider].dialect
         return [] if dialect is None else list(check_settings(dialect, model, settings))
@@ -157,7 +172,7 @@ class ConfiguredModels:
             if work is not None:
                 await asyncio.to_thread(work)
             endpoint = self.endpoints[name]
-            if endpoint.kind not in {"sim", "own"} and not endpoint.local:
+            if endpoint.kind not in {"sim", "own", "cli"} and not endpoint.local:
                 await self.prices.warm()
 
     async def close(self) -> None:
@@ -185,6 +200,7 @@ class ConfiguredModels:
         names = [*aliases, *self._vendor_models(), *self._config.prices]
         names += [f"{e.name}:{model}" for e in self.endpoints.values() for model in e.prices]
         names += [f"ollama:{model}" for model in self._ollama]
+        names += [f"{PREFIX}:{p.name}" for p in self._installed() if not p.needs_model]
         return [self._info(name, tuple(aliases.get(name, ()))) for name in dict.fromkeys(names)]
 
     def describe(self) -> ModelsReport:
@@ -229,6 +245,9 @@ class ConfiguredModels:
         for vendor, models in VENDOR_MODELS.items():
             yield from (f"{vendor}:{model}" for model in models.values())
 
+    def _installed(self) -> Iterator[Program]:
+        yield from (p for p in self.programs.values() if p.found(self._config.environ) is not None)
+
     def _keyed(self) -> Iterator[str]:
         yield from (name for name, endpoint in self.endpoints.items() if endpoint.needs_key)
 
@@ -267,6 +286,12 @@ class ConfiguredModels:
                 from aethermind.infra.providers.simulated import SimulatedProvider
 
                 return SimulatedProvider()
+            case "cli":
+                from aethermind.infra.providers.cli import CliProvider
+
+                return CliProvider(
+                    self.programs, lambda: self.children, environ=self._config.environ, deadlines=deadlines
+                )
             case "own":  # registered objects are never made here
                 raise NotFoundError(f"provider {name!r} was closed")
 
@@ -275,6 +300,8 @@ class ConfiguredModels:
         endpoint = self.endpoints.get(provider)
         tariff = self.prices.tariff(provider, model)
         report = self._key_report(endpoint) if endpoint else None
+        if report is not None and endpoint is not None and endpoint.kind == PREFIX:
+            report = self._program_report(report, model)
         return ModelInfo(
             id=name,
             provider=provider,
@@ -290,6 +317,8 @@ class ConfiguredModels:
         name = endpoint.name
         key = self.secrets.find(name) if endpoint.needs_key else self.secrets.from_environment(name)
         ready = key is not None or not endpoint.needs_key
+        if endpoint.kind == PREFIX and not endpoint.registered:
+            ready = any(self._installed())
         if name == "ollama" and not endpoint.registered:
             ready = bool(self._ollama) or not endpoint.local
         return KeyReport(
@@ -302,7 +331,18 @@ class ConfiguredModels:
             hint="" if ready else self._repair(name),
         )
 
+    def _program_report(self, report: KeyReport, model: str) -> KeyReport:
+        """Of one coding agent: where it is installed."""
+        if (program := self.programs.get(split(model)[0])) is None:
+            return report
+        found = program.found(self._config.environ)
+        return msgspec.structs.replace(
+            report, ready=found is not None, url=found or "", hint="" if found else program.install
+        )
+
     def _repair(self, provider: str) -> str:
+        if provider == PREFIX:
+            return "; ".join(f"{program.label}: {program.install}" for program in KNOWN.values())
         if provider == "ollama":
             return "start it with: ollama serve"
         variables = " or ".join(self.secrets.variables(provider))
@@ -315,6 +355,8 @@ class ConfiguredModels:
         ):
             if name.lower().startswith(start):
                 return f"did you mean {vendor}:{name}?"
+        if name in self.programs:
+            return f"did you mean {PREFIX}:{name}?"
         near = closest(name, [*self._aliases(), *self._vendor_models()])
         return f"did you mean {near}?" if near else f"write provider:model, or {', '.join(self._aliases())}"
 
@@ -327,6 +369,8 @@ def _reason(report: KeyReport | None) -> str:
         return "unknown provider"
     if report.kind == "sim":
         return "simulated"
+    if report.kind == PREFIX and report.ready:
+        return f"program {report.url}" if report.url else "programs of this machine"
     if report.key is not None:
         return f"key {report.key} from {report.origin}"
     if not report.ready:

@@ -12,7 +12,7 @@ from aethermind.infra.providers.names import did_you_mean
 if TYPE_CHECKING:
     from aethermind.infra.providers.failures import Peer
 
-Dialect = Literal["chat", "responses", "anthropic", "ollama", "sim"]
+Dialect = Literal["chat", "responses", "anthropic", "ollama", "sim", "cli"]
 """A wire format, as far as settings are concerned."""
 
 KNOWN = (
@@ -24,16 +24,18 @@ KNOWN = (
     "stop",
     "num_ctx",
     "prompt_cache",
+    "permission_mode",
     "sim",
 )
 REASONING = ("low", "medium", "high")
 
 _NOT_TAKEN: dict[Dialect, frozenset[str]] = {
-    "chat": frozenset({"num_ctx"}),
-    "responses": frozenset({"num_ctx", "seed", "stop"}),
-    "anthropic": frozenset({"num_ctx", "seed", "temperature", "top_p"}),
-    "ollama": frozenset(),
+    "chat": frozenset({"num_ctx", "permission_mode"}),
+    "responses": frozenset({"num_ctx", "permission_mode", "seed", "stop"}),
+    "anthropic": frozenset({"num_ctx", "permission_mode", "seed", "temperature", "top_p"}),
+    "ollama": frozenset({"permission_mode"}),
     "sim": frozenset(),
+    "cli": frozenset(KNOWN) - {"permission_mode", "reasoning", "sim"},
 }
 _DIALECTS = {
     "chat": "OpenAI's Chat Completions API",
@@ -41,6 +43,7 @@ _DIALECTS = {
     "anthropic": "Anthropic's Messages API",
     "ollama": "Ollama",
     "sim": "the simulated provider",
+    "cli": "a coding agent",
 }
 # Of OpenAI's reasoning models, those that are known to answer a sampling parameter with 400.
 _FIXED_SAMPLING = re.compile(r"o[1-9](-|$)|gpt-5(-(mini|nano|pro|codex))?(-\d{4}-\d\d-\d\d)?$")
@@ -61,23 +64,23 @@ def thinking_version(model: str) -> tuple[int, int]:
 
 def check_settings(
     dialect: Dialect, model: str, settings: Mapping[str, Any]
-) -> Iterator[tuple[str, str | None]]:
-    """The problems of `settings`, as (what is wrong, hint)."""
+) -> Iterator[tuple[str, str, str | None]]:
+    """The problems of `settings`, as (name, what is wrong, hint)."""
     for name, value in settings.items():
         if name not in KNOWN:
             hint = did_you_mean(name, KNOWN) or f"known are {', '.join(KNOWN)}"
-            yield f"unknown setting {name!r}", hint
+            yield name, f"unknown setting {name!r}", hint
         elif name in _NOT_TAKEN[dialect] or (
             name in {"temperature", "top_p"}
             and dialect in {"chat", "responses"}
             and _FIXED_SAMPLING.match(model)
         ):
             who = model if dialect in {"chat", "responses"} and name != "num_ctx" else _DIALECTS[dialect]
-            yield f"{who} does not take the setting {name!r}", "leave it out"
+            yield name, f"{who} does not take the setting {name!r}", "leave it out"
         elif wanted := _wrong(name, value):
-            yield f"setting {name!r} must be {wanted}, not {value!r:.40}", None
+            yield name, f"setting {name!r} must be {wanted}, not {value!r:.40}", None
         elif name == "reasoning" and (problem := _cannot_reason(dialect, model, settings)):
-            yield problem
+            yield name, *problem
 
 
 def _cannot_reason(
@@ -99,7 +102,7 @@ def require_settings(dialect: Dialect, request: ChatRequest, peer: Peer) -> None
     """Raise `ProviderError` (kind `bad_request`) for what this API cannot take."""
     from aethermind.infra.providers.failures import bad_request  # names of models are checked without
 
-    for problem, hint in check_settings(dialect, request.model, request.settings):
+    for _, problem, hint in check_settings(dialect, request.model, request.settings):
         raise bad_request(peer, problem, hint)
     if any(message.role == "tool" and not message.tool_call_id for message in request.messages):
         raise bad_request(peer, "a tool's answer that does not say to which call")
@@ -130,6 +133,9 @@ def _wrong(name: str, value: object) -> str | None:
             return None if good else "a number above 0, at most 1"
         case "reasoning":
             return None if value in REASONING else "low, medium or high"
+        case "permission_mode":
+            good = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z-]{0,39}", value)
+            return None if good else "read, edit, full, or a mode of the agent's own"
         case "prompt_cache":
             return None if isinstance(value, bool) else "true or false"
         case "stop":
