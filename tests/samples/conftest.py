@@ -80,12 +80,13 @@ class Played:
 
 
 async def answered(runtime: AgentRuntime, result: RunResult) -> RunResult:
-    """On with a run that asks, on its script's answers."""
+    """On with a run that asks, on its script's answers; tools may do what they want to."""
     client = LocalClient(runtime.engine)
     while result.status == "waiting_answer":
         run = await client.run(result.run_id)
         for node in open_questions(run):
-            values = scripted.answer(run, node)
+            asks_for_tool = node.question is not None and node.question.about == "tool"
+            values = {"approved": True} if asks_for_tool else scripted.answer(run, node)
             assert values is not None, f"the script has no answer to {node.path}"
             await client.answer(run.id, node.path, values, by="script")
         result = RunResult(await client.wait(run.id))

@@ -14,7 +14,7 @@ from tests.samples.conftest import SAMPLES
 
 FILES = sorted(path for path in SAMPLES.glob("*.yaml") if not path.name.endswith(".sim.yaml"))
 NAMES = [path.stem for path in FILES]
-START_COMMANDS = {"nightly-check", "release-notes"}
+START_COMMANDS = {"fix-until-green", "nightly-check", "release-notes", "tool-desk"}
 
 
 @pytest.fixture(params=FILES, ids=NAMES)
@@ -44,6 +44,7 @@ def steps_of(steps: tuple[StepDef, ...], prefix: str = "") -> dict[str, StepDef]
 def test_what_there_is() -> None:
     assert set(NAMES) >= {
         "document-sections",
+        "fix-until-green",
         "improve-until",
         "interview",
         "launch-kit",
@@ -52,6 +53,7 @@ def test_what_there_is() -> None:
         "release-notes",
         "research-brief",
         "review-diff",
+        "tool-desk",
         "triage-log",
     }
 

@@ -54,6 +54,33 @@ async def test_no_prompt_has_holes(name: str, play: Play) -> None:
         assert "{{" not in prompt
 
 
+# --- fix-until-green: real tools ----------------------------------------------------------------------
+
+
+async def test_the_mechanic_asks_before_it_writes_and_the_test_is_green(play: Play, tmp_path: Path) -> None:
+    played = await play("fix-until-green")
+    (asked,) = [event for event in played.events if isinstance(event, AskOpened)]
+    assert asked.about == "tool"
+    assert asked.show is not None
+    assert "-    return sum(cents) * (100 - discount) // 100 - discount" in asked.show
+    assert "FAILED" in played.script.requests[1].messages[-1].content
+    assert "OK" in played.script.requests[-1].messages[-1].content
+    assert played.output("work#1/test_exit") == 0
+    assert played.status("still_red") == "skipped"
+    assert (tmp_path / "fix-until-green" / "test_prices.py").exists()
+
+
+# --- tool-desk: functions and a server of one's own -------------------------------------------------
+
+
+async def test_the_clerk_answers_from_what_its_tools_say(play: Play) -> None:
+    played = await play("tool-desk")
+    told = [m.content for m in played.script.requests[-1].messages if m.role == "tool"]
+    assert told[0] == '["chair","lamp","shelf"]'
+    assert told[-2:] == ["1 EUR = 1.09 USD", "1 SEK = 0.095 USD"]
+    assert played.output("ask_clerk")["products"] == ["chair", "shelf"]
+
+
 # --- research-brief: what `make run` shows ---------------------------------------------------------
 
 
