@@ -21,7 +21,9 @@ from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import StepDef, WorkflowDef
 from aethermind.engine.client import RunRequest
+from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.engine import Engine
+from aethermind.engine.governor import Governor
 from aethermind.engine.guard import Limits
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import Clock, EventStore, Models, Prices
@@ -89,7 +91,10 @@ class Harness:
         day_budget: int | None = None,
         limits: Limits | None = None,
         tools: Callable[[LocalChildren], Tools] | None = None,
+        veil: Veil = NO_VEIL,
+        governor: Governor | None = None,
     ) -> None:
+        self.governor = governor
         self._tools = tools
         self.store = store or InMemoryStore()
         self.max_concurrent = max_concurrent
@@ -100,6 +105,7 @@ class Harness:
         self.models = models
         self.day_budget = day_budget
         self.limits = limits or Limits()
+        self.veil = veil
 
     async def __aenter__(self) -> Self:
         models = ConfiguredModels(load_config({}), simulated=SimulatedProvider(sleep=self.sleep))
@@ -119,6 +125,8 @@ class Harness:
             max_concurrent=self.max_concurrent,
             day_budget_micro_usd=self.day_budget,
             limits=self.limits,
+            veil=self.veil,
+            governor=self.governor,
         )
         self.client = LocalClient(self.engine)
         return self

@@ -10,7 +10,8 @@ from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import Cost, Usage
 from aethermind.domain.workflow import AgentDef, Command, Group, Prompt, StepDef, WorkflowDef
-from aethermind.infra.redaction import Redaction
+from aethermind.infra import secrets
+from aethermind.infra.redaction import Redaction, concealed
 from aethermind.infra.secrets import redact
 
 KEY = "sk-abcdefghijklmnopqrstuvwx"
@@ -129,3 +130,23 @@ def test_numbers_and_counts_of_tokens_stay() -> None:
     usage = {"input_tokens": 5, "tokens": 7, "token": None, "password": 12}
     found, count = pass_over(e.RunSucceeded(outputs=usage))
     assert (found.outputs, count) == (usage, 0)
+
+
+# --- before it is recorded ---------------------------------------------------------------------
+
+
+def test_only_exact_values_are_taken_out_before_something_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(secrets, "_registry", secrets._Registry())
+    secrets.remember("loaded-value-4711")
+    plain = e.AttemptSucceeded(step="a", attempt=1, output={"password": "of mine", "key": KEY})
+    assert concealed(plain) is plain
+    event = e.CallFinished(
+        step="loaded-value-4711", attempt=1, call=1, usage=Usage(), cost=Cost(), finish="stop",
+        text=f"{KEY} loaded-value-4711", content_key="abc",
+    )  # fmt: skip
+    found = concealed(event)
+    assert isinstance(found, e.CallFinished)
+    assert found.text == f"{KEY} [redacted]"
+    assert (found.step, found.content_key) == ("loaded-value-4711", "abc"), "a replay lives on it"

@@ -223,3 +223,66 @@ def test_variables_that_a_run_takes_are_scrubbed_if_their_name_says_so() -> None
     assert secrets.remember_variables(given) == given
     assert secrets.redact("tk-4711-deploy-me to north-by-northwest").endswith("to north-by-northwest")
     assert "4711-deploy" not in secrets.redact("token tk-4711-deploy-me")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GITHUB_TOKEN", "OPENAI_API_KEY", "APIKEY", "MY_KEYS", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD",
+        "DB_PASS", "GPG_PASSPHRASE", "GITLAB_PAT", "HTTP_AUTHORIZATION", "MYSQL_PWD", "SECRET_2", "SENTRY_DSN",
+    ],
+)  # fmt: skip
+def test_names_of_secrets(name: str) -> None:
+    assert secrets.SECRET_VARIABLE.search(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["AUTHOR", "PWD", "OLDPWD", "PATH", "KEYBOARD_LAYOUT", "PASSENGER_NAME", "REGION", "COMPASS_ROSE"]
+)
+def test_names_of_no_secrets(name: str) -> None:
+    assert not secrets.SECRET_VARIABLE.search(name)
+
+
+def test_a_path_says_only_where_a_secret_is() -> None:
+    secrets.remember_variables({"SSH_KEY": "/home/ada/.ssh/id_ed25519"})
+    assert redact("reads /home/ada/.ssh/id_ed25519") == "reads /home/ada/.ssh/id_ed25519"
+
+
+def test_what_looks_like_a_key_is_one_whatever_its_name() -> None:
+    address = "postgresql://ada:hunt%21er22@db.internal/x"
+    secrets.remember_variables({"DATABASE": address})
+    assert secrets.conceal(f"to {address} now") == "to [redacted] now"
+    assert "er22" not in secrets.conceal("password=hunt!er22 and hunt%21er22")
+
+
+def test_a_key_of_several_lines_is_found_line_by_line_and_quoted() -> None:
+    body = ["MIIEvQIBADANBgkqhkiG9w0BAQ", "EFAASCBKcwggSjAgEAAoIBAQDX"]
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *body, "-----END PRIVATE KEY-----"])
+    remember(key)
+    assert secrets.conceal(f"<{key}>") == "<[redacted]>"
+    assert secrets.conceal(f"line 2 of it: {body[0]}") == "line 2 of it: [redacted]"
+    assert secrets.holds_secret(b'{"text":"' + body[1].encode() + b'"}')
+
+
+def test_only_what_was_loaded_is_concealed() -> None:
+    remember("loaded-secret-42")
+    assert (
+        secrets.conceal("sk-abcdefghijklmnopqrstuv loaded-secret-42")
+        == "sk-abcdefghijklmnopqrstuv [redacted]"
+    )
+    assert secrets.holds_secret(b'"a loaded-secret-42"')
+    assert not secrets.holds_secret(b'"sk-abcdefghijklmnopqrstuv"')
+
+
+def test_a_secret_with_quotes_is_found_in_json() -> None:
+    remember('quo"ted\\secret\t!')
+    assert secrets.holds_secret(b'{"x":"quo\\"ted\\\\secret\\t!"}')
+
+
+def test_looking_for_many_secrets_in_a_long_text_is_quick() -> None:
+    for number in range(50):
+        remember(f"secret-value-{number:04d}-and-more")
+    data = b"secret-value without its number, " * 60_000
+    start = time.perf_counter()
+    assert not secrets.holds_secret(data)
+    assert time.perf_counter() - start < 1

@@ -63,6 +63,7 @@ class Engine:
         limits: Limits = Limits(),  # noqa: B008 - a frozen record
         tools: Tools | None = None,
         veil: Veil = NO_VEIL,
+        governor: Governor | None = None,
     ) -> None:
         self.tools = tools
         self._veil = veil
@@ -81,12 +82,14 @@ class Engine:
         states = AgentStates(store, veil)
         self.days = DayBudget(store, clock, cap=day_budget_micro_usd)
         """What may be spent on a day, by all runs together."""
+        self.governor = governor or Governor(clock)
+        """Who may call a model now."""
         self._services = services = Services(
             clock=clock,
             feed=self.feed,
             models=models,
             prices=prices,
-            governor=Governor(clock),
+            governor=self.governor,
             schemas=schemas,
             partials=self._partials,
             states=states,

@@ -129,8 +129,8 @@ def remember(value: str) -> None:
 
 
 SECRET_VARIABLE = re.compile(
-    r"(?:\A|[_-])[A-Z0-9]*(?:KEY|TOKEN|SECRET|PASS|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL)S?(?:[_-]?\d*\Z|[_-])"
-    r"|(?:\A|_)(?:AUTH|AUTHORIZATION|PAT|DSN|JWT|COOKIE)(?:\Z|_)|[A-Z0-9]_?PWD\Z",
+    r"(?:\A|[_-])[A-Z0-9]*(?:KEY|TOKEN|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIAL)S?(?:[_-]?\d*\Z|[_-])"
+    r"|(?:\A|_)(?:AUTH|AUTHORIZATION|PASS|PAT|DSN|JWT|COOKIE)(?:\Z|_)|[A-Z0-9]_PWD\Z",
     re.IGNORECASE,
 )
 """Names of variables whose values are secrets."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from aethermind.domain.errors import InvalidError
-from aethermind.infra.config import Config, Price, ProviderConfig
+from aethermind.infra.config import Config, Price, ProviderConfig, is_program
 from aethermind.infra.providers.names import (
     ANTHROPIC_URL,
     NUM_CTX,
@@ -21,9 +21,10 @@ from aethermind.infra.providers.names import (
 )
 from aethermind.infra.providers.settings import Dialect
 from aethermind.infra.providers.structured import Structured
+from aethermind.infra.secrets import remember_variables
 
-Kind = Literal["openai", "anthropic", "ollama", "sim", "own"]
-"""`own`: a provider object that the user of the SDK made himself."""
+Kind = Literal["openai", "anthropic", "ollama", "sim", "cli", "own"]
+"""`cli`: all coding agents. `own`: a provider object that the user of the SDK made himself."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +74,13 @@ def endpoints_of(config: Config) -> dict[str, Endpoint]:
     """All providers by name, the simulated one included."""
     environ = config.environ
     found = {"sim": Endpoint(name="sim", kind="sim", base_url="sim:")}
+    programs: dict[str, Price] = {}
     for name in dict.fromkeys(("openai", "anthropic", "ollama", *config.providers)):
         given = config.providers.get(name) or ProviderConfig()
-        kind = given.kind or _built_in(name)
+        if is_program(name, given):
+            programs |= {f"{name}:{model}": price for model, price in given.prices.items()}
+            continue
+        kind = _kind(name, given)
         variable, default = _ADDRESSES[kind]
         # The vendor's variable speaks of the vendor's own provider.
         override = environ.get(variable) if name == kind else None
@@ -91,6 +96,7 @@ def endpoints_of(config: Config) -> dict[str, Endpoint]:
             headers=given.headers,
             prices=given.prices,
         )
+    found["cli"] = Endpoint(name="cli", kind="cli", prices=programs)
     return found
 
 
@@ -110,15 +116,16 @@ def headers_of(endpoint: Endpoint, environ: Mapping[str, str]) -> dict[str, str]
             if (taken := environ.get(value[1:])) is None:
                 text = f"[providers.{endpoint.name}] header {name} needs {value[1:]}, which is not set"
                 raise InvalidError(text)
+            remember_variables({value[1:]: taken})
             headers[name] = taken
         else:
             headers[name] = value
     return headers
 
 
-def _built_in(name: str) -> Literal["openai", "anthropic", "ollama"]:
-    match name:
-        case "openai" | "anthropic" | "ollama":
-            return name
+def _kind(name: str, given: ProviderConfig) -> Literal["openai", "anthropic", "ollama"]:
+    match given.kind or name:
+        case "openai" | "anthropic" | "ollama" as kind:
+            return kind
         case _:
             raise InvalidError(f"[providers.{name}] has no kind", hint="openai, anthropic or ollama")
