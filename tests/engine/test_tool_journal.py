@@ -158,3 +158,19 @@ async def test_a_function_that_chats_with_tools_goes_on_too(tmp_path: Path) -> N
     assert began == [1, 2]
     assert hand.done == {"look": 1, "change": 1}
     assert talker.asked == {0: 1, 1: 1, 2: 1}
+
+
+async def test_held_by_its_budget_between_two_calls_it_goes_on_there(tmp_path: Path) -> None:
+    hand, talker = Hand(), Talker(LOOK, CHANGE, "done")
+    async with table(hand, tmp_path, talker) as h:
+        run_id = await h.start(agent(hand, h, settings={"max_tokens": 10}), budget_micro_usd=1)
+        run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        while run.status == "waiting_budget":
+            held = run.held["a"]
+            await h.client.raise_budget(run_id, (run.tally.cost or 0) + held.needed, by="ada")
+            run = await asyncio.wait_for(h.client.wait(run_id), 5)
+        await h.verify(run_id)
+    assert run.outputs == {"a": "done"}
+    assert talker.asked == {0: 1, 1: 1, 2: 1}
+    assert hand.done == {"look": 1, "change": 1}
+    assert len(run.nodes["a"].attempts) > 2

@@ -19,6 +19,7 @@ from aethermind.infra.providers.sim_script import prompt_digest
 from aethermind.infra.providers.simulated import SimulatedProvider
 from aethermind.infra.secrets import redact
 from tests.engine.harness import Harness, workflow
+from tests.engine.talker import Hand, Talker, agent, table
 from tests.servers.peers import ask, collect, text_of
 
 GOLDEN = Path(__file__).parent.parent / "migrations" / "golden"
@@ -235,3 +236,24 @@ def test_a_digest_that_fits_no_reply_is_an_error_of_the_file(entry: str, fragmen
     with pytest.raises(InvalidError, match=fragment) as caught:
         parse_sim(decode(f"steps: {{plan: {entry}}}".encode(), "w.sim.yaml"))
     assert caught.value.line().startswith("w.sim.yaml:1:")
+
+
+async def test_a_conversation_with_tools_is_recorded_turn_by_turn(tmp_path: Path) -> None:
+    hand = Hand()
+    talker = Talker([("look", {"what": "no"}), ("change", {"to": "new"})], [("look", {"what": "12"})], "done")
+    async with table(hand, tmp_path, talker) as h:
+        run = await h.run(agent(hand, h))
+    assert loaded(run)["steps"] == {
+        "a": {
+            "replies": [
+                {
+                    "tools": [
+                        {"name": "look", "arguments": {"what": "no"}},
+                        {"name": "change", "arguments": {"to": "new"}},
+                    ]
+                },
+                {"tools": [{"name": "look", "arguments": {"what": "12"}}]},
+                "done",
+            ]
+        }
+    }

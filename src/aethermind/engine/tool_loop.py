@@ -200,10 +200,12 @@ class _ToolCall:
         await self._calls.record(decide)
 
     def finished(self, text: str, *, is_error: bool, truncated: bool) -> Message:
-        text = wire.recordable(text)
-        event = ToolFinished(**self._where, result=text, is_error=is_error, truncated=truncated)
+        event = self._calls.services.veil.conceal(
+            ToolFinished(**self._where, result=wire.recordable(text), is_error=is_error, truncated=truncated)
+        )
+        assert isinstance(event, ToolFinished)
         self._calls.live.post(Note((event,)))
-        return _told(self.wanted, text, is_error)
+        return _told(self.wanted, event.result, is_error)
 
     def failed(self, error: ErrorInfo, *, digest: str = "") -> Message:
         scrub = self._calls.scrub
@@ -213,8 +215,10 @@ class _ToolCall:
             hint=scrub(error.hint) if error.hint else None,
             detail=scrub(error.detail) if error.detail else None,
         )
-        self._calls.live.post(Note((ToolFailed(**self._where, error=told, digest=digest),)))
-        return _failed(self.wanted, told)
+        event = self._calls.services.veil.conceal(ToolFailed(**self._where, error=told, digest=digest))
+        assert isinstance(event, ToolFailed)
+        self._calls.live.post(Note((event,)))
+        return _failed(self.wanted, event.error)
 
     def wrote(self, line: str) -> None:
         """What a program says while it runs, for the log."""

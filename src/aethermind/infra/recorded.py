@@ -1,7 +1,8 @@
 """A recorded run as a script of the simulated provider (`NAME.sim.yaml`).
 
 Every reply has the digest of its prompt, so the workflow runs again without models as long as it asks the
-same, and says so when it does not.
+same, and says so when it does not. A conversation with tools has none: what the tools say is never quite the
+same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from aethermind.domain import journal
 from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import InvalidError
 from aethermind.domain.run import Run
@@ -52,7 +54,10 @@ def script(run: Run, *, redact: Redact) -> str:
 
 
 def _entry(node: Node, redact: Redact) -> dict[str, Json] | None:
-    """The replies of the last attempt that had any."""
+    """The replies of the last attempt that had any; of a conversation with tools, all of its last one."""
+    talk = [call for _, call in journal.answered(node)]
+    if any(call.tool_calls for call in talk):
+        return {"replies": [_turn(call, redact) for call in talk]}
     calls: list[CallState] = []
     for attempt in node.attempts:
         calls = [call for call in attempt.calls if call.status == "succeeded"] or calls
@@ -67,6 +72,29 @@ def _entry(node: Node, redact: Redact) -> dict[str, Json] | None:
     if (usage := calls[0].usage) is not None and calls[0].cached_from is None:
         entry["usage"] = _counts(usage)
     return entry
+
+
+def _turn(call: CallState, redact: Redact) -> Json:
+    """One answer of a conversation: which one is due is told by how many there were."""
+    if not call.tool_calls:
+        return _reply(redact(call.text))
+    tools = [
+        {"name": _Text(part["name"]), "arguments": _arguments(part["arguments"], redact)}
+        for part in call.tool_calls
+    ]
+    return {"text": _Text(redact(call.text)), "tools": tools} if call.text else {"tools": tools}
+
+
+def _arguments(value: Json, redact: Redact) -> Json:
+    match value:
+        case str():
+            return _Text(redact(value))
+        case list():
+            return [_arguments(part, redact) for part in value]
+        case dict():
+            return {_key(key): _arguments(part, redact) for key, part in value.items()}
+        case _:
+            return value
 
 
 def _reply(text: str) -> Json:

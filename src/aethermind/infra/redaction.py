@@ -72,6 +72,8 @@ STRUCTURE = frozenset(
 
 DROPPED = frozenset({"content_key"})
 """Fields that are left out: a digest over texts with their secrets is a way to guess these."""
+EMPTIED = frozenset({"digest"})
+"""Likewise, of calls and tools, where the field is a text. What came from elsewhere is not gone on from."""
 
 MAPS = frozenset(
     {"adopted", "arguments", "env", "fields", "inputs", "outputs", "settings", "sim", "tags", "values"}
@@ -111,7 +113,10 @@ class Redaction:
         changed = {}
         for name in record.__struct_fields__:
             value = getattr(record, name)
-            found = None if name in DROPPED and not self._whole else self._field(name, value)
+            if self._whole or name not in DROPPED | EMPTIED:
+                found = self._field(name, value)
+            else:
+                found = None if name in DROPPED else ""
             if found is not value:
                 changed[name] = found
         return msgspec.structs.replace(record, **changed) if changed else record
