@@ -21,6 +21,7 @@ from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.concealing import Veil
+from aethermind.engine.consent import model_names
 from aethermind.engine.engine import Engine, environment_of
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
@@ -226,7 +227,7 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
     from aethermind.infra.tools.deferred import DeferredTools
 
     models, schemas = composition.models, JsonSchemas()
-    children = LocalChildren(owner=owner, environment=composition.config.environ)
+    models.children = children = LocalChildren(owner=owner, environment=composition.config.environ)
 
     engine = Engine(
         store=store,
@@ -340,7 +341,7 @@ def load_workflow(
 
     path = find_workflow(str(target), Path.cwd(), composition.workflow_dirs)
     settings = composition.config.defaults
-    return load_file(
+    loaded = load_file(
         path,
         overrides=overrides,
         cwd=Path(cwd) if cwd is not None else None,
@@ -348,6 +349,8 @@ def load_workflow(
         known_models=composition.model_problem,
         known_settings=composition.models.check_settings,
     )
+    starts = composition.models.programs_in(model_names(loaded.definition))
+    return msgspec.structs.replace(loaded, needs_trust=(*loaded.needs_trust, *starts)) if starts else loaded
 
 
 def submission(

@@ -25,6 +25,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from aethermind.domain.usage import Cost, Usage
+
 ErrorKind = Literal[
     "auth",  # 401/403: the key is missing or refused
     "bad_request",  # the provider refused the request (4xx): retrying cannot help
@@ -151,7 +153,11 @@ class StepFailure(AethermindError):
 
 
 class ProviderError(StepFailure):
-    """A model call failed; `info.retryable` says whether the retry layer may try again."""
+    """A model call failed; `info.retryable` says whether the retry layer may try again. `usage` and `cost`
+    are set where the provider said what it used all the same."""
+
+    usage: Usage | None = None
+    cost: Cost | None = None
 
 
 class CommandError(StepFailure):

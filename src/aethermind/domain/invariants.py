@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aethermind.domain.journal import PROGRAMS
 from aethermind.domain.run import Run
 from aethermind.domain.state import LIVE, Node
 
@@ -79,7 +80,7 @@ def _check_tools(node: Node) -> None:
         for call in attempt.calls:
             wanted = [part["id"] for part in call.tool_calls]
             for tool in call.tools:
-                assert tool.id in wanted, f"{node}: {tool.id} was not asked for"
+                assert tool.id in wanted or call.provider == PROGRAMS, f"{node}: {tool.id} was not asked for"
                 assert tool.status != "running" or node.status == "running", f"{node}: {tool.id} is under way"
     if node.status == "waiting_answer" and node.question is not None and node.question.about == "tool":
         assert node.question.values is None, f"{node} waits for what was answered"

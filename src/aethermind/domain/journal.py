@@ -24,6 +24,9 @@ from aethermind.domain.state import AttemptState, Decision, Node
 if TYPE_CHECKING:
     from aethermind.domain.run import Run
 
+PROGRAMS = "cli"
+"""The provider whose models are agents themselves, with tools of their own: what they do is told as tools of
+the call, though nobody here does it."""
 QUIET: frozenset[str] = frozenset({"pure", "read"})
 """Effects of tools that may be used twice without harm, and side by side."""
 GOES_ON: frozenset[str] = frozenset(
@@ -63,7 +66,8 @@ def tools(node: Node) -> Iterator[ToolState]:
 
 def in_doubt(node: Node) -> list[ToolState]:
     """Tool calls under way that may have had an effect."""
-    return [tool for tool in tools(node) if tool.status == "running" and tool.effect not in QUIET]
+    ours = (c for attempt in node.attempts[node.journal :] for c in attempt.calls if c.provider != PROGRAMS)
+    return [t for call in ours for t in call.tools if t.status == "running" and t.effect not in QUIET]
 
 
 def lose(node: Node) -> None:

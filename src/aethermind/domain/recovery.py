@@ -1,8 +1,9 @@
 """What follows from an attempt whose process died: intent recorded, no result.
 
 Pure work is run again. A model call is tried once more and marked as possibly billed twice, and what the
-calls and tools before it gave is used as it is. Anything else had effects nobody saw the end of: a person
-decides, unless the step's `on_in_doubt` says. And what follows from a restart under another wall clock.
+calls and tools before it gave is used as it is. Anything else (a coding agent that is called as a model,
+too) had effects nobody saw the end of: a person decides, unless the step's `on_in_doubt` says. And what
+follows from a restart under another wall clock.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ Resolution = Literal["retry", "ask", "fail", "skip"]
 def lost(node: Node) -> AttemptLost:
     """The event that records that the running attempt of this leaf is lost."""
     attempt = node.attempts[-1]
-    in_flight = any(call.status == "running" for call in attempt.calls)
+    running = [call for call in attempt.calls if call.status == "running"]
+    in_flight = bool(running)
+    acting = journal.in_doubt(node) or any(call.provider == journal.PROGRAMS for call in running)
     resolution: Resolution = node.step.on_in_doubt or (
-        "ask" if journal.in_doubt(node) else _default(node, in_flight=in_flight)
+        "ask" if acting else _default(node, in_flight=in_flight)
     )
     return AttemptLost(
         step=node.path, attempt=attempt.n, resolution=resolution, possibly_billed_twice=in_flight

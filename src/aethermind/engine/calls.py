@@ -31,8 +31,9 @@ from aethermind.domain.events import (
 from aethermind.domain.holding import GUARD
 from aethermind.domain.run import Run
 from aethermind.domain.state import AttemptState, Node
+from aethermind.domain.usage import Cost, Usage
 from aethermind.domain.workflow import CachePolicy
-from aethermind.engine import answers, reserving
+from aethermind.engine import answers, reserving, tool_activity
 from aethermind.engine.client import TokenDelta
 from aethermind.engine.costing import expected_tokens
 from aethermind.engine.deadlines import Deadline
@@ -48,7 +49,9 @@ from aethermind.engine.ports import (
     Provider,
     ReasoningDelta,
     TextDelta,
+    ToolBegan,
     ToolCallRequested,
+    ToolEnded,
 )
 from aethermind.engine.recall import Recall
 from aethermind.engine.reply import Reply, Thread, digest
@@ -148,7 +151,7 @@ class Calls:
                 finished = await self._stream(provider, request, opened, place)
             except ProviderError as error:
                 place.failed(error.info)
-                self._failed(opened, error.info)
+                self._failed(opened, error.info, error.usage, error.cost)
                 raise
             if failpoints.armed:
                 failpoints.reached("call.result")
@@ -354,8 +357,12 @@ class Calls:
                                 run_id, node.path, self.attempt, opened.number, offset, text, reasoning=True
                             )
                         )
-                case Finished():
+                case Finished(text=answer):
+                    if answer is not None:
+                        opened.parts = [answer]
                     return event
+                case ToolBegan() | ToolEnded():
+                    tool_activity.tell(self, opened, event)
                 case ToolCallRequested() if request.tools:
                     opened.tool_calls.append(event)
                 case ToolCallRequested(name=name):
@@ -368,19 +375,23 @@ class Calls:
             ErrorInfo(kind="truncated", message="the answer ended without its end marker", retryable=True)
         )
 
-    def _failed(self, opened: Opened, info: ErrorInfo) -> None:
+    def _failed(
+        self, opened: Opened, info: ErrorInfo, usage: Usage | None = None, cost: Cost | None = None
+    ) -> None:
         """Record a failed call; one that had begun to answer may have been billed, nobody knows how much."""
         self._open.pop(opened.number, None)
         if (digest := self._asked.pop(opened.number, None)) is not None:
             self._take_back(digest)
         self.services.partials.forget(self.live.run.id, self.node.path, opened.number)
+        billed = usage is not None or opened.heard or info.kind in {"truncated", "timeout"}
         self.facts.append(
             CallFailed(
                 step=self.node.path,
                 attempt=self.attempt,
                 call=opened.number,
                 error=info,
-                cost=opened.unknown_cost if opened.heard or info.kind in {"truncated", "timeout"} else None,
+                usage=usage,
+                cost=cost or (opened.unknown_cost if billed else None),
                 text=self.scrub(opened.text),
             )
         )

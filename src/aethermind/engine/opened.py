@@ -28,6 +28,7 @@ class Opened:
         "thought",
         "thoughts",
         "tool_calls",
+        "tools",
     )
 
     def __init__(self, number: int, began: float, reserved: int | None) -> None:
@@ -41,6 +42,8 @@ class Opened:
         self.parts: list[str] = []
         self.thoughts: list[str] = []
         self.tool_calls: list[ToolCallRequested] = []
+        self.tools: dict[str, bool] = {}
+        """Tools of the provider's own: id → whether it is at work."""
         self.size = 0
         self.thought = 0
 

@@ -207,12 +207,31 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     cost: Cost | None = None
     """Only where the provider itself reports or defines it (`sim`, `cli:`)."""
+    text: str | None = None
+    """The answer, where that is not just all that streamed (of an agent that spoke while it worked)."""
     carry: Json = None
     """JSON that has to come back with this answer when the conversation goes on (signed reasoning): opaque
     to everybody else, recorded, given back to this provider alone."""
 
 
-ChatEvent = TextDelta | ReasoningDelta | ToolCallRequested | Finished
+class ToolBegan(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider, an agent itself, has begun to use a tool of its own: for the trace. `id` is unique in the
+    call; `arguments` are JSON of a bounded size."""
+
+    id: str
+    name: str
+    arguments: Json = None
+
+
+class ToolEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """How a tool of the provider's own ended."""
+
+    id: str
+    text: str = ""
+    is_error: bool = False
+
+
+ChatEvent = TextDelta | ReasoningDelta | ToolCallRequested | ToolBegan | ToolEnded | Finished
 
 
 class Provider(Protocol):

@@ -15,6 +15,7 @@ from aethermind import wire
 from aethermind.domain.errors import AethermindError, ErrorInfo, ProviderError
 from aethermind.domain.events import CallStarted
 from aethermind.domain.holding import GUARD
+from aethermind.domain.journal import PROGRAMS
 from aethermind.domain.run import Run
 from aethermind.domain.usage import Usage
 from aethermind.engine.ports import ChatRequest, Prices
@@ -35,7 +36,10 @@ class HeldByBudget(AethermindError):
 
 
 def worst_case(prices: Prices, provider: str, request: ChatRequest, *, at: int) -> int | None:
-    """Micro-USD; None if the model has no known price. `at`: epoch ms."""
+    """Micro-USD; None if the model has no known price, or if it is an agent itself, which asks its own models
+    nobody knows how often. `at`: epoch ms."""
+    if provider == PROGRAMS:
+        return None
     size = sum(len(m.content.encode()) + MESSAGE_OVERHEAD for m in request.messages)
     carried = [m.carry for m in request.messages if m.carry is not None]
     for part in (*(call for m in request.messages for call in m.tool_calls), *request.tools, *carried):
@@ -58,11 +62,14 @@ def check_price(run: Run, worst: int | None, full: str) -> None:
     Raises `ProviderError`."""
     terms = run.definition.budget
     if worst is None and not (terms is not None and terms.unpriced == "allow"):
+        program = full.startswith(f"{PROGRAMS}:")
+        what = "says only in the end what it cost" if program else "has no known price"
+        hint = "" if program else "set its price in config.toml, or "
         raise ProviderError(
             ErrorInfo(
                 kind="bad_request",
-                message=f"{full} has no known price, so the budget can't be kept",
-                hint="set its price in config.toml, or budget: {unpriced: allow}",
+                message=f"{full} {what}, so the budget can't be kept",
+                hint=f"{hint}budget: {{unpriced: allow}}",
             )
         )
 

@@ -29,9 +29,20 @@
     api = "chat"                           # or "responses"
     structured = "json_schema"             # or "json_object", "prompt"
     headers = {X-Team = "$TEAM"}           # $NAME is taken from the environment
+    [providers.groq.limits]                # what the account may do; of each model, if not said otherwise
+    concurrency = 8                        # calls at a time; 32 if nothing is said
+    rpm = 500                              # requests per minute
+    tpm = 200_000                          # tokens per minute, in and out
+    [providers.groq.limits.models."llama-3.3-70b-versatile"]
+    rpm = 30
     [providers.groq.prices."llama-3.3-70b-versatile"]
     input = 0.59                           # dollars per million tokens; also cached_input, cache_write
     output = 0.79
+    [providers.aider]                      # an installed coding agent: `cli:aider:MODEL`
+    kind = "cli"
+    command = ["aider", "--yes", "--no-stream", "--model", "{model}", "--message", "{prompt}"]
+    format = "text"                        # claude, codex, text, jsonl (with fields = {text = "a.b"})
+    env = ["OPENAI_API_KEY"]               # what it gets besides PATH, HOME, …
     [prices."openai:my-fine-tune"]
     input = 1.2
     output = 4.8
@@ -55,7 +66,9 @@ from aethermind.engine.guard import Limits
 from aethermind.infra.providers.deadlines import Deadlines
 
 Durability = Literal["power", "process"]
-Kind = Literal["openai", "anthropic", "ollama"]
+Kind = Literal["openai", "anthropic", "ollama", "cli"]
+CliFormat = Literal["claude", "codex", "text", "jsonl"]
+"""What a coding agent writes: Claude Code's stream, Codex's, plain text, or JSON lines of its own."""
 
 MAX_BYTES = 1 << 20
 """Of a config or environment file."""
@@ -74,6 +87,26 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLimits:
+    """What a provider allows for one model. None: as for its other models."""
+
+    concurrency: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderLimits(ModelLimits):
+    """What a provider allows for each of its models. None: nobody knows."""
+
+    models: dict[str, ModelLimits] = field(default_factory=dict)
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
     """`[providers.NAME]`. What is None is the kind's default."""
 
@@ -85,8 +118,25 @@ class ProviderConfig:
     num_ctx: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)
+    limits: ProviderLimits = field(default_factory=ProviderLimits)
+    command: list[str] = field(default_factory=list)
+    """This and what follows: of kind `cli`."""
+    args: list[str] = field(default_factory=list)
+    env: list[str] = field(default_factory=list)
+    format: CliFormat | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    permission_mode: str | None = None
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+
+PROGRAMS = ("claude", "codex")
+"""Coding agents that are known without a config."""
+
+
+def is_program(name: str, given: ProviderConfig) -> bool:
+    """Whether `[providers.NAME]` is about a coding agent."""
+    return given.kind == "cli" or (given.kind is None and name in PROGRAMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,36 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 import pydantic
 
 from aethermind.domain.errors import InvalidError
-from aethermind.infra.config import Budget, Defaults, Durability, Guard, Price, ProviderConfig, is_amount
+from aethermind.infra.config import (
+    PROGRAMS,
+    Budget,
+    Defaults,
+    Durability,
+    Guard,
+    ModelLimits,
+    Price,
+    ProviderConfig,
+    is_amount,
+    is_program,
+)
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.durations import parse_ms
 from aethermind.infra.providers.names import did_you_mean
 
 BUILT_IN = ("openai", "anthropic", "ollama")
+CLI_FIELDS = (
+    "text",
+    "result",
+    "session",
+    "model",
+    "error",
+    "cost",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+"""What a line of the format `jsonl` may hold."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _DURATIONS = {
     "defaults": ("timeout",),
@@ -162,15 +186,30 @@ class _Parser:
             if not 0 <= (number := getattr(parsed.guard, item.name)) <= 1_000_000:
                 self._fail(("guard", item.name), f"{item.name} must be 0 (never) or more, not {number}")
 
+    def _limits(self, place: Place, limits: ModelLimits) -> None:
+        for name in ("concurrency", "rpm", "tpm"):
+            number = getattr(limits, name)
+            if number is not None and not 1 <= number <= 1_000_000_000:
+                self._fail((*place, name), f"{name} must be 1 or more, not {number}")
+
     def _provider(self, name: str, provider: ProviderConfig) -> None:
         place: Place = ("providers", name)
+        self._limits((*place, "limits"), provider.limits)
+        for model, limits in provider.limits.models.items():
+            self._limits((*place, "limits", "models", model), limits)
         if not _NAME.match(name) or name in {"sim", "cli"}:
             self._fail(place, f"{name!r} cannot be a provider's name")
+        if is_program(name, provider):
+            self._program(place, provider)
+            return
+        for field_name in ("command", "args", "env", "format", "fields", "permission_mode"):
+            if getattr(provider, field_name):
+                self._fail((*place, field_name), f"{field_name!r} belongs to kind cli")
         if name in BUILT_IN:
             if provider.kind not in {None, name}:
                 self._fail((*place, "kind"), f"{name} is of kind {name}", "give the endpoint another name")
         elif provider.kind is None:
-            self._fail(place, f"'kind' is missing for {name}", "openai, anthropic or ollama")
+            self._fail(place, f"'kind' is missing for {name}", "openai, anthropic, ollama or cli")
         elif provider.base_url is None:
             self._fail(place, f"'base_url' is missing for {name}")
         url = provider.base_url
@@ -188,6 +227,26 @@ class _Parser:
         for model, price in provider.prices.items():
             self._price((*place, "prices", model), price)
 
+    def _program(self, place: Place, provider: ProviderConfig) -> None:
+        """A coding agent that is started as a program."""
+        name = place[-1]
+        if name in BUILT_IN:
+            self._fail((*place, "kind"), f"{name} is of kind {name}", "give the program another name")
+        for field_name in ("base_url", "key_env", "api", "structured", "num_ctx", "headers"):
+            if getattr(provider, field_name):
+                self._fail((*place, field_name), f"{field_name!r} means nothing for kind cli")
+        if not provider.command and name not in PROGRAMS:
+            self._fail(place, f"'command' is missing for {name}")
+        for word in provider.env:
+            if not word.isidentifier():
+                text = f"env holds names of environment variables, not {word!r:.20}"
+                self._fail((*place, "env"), text)
+        for key in provider.fields:
+            if key not in CLI_FIELDS:
+                self._fail((*place, "fields"), f"unknown field {key!r}", did_you_mean(key, CLI_FIELDS))
+        for model, price in provider.prices.items():
+            self._price((*place, "prices", model), price)
+
     def _price(self, place: Place, price: Price) -> None:
         for item in fields(Price):
             value = getattr(price, item.name)
@@ -201,7 +260,7 @@ class _Parser:
         provider, colon, model = target.partition(":")
         if not colon or not model:
             self._fail(place, f"{target!r} is no provider:model")
-        known = [*BUILT_IN, "sim", *parsed.providers]
+        known = [*BUILT_IN, "sim", "cli", *parsed.providers]
         if provider not in known:
             self._fail(place, f"unknown provider {provider!r}", did_you_mean(provider, known))
 

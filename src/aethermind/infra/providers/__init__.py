@@ -3,6 +3,7 @@
     openai.py      OpenAI and every server that speaks its APIs (wire formats: openai_chat, openai_responses)
     anthropic.py   Anthropic Messages
     ollama.py      Ollama's native API
+    cli.py         coding agents that are installed as programs
     simulated.py   replies from a script, or made up; costs nothing and needs no network
     conversation   the one loop that reads a stream: deadlines, terminal marker, one typed error
     failures       every way a call can fail → `ProviderError`

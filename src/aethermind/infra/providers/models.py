@@ -25,6 +25,9 @@ from aethermind.infra.providers.prices import GenaiPrices
 from aethermind.infra.providers.settings import check_settings
 from aethermind.infra.secrets import Secrets
 
+if TYPE_CHECKING:
+    from aethermind.infra.providers.cli_process import TalkingChildren
+
 VENDOR_MODELS: dict[str, dict[str, str]] = {
     "openai": {"fast": "gpt-6-luna", "smart": "gpt-6.1-sol", "strong": "gpt-6-astra"},
     "anthropic": {"fast": "claude-haiku-5-5", "smart": "claude-sonnet-5-5", "strong": "claude-opus-5-5"},
@@ -226,6 +229,19 @@ class ConfiguredModels:
             ollama_models=self._ollama,
             notes=tuple(notes),
         )
+
+    def programs_in(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Which of these models are coding agents, each in words: what starts them has to be trusted."""
+        found: dict[str, None] = {}
+        for name in names:
+            target = self.check(name)
+            if target.startswith(f"{PREFIX}:"):
+                program = self.programs.get(split(target.partition(":")[2])[0])
+                label = program.label if program else target
+                found[f"the model {name} is the program {label}, which may run commands and change files"] = (
+                    None
+                )
+        return tuple(found)
 
     # --- inside ------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class GenaiPrices:
         endpoint = self._endpoints.get(provider)
         if (own := self._own_price(provider, model)) is not None:
             return _by_own_price(own, usage)
-        if endpoint is None or endpoint.kind == "own":
+        if endpoint is None or endpoint.kind in {"own", "cli"}:
             return UNPRICED
         if endpoint.kind == "sim":
             return sim_cost(model, usage)
@@ -82,6 +82,9 @@ class GenaiPrices:
     ) -> Estimate:
         """The range a call may cost before it is made: input from bytes/7 to bytes/2 tokens, output from none
         to `max_output_tokens`. `at`: epoch milliseconds, now unless given."""
+        endpoint = self._endpoints.get(provider)
+        if endpoint is not None and endpoint.kind == "cli":  # it asks its models nobody knows how often
+            return Estimate(low_micro_usd=None, high_micro_usd=None)
         moment = int(datetime.now(UTC).timestamp() * 1_000) if at is None else at
         most, fewest = BYTES_PER_TOKEN
         low = Usage(input_tokens=input_bytes // most)
@@ -94,7 +97,7 @@ class GenaiPrices:
         endpoint = self._endpoints.get(provider)
         if (own := self._own_price(provider, model)) is not None:
             return Tariff(micro_usd(own.input), micro_usd(own.output))
-        if endpoint is None or endpoint.kind == "own":
+        if endpoint is None or endpoint.kind in {"own", "cli"}:
             return Tariff()
         if endpoint.kind == "sim":
             price_in, price_out = TARIFF.get(model, OTHER_TARIFF)

@@ -134,7 +134,7 @@ def _wrong(name: str, value: object) -> str | None:
         case "reasoning":
             return None if value in REASONING else "low, medium or high"
         case "permission_mode":
-            good = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z-]{0,39}", value)
+            good = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z-]{0,39}", value) is not None
             return None if good else "read, edit, full, or a mode of the agent's own"
         case "prompt_cache":
             return None if isinstance(value, bool) else "true or false"
