@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mcp.server.mcpserver import MCPServer
 
 from tests.e2e.waiting import PATIENCE
 from tests.infra.tools.boxes import http_server
+from tests.servers.http import Reply, Request
+from tests.servers.wires import WIRES, Asked
 
 BROKEN = "def total(prices):\n    return sum(prices) - 1\n"
 MENDED = "def total(prices):\n    return sum(prices)\n"
@@ -69,18 +73,44 @@ steps:
   - {id: fix, agent: fixer, prompt: "The test fails. Mend it."}
 outputs: {said: "{{ fix }}"}
 """
-SCRIPT = """steps:
-  fix:
-    - tools: [{name: shell, arguments: {argv: [PYTHON, test_prices.py]}}]
-    - tools: [{name: lines, arguments: {path: prices.py}}, {name: rule, arguments: {topic: sums}}]
-    - tools: [{name: read_file, arguments: {path: prices.py}}]
-    - tools: [{name: advice, arguments: {about: "sum(prices) - 1"}}]
-    - tools: [{name: edit_file, arguments: {path: prices.py, old: " - 1", new: ""}}]
-    - tools: [{name: shell, arguments: {argv: [PYTHON, test_prices.py]}}]
-    - It is mended.
-"""
+TURNS: list[list[tuple[str, dict[str, Any]]]] = [
+    [("shell", {"argv": [sys.executable, "test_prices.py"]})],
+    [("lines", {"path": "prices.py"}), ("rule", {"topic": "sums"})],
+    [("read_file", {"path": "prices.py"})],
+    [("advice", {"about": "sum(prices) - 1"})],
+    [("edit_file", {"path": "prices.py", "old": " - 1", "new": ""})],
+    [("shell", {"argv": [sys.executable, "test_prices.py"]})],
+]
+"""What the model does; then it says what it did."""
+SAID = "It is mended."
 DONE = ["shell", "python", "stdio", "http", "shell"]
 """What the ledger holds after a run that nothing disturbed."""
+
+
+def script() -> str:
+    """The same for simulated models."""
+    turns = [{"tools": [{"name": name, "arguments": given} for name, given in turn]} for turn in TURNS]
+    return json.dumps({"steps": {"fix": [*turns, SAID]}})
+
+
+class Mechanic:
+    """The model behind every API: it sees by the conversation what comes next. `asked`: which turn, each
+    time it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def __call__(self, request: Request, reply: Reply) -> None:
+        wire = next(wire for wire in WIRES if wire.path == request.path)
+        turn = sum(message["role"] == "assistant" for message in request.json["messages"])
+        self.asked.append(turn)
+        wanted = TURNS[turn] if turn < len(TURNS) else []
+        calls = [
+            Asked(name, json.dumps(given), f"id{turn}{number}") for number, (name, given) in enumerate(wanted)
+        ]
+        await reply.start(200, wire.content_type)
+        await reply.send(*wire.chunks("" if calls else SAID, calls=calls))
+        await reply.end()
 
 
 def write(directory: Path, url: str) -> Path:
@@ -91,7 +121,7 @@ def write(directory: Path, url: str) -> Path:
         ("mytools.py", MYTOOLS),
         ("server.py", SERVER),
         ("mend.yaml", FLOW),
-        ("mend.sim.yaml", SCRIPT),
+        ("mend.sim.yaml", script()),
     ):
         (directory / name).write_text(text.replace("PYTHON", sys.executable).replace("URL", url))
     return directory / "mend.yaml"

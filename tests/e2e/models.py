@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.e2e.waiting import PATIENCE
-from tests.servers.http import HttpServer, Reply, Request, in_thread
+from tests.servers.http import Handler, HttpServer, Reply, Request, in_thread
 from tests.servers.wires import WIRES, Counts, Wire
 
 _MARK = re.compile(r"<<([^>]+)>>")
@@ -86,8 +86,15 @@ KEYS = {"OPENAI_API_KEY": "sk-test-openai-0123456789-a3f", "ANTHROPIC_API_KEY": 
 
 @contextlib.contextmanager
 def models(answers: Mapping[str, Answer]) -> Iterator[tuple[Models, HttpServer]]:
-    """Serve these answers; programs started meanwhile find the server through the vendors' own variables."""
+    """Serve these answers, as `vendors` does."""
     handler = Models(answers)
+    with vendors(handler) as server:
+        yield handler, server
+
+
+@contextlib.contextmanager
+def vendors(handler: Handler) -> Iterator[HttpServer]:
+    """Programs started meanwhile find this server through the vendors' own variables."""
     with in_thread(handler) as server, pytest.MonkeyPatch.context() as patch:
         addresses = {
             "OPENAI_BASE_URL": f"{server.url}/v1",
@@ -96,4 +103,4 @@ def models(answers: Mapping[str, Answer]) -> Iterator[tuple[Models, HttpServer]]
         }
         for name, value in (KEYS | addresses).items():
             patch.setenv(name, value)
-        yield handler, server
+        yield server

@@ -13,6 +13,7 @@ import pytest
 from aethermind.failpoints import VARIABLE
 from tests.cli.program import aethermind
 from tests.e2e import mending
+from tests.e2e.models import vendors
 
 WAITING = 5
 KILLED = -signal.SIGKILL
@@ -44,7 +45,7 @@ def test_a_failing_test_is_mended_after_a_yes_to_the_diff(place: Path) -> None:
     assert "-    return sum(prices) - 1\n+    return sum(prices)" in asked["show"]
     assert (place / "prices.py").read_text() == mending.BROKEN
     done = aethermind("approve", "last", "fix", cwd=place)
-    assert (done.returncode, done.stdout.strip()) == (0, "It is mended.")
+    assert (done.returncode, done.stdout.strip()) == (0, mending.SAID)
     assert (place / "prices.py").read_text() == mending.MENDED
     assert mending.ledger(place) == mending.DONE
 
@@ -72,7 +73,7 @@ def test_killed_between_any_two_calls_it_repeats_none(place: Path) -> None:
     ended = aethermind("answer", "last", "fix", "-i", "choice=retry", cwd=place, **{VARIABLE: "ToolFinished"})
     assert ended.returncode == KILLED, ended.stderr
     done = aethermind("resume", "last", cwd=place)
-    assert (done.returncode, done.stdout.strip()) == (0, "It is mended."), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, mending.SAID), done.stderr
     assert (place / "prices.py").read_text() == mending.MENDED
     assert mending.ledger(place) == mending.DONE
     (step,) = shown(place)["steps"]
@@ -82,3 +83,24 @@ def test_killed_between_any_two_calls_it_repeats_none(place: Path) -> None:
     tools = [tool for call in calls for tool in call["tools"]]
     assert all(tool["status"] == "succeeded" for tool in tools)
     assert [tool["tool"] for tool in tools if tool["decided_by"]] == ["edit_file"]
+
+
+@pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy
+@pytest.mark.parametrize("model", ["anthropic:claude-local", "ollama:llama-local"])
+def test_a_real_server_is_asked_once_for_each_turn(model: str, place: Path) -> None:
+    """Its own count is what it would have billed."""
+    mechanic = mending.Mechanic()
+    with vendors(mechanic):
+        command = ["run", "mend.yaml", "--model", model, "--trust", "--yes"]
+        for record in ("CallFinished", "ToolFinished", "CallFinished"):
+            ended = aethermind(*command, cwd=place, **{VARIABLE: record})
+            assert ended.returncode == KILLED, (record, ended.stderr)
+            command = ["resume", "last"]
+        done = aethermind("resume", "last", cwd=place)
+        assert done.returncode == WAITING, done.stderr
+        assert "- 1" in waits_for(place)["show"]
+        done = aethermind("approve", "last", "fix", cwd=place)
+        assert (done.returncode, done.stdout.strip()) == (0, mending.SAID), done.stderr
+    assert mechanic.asked == list(range(len(mending.TURNS) + 1))
+    assert mending.ledger(place) == mending.DONE
+    assert (place / "prices.py").read_text() == mending.MENDED
