@@ -20,7 +20,6 @@ import msgspec
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
-from aethermind.engine.concealing import Veil
 from aethermind.engine.consent import model_names
 from aethermind.engine.engine import Engine, environment_of
 from aethermind.engine.hosting import EngineThread
@@ -222,11 +221,11 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
     from aethermind.infra.children.local import LocalChildren
     from aethermind.infra.clock import SystemClock
     from aethermind.infra.files import LocalFiles
-    from aethermind.infra.redaction import concealed
-    from aethermind.infra.secrets import remember_variables
+    from aethermind.infra.providers.lanes import governor
+    from aethermind.infra.redaction import veil
     from aethermind.infra.tools.deferred import DeferredTools
 
-    models, schemas = composition.models, JsonSchemas()
+    models, schemas, clock = composition.models, JsonSchemas(), SystemClock()
     models.children = children = LocalChildren(owner=owner, environment=composition.config.environ)
 
     engine = Engine(
@@ -243,13 +242,14 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         files=LocalFiles(),
         expressions=JinjaExpressions(),
         schemas=schemas,
-        clock=SystemClock(),
+        clock=clock,
         chance=SystemChance(),
         scrub=composition.redact,
         max_concurrent=max_concurrent,
         day_budget_micro_usd=composition.config.budget.day_micro_usd,
         limits=composition.config.guard.limits,
-        veil=Veil(concealed, remember_variables),
+        veil=veil(),
+        governor=governor(composition.config, models, clock),
     )
     engine.outage.remark = lambda text: debug_log(text, home=composition.home)
     return engine
@@ -299,11 +299,7 @@ def exchange(composition: Composition) -> Exchange:
 
 def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:
     """Values of these variables, for the steps that take them. Held in memory, never recorded."""
-    from aethermind.infra.secrets import remember_variables
-
-    values = environment_of(names, composition.config.environ)
-    remember_variables(values)
-    return values
+    return environment_of(names, composition.config.environ)
 
 
 def submitter(

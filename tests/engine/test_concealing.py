@@ -11,10 +11,9 @@ import pytest
 from aethermind.domain.events import CallFinished, CallStarted, LogWritten, StateChanged
 from aethermind.domain.ids import agent_stream
 from aethermind.domain.workflow import Function, Prompt, Retry, StepDef, Value
-from aethermind.engine.concealing import Veil
 from aethermind.engine.context import StepContext
 from aethermind.infra import secrets
-from aethermind.infra.redaction import concealed
+from aethermind.infra.redaction import veil
 from tests.engine.harness import Harness, workflow
 
 SECRET = "tk-4711-deploy-me"
@@ -27,7 +26,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Veiled(Harness):
     def __init__(self, **how: Any) -> None:
-        super().__init__(veil=Veil(concealed, secrets.remember_variables), **how)
+        super().__init__(veil=veil(), **how)
 
 
 async def recorded(h: Harness) -> str:

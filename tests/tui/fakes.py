@@ -16,6 +16,7 @@ from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run, fold
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, FeedItem, RunRequest
+from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
     AgentRow,
@@ -176,6 +177,9 @@ class FakeClient:
 
     async def partials(self, run_id: str) -> list[Partial]:
         return [partial for partial in self.partial_texts if partial.run_id == run_id]
+
+    async def lanes(self) -> list[LaneState]:
+        return []
 
     # --- acting --------------------------------------------------------------------------------
 

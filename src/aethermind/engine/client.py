@@ -15,6 +15,7 @@ import msgspec
 from aethermind.domain.events import Recorded, Submitter
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import WorkflowDef
+from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
     AgentRow,
@@ -209,6 +210,10 @@ class Client(Protocol):
     async def workflows(self) -> list[WorkflowRow]: ...
 
     async def models(self) -> list[ModelInfo]: ...
+
+    async def lanes(self) -> list[LaneState]:
+        """Models that are being called, or may not be just now, and why."""
+        ...
 
     async def partials(self, run_id: str) -> list[Partial]: ...
 

@@ -10,7 +10,7 @@ from aethermind.domain.errors import InvalidError
 from aethermind.domain.events import AnyEvent, DefinitionAdopted, Draft, RunCreated
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
-from aethermind.engine import adoption, inputs, provenance
+from aethermind.engine import adoption, inputs, lane_log, provenance
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.answers import Answers
 from aethermind.engine.attempt import Attempts
@@ -20,6 +20,8 @@ from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.feed import Feed
 from aethermind.engine.governor import Governor
 from aethermind.engine.guard import Limits
+from aethermind.engine.lane import LaneState
+from aethermind.engine.lane_log import LaneLog
 from aethermind.engine.live import LiveRun, StepFunction
 from aethermind.engine.outage import Outage
 from aethermind.engine.partials import Partials
@@ -117,6 +119,7 @@ class Engine:
             max_concurrent=max_concurrent,
             veil=veil,
         )
+        self._lane_log = LaneLog(self.governor, self.feed, self.record)
         self._leaving: set[asyncio.Task[None]] = set()
         self.scheduler.on_leave = self._left
         self.outage = Outage(self.scheduler, self.feed)
@@ -237,6 +240,10 @@ class Engine:
         )
         self.feed.publish(recorded)
 
+    async def lanes(self) -> list[LaneState]:
+        """Models that are being called or may not be just now, and why."""
+        return await lane_log.known(self.store, self.governor, self.clock.now())
+
     def register(self, name: str, function: StepFunction) -> None:
         """Make an async function known under the name that a definition uses."""
         if not callable(function):
@@ -247,6 +254,7 @@ class Engine:
         """Let attempts under way end for at most `drain_s` seconds, then close everything."""
         await self.scheduler.drain(drain_s)
         await self.days.close()
+        await self._lane_log.close()
         await self._partials.close()
         if self.tools is not None:
             await asyncio.gather(*self._leaving, return_exceptions=True)

@@ -24,6 +24,7 @@ from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine import adoption, questions
 from aethermind.engine.client import FeedItem, RunRequest
 from aethermind.engine.engine import Engine
+from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
     AgentRow,
@@ -289,6 +290,9 @@ class LocalClient:
 
     async def models(self) -> list[ModelInfo]:
         return self._engine.models.list()
+
+    async def lanes(self) -> list[LaneState]:
+        return await self._engine.lanes()
 
     async def partials(self, run_id: str) -> list[Partial]:
         return await self._engine.store.partials(run_id)

@@ -21,7 +21,8 @@ import msgspec
 
 from aethermind import wire
 from aethermind.domain.events import AnyEvent, Recorded
-from aethermind.infra.secrets import MASK, conceal, holds_secret
+from aethermind.engine.concealing import Veil
+from aethermind.infra.secrets import MASK, conceal, holds_secret, remember_variables
 
 Json = Any
 
@@ -180,3 +181,8 @@ def concealed(event: AnyEvent) -> AnyEvent:
     if not holds_secret(wire.encode_event(event)):
         return event
     return Redaction(conceal, whole=True).event(event)
+
+
+def veil() -> Veil:
+    """For an engine: what this process has loaded is secret, and what a run takes of the environment."""
+    return Veil(concealed, remember_variables)
