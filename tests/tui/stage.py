@@ -148,6 +148,10 @@ class Stage(App[None]):
         self.set_keymap(self.keymap.overrides)
         _ = self.push_screen(Under())
 
+    @property
+    def palette(self) -> themes.Palette:
+        return themes.Palette(self.get_css_variables())
+
     def now(self) -> int:
         return self._now
 

@@ -10,7 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from aethermind.domain import events as e
-from aethermind.domain.workflow import Ask, StepDef, WorkflowDef
+from aethermind.domain.usage import Cost
+from aethermind.domain.workflow import Ask, Prompt, StepDef, WorkflowDef
+from aethermind.engine.tool_loop import FIELDS as FIELDS_OF_A_TOOL
 from aethermind.tui.screens import dialog
 from aethermind.tui.screens.confirm import ConfirmScreen, Shown
 from aethermind.tui.screens.detail.screen import DetailScreen
@@ -153,3 +155,76 @@ async def test_the_step_shows_its_question_and_who_answered() -> None:
         await pilot.pause()
         assert "answered by me@box" in screen.text_view.plain()
         assert '"choice": "no"' in screen.text_view.plain()
+
+
+# --- tools ---------------------------------------------------------------------------------------------
+
+DIFF = "--- f\n+++ f\n-old\n+new \x1b[31m"
+
+
+def using(*more: e.AnyEvent) -> Script:
+    """An agent that wants to write a file."""
+    definition = WorkflowDef(name="mend", steps=(StepDef(id="fix", action=Prompt(template="go")),))
+    script = Script(definition, run_id="r_ask", inputs={}, models={})
+    script.begin(1, "fix")
+    wanted = {"id": "t0", "name": "write_file", "arguments": {"path": "f", "content": "new"}}
+    for event in (
+        e.CallStarted(step="fix", attempt=1, call=1, key="k", provider="sim", model="m", request={}, digest="d"),
+        e.CallFinished(
+            step="fix", attempt=1, call=1, usage=None, cost=Cost(), text="", finish="tool_calls",
+            tool_calls=(wanted,),
+        ),  # fmt: skip
+        *more,
+    ):
+        script.add(2, event)
+    return script
+
+
+def wants() -> e.AskOpened:
+    return e.AskOpened(
+        step="fix", attempt=1, about="tool", message="fix wants to write f", fields=FIELDS_OF_A_TOOL, show=DIFF,
+        digest="x",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("key, approved", [("y", True), ("n", False)])
+async def test_a_tool_is_allowed_against_its_diff(key: str, approved: bool) -> None:
+    async with stage(using(wants())) as (made, pilot):
+        await pilot.press("a")
+        await pilot.pause()
+        screen = made.screen
+        assert isinstance(screen, ConfirmScreen)
+        assert screen.question == "fix wants to write f"
+        assert screen.query_one(Shown).plain().splitlines()[2:] == ["-old", "+new "]
+        await pilot.press(key)
+        await pilot.pause()
+        assert made.engine.asked == [("answer", "r_ask", "fix", {"approved": approved})]
+
+
+async def test_a_no_may_say_why() -> None:
+    async with stage(using(wants())) as (made, pilot):
+        await pilot.press("a", "w")
+        await pilot.pause()
+        assert isinstance(made.screen, QuestionScreen)
+        await pilot.press(*"later", "ctrl+s")
+        await pilot.pause()
+        assert made.engine.asked == [("answer", "r_ask", "fix", {"approved": False, "note": "later"})]
+        assert made.toasts == [("information", "fix: rejected: later")]
+
+
+async def test_a_tool_in_doubt_is_shown_and_may_be_left_as_it_is() -> None:
+    lost = (
+        e.ToolStarted(step="fix", attempt=1, call=1, tool_call_id="t0", tool="write_file", effect="write"),
+        e.AttemptLost(step="fix", attempt=1, resolution="ask"),
+        e.AskOpened(
+            step="fix", attempt=1, about="in_doubt", message="the tool write_file of fix was running",
+            fields={"choice": {"type": "string", "enum": ["retry", "tell", "skip", "fail"]}}, show="write_file f",
+        ),
+    )  # fmt: skip
+    async with stage(using(*lost)) as (made, pilot):
+        await pilot.press("a")
+        await pilot.pause()
+        assert made.screen.query_one(Shown).plain() == "write_file f"
+        await pilot.press("t")
+        await pilot.pause()
+        assert made.engine.asked == [("answer", "r_ask", "fix", {"choice": "tell"})]

@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 
 from aethermind.domain.errors import InvalidError
 from aethermind.tui.actions import REGISTRY, Registry, bindings, hints, main_bindings, warm
-from aethermind.tui.actions.registry import GROUPS, MAIN, PANES, Action
+from aethermind.tui.actions.registry import GROUPS, MAIN, PANES, SCREENS, Action
 from aethermind.tui.keymap import normal
 from aethermind.tui.screens.detail import markdown
 from tests.tui import histories
@@ -50,7 +50,7 @@ def test_what_acts_on_a_run_has_a_cli_verb(action: Action) -> None:
 
 
 def test_a_key_stands_for_one_action_in_each_place() -> None:
-    for place in (*PANES, "detail", "list", "text"):
+    for place in (*PANES, *sorted(SCREENS), "detail", "list", "text"):
         seen: dict[str, str] = {}
         for action in REGISTRY.at(place):
             for key in map(normal, action.keys):

@@ -22,12 +22,13 @@ from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, perform, warm
-from aethermind.tui.bridge import Bridge
+from aethermind.tui.bridge import Bridge, Watching
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
 from aethermind.tui.keymap import Keymap, build, report
 from aethermind.tui.paint import tight
+from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.themes import Palette
 
@@ -170,6 +171,9 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.main_screen.chrome.held = bool(self.bridge.trouble)
         if self.main_screen.is_attached:
             self.main_screen.show(found, now)
+        top = self._screen_stack[-1] if self._screen_stack else None
+        if isinstance(top, Watching):
+            top.came(found)
         for notice in found.notices:
             self.toast(notice.message, _SEVERITY[notice.kind])
         if found.ended is not None:
@@ -288,7 +292,9 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def _theme_changed(self, theme: object) -> None:
         self.palette = self._make_palette()
-        self.main_screen.repalette(self.palette)
+        for screen in self.screen_stack:
+            if isinstance(screen, Listing | MainScreen):
+                screen.repalette(self.palette)
 
     # --- for actions and screens ---------------------------------------------------------------
 

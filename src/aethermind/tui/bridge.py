@@ -14,7 +14,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol, runtime_checkable
 
+from aethermind.domain import events as e
 from aethermind.domain import ids
 from aethermind.domain.errors import StateError, StoreError
 from aethermind.domain.run import Run
@@ -29,6 +31,22 @@ _BATCH = 250
 _HELD = 3
 _LOG_PAGE = 2_000
 _RUNS = 200
+
+_DECISIONS = (
+    e.AskOpened,
+    e.AskAnswered,
+    e.AskExpired,
+    e.AttemptLost,
+    e.BudgetHeld,
+    e.BudgetFreed,
+    e.BudgetRaised,
+    e.RunPaused,
+    e.RunResumed,
+    e.RunSucceeded,
+    e.RunFailed,
+    e.RunCancelled,
+)
+"""Events after which another list of what waits for a person may be true."""
 
 
 @dataclass
@@ -45,6 +63,15 @@ class Frame:
     """The open run, if it has just come to its end."""
     notices: tuple[Notice, ...] = ()
     """What is to be said."""
+    waiting: bool = False
+    """Something began or ceased to wait for a person, in any run."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A screen that wants to know what came, while it is on top."""
+
+    def came(self, frame: Frame) -> None: ...
 
 
 class Bridge:
@@ -64,6 +91,7 @@ class Bridge:
         self._runs_changed = False
         self._ended: Run | None = None
         self._notices: list[Notice] = []
+        self._waiting = False
         self.trouble = ""
         """Why nothing new starts; empty when all is well."""
         self._listeners: list[Callable[[Changes], None]] = []
@@ -203,6 +231,7 @@ class Bridge:
             run_id: str | None = item.run_id
         else:
             run_id = ids.run_id_of(item.stream)
+            self._waiting = self._waiting or isinstance(item.event, _DECISIONS)
             if self.runs.apply(item) is not None:
                 self._runs_changed = True
         if run_id is None:
@@ -227,6 +256,7 @@ class Bridge:
     def frame(self) -> Frame:
         """What changed since the last frame; listeners are told."""
         found = Frame(runs=self._runs_changed, ended=self._ended, notices=tuple(self._notices))
+        found.waiting, self._waiting = self._waiting, False
         self._notices.clear()
         self._runs_changed, self._ended = False, None
         held = self.open

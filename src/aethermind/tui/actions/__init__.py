@@ -16,13 +16,14 @@ from aethermind.tui.actions.move import MOVES
 from aethermind.tui.actions.out import OUT
 from aethermind.tui.actions.registry import PANES, Action, Registry, Where
 from aethermind.tui.actions.run import RUNS
+from aethermind.tui.actions.screens import SCREEN_ACTIONS
 from aethermind.tui.actions.target import place_of
 from aethermind.tui.actions.view import VIEW
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-REGISTRY = Registry((*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *EVERYWHERE_ACTIONS))
+REGISTRY = Registry((*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *EVERYWHERE_ACTIONS))
 
 
 _OPENED = (
@@ -35,6 +36,7 @@ _OPENED = (
     "aethermind.tui.screens.card",
     "aethermind.tui.screens.leave",
     "aethermind.tui.screens.mend",
+    "aethermind.tui.screens.inbox",
     "rich.markdown",
 )
 

@@ -35,16 +35,16 @@ async def answer(context: Context, argument: str) -> None:
         node = run.nodes.get(path) if run is not None else None
         if node is None or node.status not in _ASKING:
             continue  # somebody else was faster
-        values = await _decide(context, run_id, node)
+        values = await decide(context, run_id, node)
         if values is None:
             return
-        await context.engine.ask(partial(_send, run_id=run_id, path=path, values=values, by=by(context)))
-        context.toast(f"{path}: {_told(values)}")
+        await send(context, run_id, path, values)
 
 
 def _told(values: dict[str, Any]) -> str:
-    if set(values) == {"approved"}:
-        return "approved" if values["approved"] else "rejected"
+    if set(values) <= {"approved", "note"} and "approved" in values:
+        word = "approved" if values["approved"] else "rejected"
+        return f"{word}: {values['note']}" if values.get("note") else word
     return ", ".join(map(str, values.values()))
 
 
@@ -52,7 +52,13 @@ async def _send(client: Client, *, run_id: str, path: str, values: dict[str, Any
     await client.answer(run_id, path, values, by=by)
 
 
-async def _decide(context: Context, run_id: str, node: Node) -> dict[str, Any] | None:
+async def send(context: Context, run_id: str, path: str, values: dict[str, Any]) -> None:
+    """Record the decision, and say it."""
+    await context.engine.ask(partial(_send, run_id=run_id, path=path, values=values, by=by(context)))
+    context.toast(f"{path}: {_told(values)}")
+
+
+async def decide(context: Context, run_id: str, node: Node) -> dict[str, Any] | None:
     """Ask what kind of question it is; None: later."""
     from aethermind.tui.screens.confirm import Choice, ConfirmScreen
     from aethermind.tui.screens.question import QuestionScreen

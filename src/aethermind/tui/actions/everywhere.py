@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aethermind.tui.actions.registry import MAIN, Action
+from aethermind.tui.actions.registry import WHOLE, Action
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -50,7 +50,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         title="Type a command",
         description="A line for commands with arguments: run research, theme ember, save run.log.",
         group="global",
-        where=MAIN | {"detail"},
+        where=WHOLE,
         keys=(":",),
         no_cli=_SCREEN,
         hint="cmd",
@@ -62,7 +62,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         title="Palette",
         description="Find and do anything: actions, runs, workflows.",
         group="global",
-        where=MAIN | {"detail"},
+        where=WHOLE,
         keys=("ctrl+p", "P"),
         no_cli=_SCREEN,
         run=_palette,
@@ -72,7 +72,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         title="Help",
         description="All keys of the pane or screen one is in.",
         group="global",
-        where=MAIN | {"detail", "text"},
+        where=WHOLE | {"text"},
         keys=("?", "f1"),
         cli="aethermind --help",
         hint="help",
@@ -85,7 +85,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         title="Quit",
         description="Leave. While runs are at work it asks what is to become of them.",
         group="global",
-        where=MAIN | {"detail"},
+        where=WHOLE,
         keys=("q", "ctrl+c"),
         cli="aethermind stop",
         hint="quit",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aethermind.tui.actions.registry import MAIN, Action, Where
+from aethermind.tui.actions.registry import MAIN, SCREENS, Action, Where
 from aethermind.tui.actions.target import Readable
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-_TEXTS: frozenset[Where] = frozenset({"detail", "text"})
+_TEXTS: frozenset[Where] = SCREENS | {"detail", "text"}
 
 
 def _filter(context: Context, argument: str) -> None:

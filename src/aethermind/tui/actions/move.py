@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aethermind.tui.actions.registry import MAIN, PANES, Action, Effect, Where
+from aethermind.tui.actions.registry import MAIN, PANES, SCREENS, Action, Effect, Where
 from aethermind.tui.actions.target import OfStep, screen_of
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context, Move
 
-_READING: frozenset[Where] = frozenset({"detail", "list", "text"})
+_READING: frozenset[Where] = SCREENS | {"detail", "list", "text"}
+_IN_TIME = frozenset({"left", "right", "top", "bottom"})
+"""Moves that go through time where a run is replayed, not through rows."""
 _NO_CLI = "it only moves on the screen"
 
 
@@ -36,7 +38,7 @@ def _move(id: str, title: str, keys: tuple[str, ...], how: Move, widget: str, fa
         title=title,
         description=f"{title}.",
         group="move",
-        where=MAIN | _READING,
+        where=(MAIN | _READING) - {"replay"} if how in _IN_TIME else MAIN | _READING,
         keys=keys,
         family=family,
         no_cli=_NO_CLI,

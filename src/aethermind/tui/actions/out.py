@@ -10,7 +10,7 @@ from aethermind.domain.views import iso
 from aethermind.engine.queries import LogFilter, LogRow
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui.actions.mending import is_file
-from aethermind.tui.actions.registry import MAIN, Action
+from aethermind.tui.actions.registry import MAIN, SCREENS, Action
 from aethermind.tui.actions.target import OfStep, Readable, run_id_of, run_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ OUT: tuple[Action, ...] = (
         title="Copy",
         description="Copy what is under the cursor, or the text that is shown, to the clipboard.",
         group="out",
-        where=MAIN | {"detail", "text"},
+        where=MAIN | SCREENS | {"detail", "text"},
         keys=("y",),
         no_cli="the shell has its own (aethermind show RUN --output NAME gives the text)",
         hint="copy",

@@ -19,9 +19,25 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 Group = Literal["move", "find", "run", "view", "out", "global"]
-Where = Literal["agents", "runs", "trace", "logs", "cost", "detail", "list", "form", "text"]
-"""Panes of the main screen, and what other screens are made of: `detail` (a step), `list` (something to
-choose from), `form`, `text` (something to read)."""
+Where = Literal[
+    "agents",
+    "runs",
+    "trace",
+    "logs",
+    "cost",
+    "inbox",
+    "bill",
+    "diff",
+    "layers",
+    "replay",
+    "settings",
+    "detail",
+    "list",
+    "form",
+    "text",
+]
+"""Panes of the main screen; screens of rows that fill the terminal; and what other screens are made of:
+`detail` (a step), `list` (something to choose from), `form`, `text` (something to read)."""
 
 GROUPS: dict[Group, str] = {
     "run": "Run",
@@ -33,7 +49,11 @@ GROUPS: dict[Group, str] = {
 }
 PANES: tuple[Where, ...] = ("agents", "runs", "trace", "logs", "cost")
 MAIN: frozenset[Where] = frozenset(PANES)
-EVERYWHERE: frozenset[Where] = MAIN | {"detail", "list", "form", "text"}
+SCREENS: frozenset[Where] = frozenset({"inbox", "bill", "diff", "layers", "replay", "settings"})
+"""Screens of rows, see `screens.listing`."""
+WHOLE: frozenset[Where] = MAIN | SCREENS | {"detail"}
+"""Everything that fills the terminal."""
+EVERYWHERE: frozenset[Where] = WHOLE | {"list", "form", "text"}
 
 Enabled = Callable[["Context"], "str | None"]
 Effect = Callable[["Context", str], "Coroutine[Any, Any, None] | None"]

@@ -127,7 +127,7 @@ async def _pause(context: Context, argument: str) -> None:
     if run_id is None:
         return
     if status in {"paused", "interrupted"}:
-        env = await _env(context, run_id)
+        env = await environment_of(context, run_id)
         await context.engine.ask(lambda c: c.resume(run_id, by=by(context), env=env))
         context.toast(f"{short(run_id)} goes on")
     else:
@@ -135,7 +135,7 @@ async def _pause(context: Context, argument: str) -> None:
         context.toast(f"{short(run_id)} pauses: what runs may finish, p goes on")
 
 
-async def _env(context: Context, run_id: str) -> Mapping[str, str]:
+async def environment_of(context: Context, run_id: str) -> Mapping[str, str]:
     """Values of the variables that the run takes, from here: names are recorded, values never."""
     from aethermind import bootstrap
 
@@ -160,7 +160,7 @@ async def _retry(context: Context, argument: str) -> None:
         return
     node = node_of(context)
     steps = [node.path] if node is not None and node.status in {"failed", "cancelled"} else []
-    env = await _env(context, run_id)
+    env = await environment_of(context, run_id)
     await context.engine.ask(lambda c: c.retry(run_id, steps=steps, by=by(context), env=env))
     where = f"from {steps[0]}" if steps else "from what failed"
     context.toast(f"{short(run_id)} runs again {where}; what succeeded is kept")

@@ -39,6 +39,13 @@ class Readable(Protocol):
 
 
 @runtime_checkable
+class Choosing(Protocol):
+    """A screen on which enter does something with the row under the cursor."""
+
+    def choose(self) -> None: ...
+
+
+@runtime_checkable
 class OfStep(Protocol):
     """A screen about one step of one run (path "" is the run itself)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aethermind.tui.actions.registry import MAIN, Action, Where
+from aethermind.tui.actions.registry import MAIN, WHOLE, Action, Where
 from aethermind.tui.actions.target import OfStep, Readable
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ VIEW: tuple[Action, ...] = (
         title="Theme",
         description="Choose colours; the screen shows each as the cursor passes.",
         group="view",
-        where=MAIN | {"detail"},
+        where=WHOLE,
         keys=("T",),
         no_cli="set theme under [tui] in the config",
         command="theme",

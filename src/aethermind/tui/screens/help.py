@@ -22,6 +22,12 @@ _TITLES: dict[Where, str] = {
     "trace": "trace",
     "logs": "logs",
     "cost": "costs",
+    "inbox": "what waits for you",
+    "bill": "what was spent",
+    "diff": "two runs compared",
+    "layers": "the steps by layers",
+    "replay": "a replay",
+    "settings": "settings",
     "detail": "a step",
     "list": "a list",
     "form": "a form",
@@ -113,4 +119,4 @@ class HelpScreen(Dialog[None]):
 
 def _general(action: Action) -> bool:
     """Not of this place alone: such actions come after those that are."""
-    return len(action.where) > 2
+    return len(action.where) > 2  # one place, or a pane and a screen

@@ -8,7 +8,7 @@ from aethermind.tui.context import Pane, Settings
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
 from aethermind.tui.rows import header, message
-from aethermind.tui.rows.cells import Line
+from aethermind.tui.rows.cells import Cells, Line
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.tabs import Tabs
@@ -79,17 +79,20 @@ class Chrome:
         )
 
     def show_footer(self, pairs: Sequence[tuple[str, str]], width: int) -> None:
-        """Keys and their words; help and quit stand at the right end."""
-        last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
-        line = self._pairs([pair for pair in pairs if pair not in last])
-        right = self._pairs(last)
-        line.to(max(width - right.width - 1, line.width)).extend(right.cells)
-        self.footer.show(line.cells)
+        self.footer.show(footer_cells(pairs, width, self._glyphs))
 
-    def _pairs(self, pairs: Sequence[tuple[str, str]]) -> Line:
-        glyphs = self._glyphs
-        line = Line(ellipsis=glyphs.ellipsis)
-        line.add(" ")
-        for n, (key, word) in enumerate(pairs):
-            line.add("  " if n else "").add(key.replace("↵", glyphs.enter), "key").add(f" {word}", "muted")
-        return line
+
+def footer_cells(pairs: Sequence[tuple[str, str]], width: int, glyphs: Glyphs) -> Cells:
+    """Keys and their words; help and quit stand at the right end."""
+    last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
+    line = _pairs([pair for pair in pairs if pair not in last], glyphs)
+    right = _pairs(last, glyphs)
+    return line.to(max(width - right.width - 1, line.width)).extend(right.cells).cells
+
+
+def _pairs(pairs: Sequence[tuple[str, str]], glyphs: Glyphs) -> Line:
+    line = Line(ellipsis=glyphs.ellipsis)
+    line.add(" ")
+    for n, (key, word) in enumerate(pairs):
+        line.add("  " if n else "").add(key.replace("↵", glyphs.enter), "key").add(f" {word}", "muted")
+    return line

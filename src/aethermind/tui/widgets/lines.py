@@ -38,6 +38,8 @@ class LinePane(Widget, can_focus=True):
     PANE: ClassVar[Pane] = "trace"
     TITLE: ClassVar[str] = ""
     HAS_HEAD: ClassVar[bool] = False
+    HAS_CURSOR: ClassVar[bool] = True
+    """Whether the row of the cursor is marked."""
 
     class CursorMoved(Message):
         """The row under the cursor is another one."""
@@ -53,8 +55,8 @@ class LinePane(Widget, can_focus=True):
             super().__init__()
             self.pane = pane
 
-    def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
-        super().__init__(id=f"pane-{self.PANE}")
+    def __init__(self, palette: Palette, glyphs: Glyphs, number: int, *, id: str | None = None) -> None:
+        super().__init__(id=id or f"pane-{self.PANE}")
         self.palette = palette
         self.glyphs = glyphs
         self.number = number
@@ -75,6 +77,10 @@ class LinePane(Widget, can_focus=True):
     def head_cells(self, width: int) -> Cells:
         """The line that stays above the rows, where there is one."""
         return []
+
+    def name_text(self) -> str:
+        """How it is called: the number of its key, and its name."""
+        return f"{self.number} {self.TITLE}" if self.number else self.TITLE
 
     def title_cells(self) -> Cells:
         """What stands in the title behind number and name."""
@@ -281,7 +287,7 @@ class LinePane(Widget, can_focus=True):
             index, count = self.top + line, self.row_count()
             if index < count:
                 cells = self.row_cells(index, width - 2)
-                if index == self.cursor:
+                if index == self.cursor and self.HAS_CURSOR:
                     under = "cursor" if focused else "blur"
             elif not count and not line:
                 cells = self.empty_cells()
@@ -303,9 +309,7 @@ class LinePane(Widget, can_focus=True):
         side = "border.focus" if focused else "border"
         box = self.glyphs.box
         line = Line(ellipsis=self.glyphs.ellipsis)
-        line.add(box[0] + box[1], side).add(
-            f" {self.number} {self.TITLE}", "title.focus" if focused else "title"
-        )
+        line.add(box[0] + box[1], side).add(f" {self.name_text()}", "title.focus" if focused else "title")
         line.extend(cut(self.title_cells(), max(width - line.width - 4, 0), ellipsis=self.glyphs.ellipsis))
         line.add(" ")
         line.to(min(line.width, width - 1))

@@ -22,8 +22,8 @@ class LogsPane(LinePane):
     PANE: ClassVar[Pane] = "logs"
     TITLE = "Logs"
 
-    def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
-        super().__init__(palette, glyphs, number)
+    def __init__(self, palette: Palette, glyphs: Glyphs, number: int, *, id: str | None = None) -> None:
+        super().__init__(palette, glyphs, number, id=id)
         self._view = rows.LogView(rows.LogRing())
         self.follow = True
         self.left = 0

@@ -31,8 +31,8 @@ class TracePane(LinePane):
     TITLE = "Trace"
     HAS_HEAD = True
 
-    def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
-        super().__init__(palette, glyphs, number)
+    def __init__(self, palette: Palette, glyphs: Glyphs, number: int, *, id: str | None = None) -> None:
+        super().__init__(palette, glyphs, number, id=id)
         self._held: Held | None = None
         self._rows: TraceRows | None = None
         self._now = 0
