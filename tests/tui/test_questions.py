@@ -169,11 +169,19 @@ def using(*more: e.AnyEvent) -> Script:
     script.begin(1, "fix")
     wanted = {"id": "t0", "name": "write_file", "arguments": {"path": "f", "content": "new"}}
     for event in (
-        e.CallStarted(step="fix", attempt=1, call=1, key="k", provider="sim", model="m", request={}, digest="d"),
+        e.CallStarted(
+            step="fix", attempt=1, call=1, key="k", provider="sim", model="m", request={}, digest="d"
+        ),
         e.CallFinished(
-            step="fix", attempt=1, call=1, usage=None, cost=Cost(), text="", finish="tool_calls",
+            step="fix",
+            attempt=1,
+            call=1,
+            usage=None,
+            cost=Cost(),
+            text="",
+            finish="tool_calls",
             tool_calls=(wanted,),
-        ),  # fmt: skip
+        ),
         *more,
     ):
         script.add(2, event)
@@ -182,9 +190,14 @@ def using(*more: e.AnyEvent) -> Script:
 
 def wants() -> e.AskOpened:
     return e.AskOpened(
-        step="fix", attempt=1, about="tool", message="fix wants to write f", fields=FIELDS_OF_A_TOOL, show=DIFF,
+        step="fix",
+        attempt=1,
+        about="tool",
+        message="fix wants to write f",
+        fields=FIELDS_OF_A_TOOL,
+        show=DIFF,
         digest="x",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("key, approved", [("y", True), ("n", False)])
@@ -195,7 +208,7 @@ async def test_a_tool_is_allowed_against_its_diff(key: str, approved: bool) -> N
         screen = made.screen
         assert isinstance(screen, ConfirmScreen)
         assert screen.question == "fix wants to write f"
-        assert screen.query_one(Shown).plain().splitlines()[2:] == ["-old", "+new "]
+        assert screen.query_one(Shown).plain().splitlines()[2:] == ["-old", "+new ␛[31m"]
         await pilot.press(key)
         await pilot.pause()
         assert made.engine.asked == [("answer", "r_ask", "fix", {"approved": approved})]
@@ -217,10 +230,14 @@ async def test_a_tool_in_doubt_is_shown_and_may_be_left_as_it_is() -> None:
         e.ToolStarted(step="fix", attempt=1, call=1, tool_call_id="t0", tool="write_file", effect="write"),
         e.AttemptLost(step="fix", attempt=1, resolution="ask"),
         e.AskOpened(
-            step="fix", attempt=1, about="in_doubt", message="the tool write_file of fix was running",
-            fields={"choice": {"type": "string", "enum": ["retry", "tell", "skip", "fail"]}}, show="write_file f",
+            step="fix",
+            attempt=1,
+            about="in_doubt",
+            message="the tool write_file of fix was running",
+            fields={"choice": {"type": "string", "enum": ["retry", "tell", "skip", "fail"]}},
+            show="write_file f",
         ),
-    )  # fmt: skip
+    )
     async with stage(using(*lost)) as (made, pilot):
         await pilot.press("a")
         await pilot.pause()
