@@ -14,6 +14,7 @@ from aethermind.failpoints import VARIABLE
 from tests.cli.program import aethermind
 from tests.e2e import mending
 from tests.e2e.models import vendors
+from tests.e2e.terminal import terminal
 
 WAITING = 5
 KILLED = -signal.SIGKILL
@@ -29,6 +30,11 @@ def place(tmp_path: Path) -> Iterator[Path]:
 def shown(place: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(aethermind("show", "last", "--json", cwd=place).stdout)
     return found
+
+
+def calls_of(place: Path) -> list[dict[str, Any]]:
+    (step,) = shown(place)["steps"]
+    return [call for attempt in step["attempts"] for call in attempt["model_calls"]]
 
 
 def waits_for(place: Path) -> dict[str, Any]:
@@ -48,6 +54,37 @@ def test_a_failing_test_is_mended_after_a_yes_to_the_diff(place: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, mending.SAID)
     assert (place / "prices.py").read_text() == mending.MENDED
     assert mending.ledger(place) == mending.DONE
+
+
+NOTES = """name: notes
+steps:
+  - {id: keep, prompt: Keep a note., model: smart, tools: [files]}
+"""
+WRITES = [{"tools": [{"name": "write_file", "arguments": {"path": "n", "content": text}}]} for text in "ab"]
+
+
+def test_on_a_terminal_it_is_asked_right_there_and_yes_to_the_price_is_no_yes_to_a_tool(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "notes.yaml").write_text(NOTES)
+    (tmp_path / "notes.sim.yaml").write_text(json.dumps({"steps": {"keep": [*WRITES, "It is kept."]}}))
+    with terminal("run", "notes.yaml", "--sim", "--yes", cwd=tmp_path, columns=100, lines=30) as screen:
+        screen.shows("+a")
+        screen.shows("keep wants to write n [y/N]:")
+        screen.type("n\r")
+        screen.shows("what the model is told with a no")
+        screen.type("b is better\r")
+        screen.shows("+b")
+        screen.type("y\r")
+        assert screen.end() == 0
+        screen.shows("It is kept.")
+    assert (tmp_path / "n").read_text() == "b"
+    (step,) = shown(tmp_path)["steps"]
+    tools = [
+        tool for attempt in step["attempts"] for call in attempt["model_calls"] for tool in call["tools"]
+    ]
+    assert [tool["status"] for tool in tools] == ["failed", "succeeded"]
+    assert "b is better" in tools[0]["error"]["message"]
 
 
 @pytest.mark.timeout(240)  # many starts of the program, on a machine that may be busy
@@ -76,8 +113,7 @@ def test_killed_between_any_two_calls_it_repeats_none(place: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, mending.SAID), done.stderr
     assert (place / "prices.py").read_text() == mending.MENDED
     assert mending.ledger(place) == mending.DONE
-    (step,) = shown(place)["steps"]
-    calls = [call for attempt in step["attempts"] for call in attempt["model_calls"]]
+    calls = calls_of(place)
     assert [call["status"] for call in calls].count("succeeded") == 7
     assert [call["status"] for call in calls].count("lost") <= 1  # the one whose intent was all there was
     tools = [tool for call in calls for tool in call["tools"]]
