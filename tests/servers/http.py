@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,9 +104,10 @@ class HttpServer:
     def last(self) -> Request:
         return self.requests[-1]
 
-    async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async def start(self, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return server
 
     async def stop(self, server: asyncio.Server) -> None:
@@ -159,9 +161,9 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 @contextlib.asynccontextmanager
-async def serve(handler: Handler) -> AsyncIterator[HttpServer]:
+async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpServer]:
     served = HttpServer(handler)
-    server = await served.start()
+    server = await served.start(tls)
     try:
         yield served
     finally:

@@ -6,6 +6,7 @@ that ours should make of its numbers. `good(wire, …)` and the faults below are
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -442,6 +443,27 @@ def dropped(wire: Wire, chunks: Sequence[bytes]) -> Handler:
         await reply.start(200, wire.content_type)
         await reply.send(*chunks)
         reply.drop()
+
+    return handle
+
+
+def dripping(wire: Wire) -> Handler:
+    """One more piece whenever the last was taken, without an end."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.start(200, wire.content_type)
+        while not reply.gone.is_set():
+            await reply.send(*wire.cut("x"))
+            await asyncio.sleep(0)
+
+    return handle
+
+
+def moved(target: str) -> Handler:
+    """A redirect that keeps method and body."""
+
+    async def handle(request: Request, reply: Reply) -> None:
+        await reply.whole(307, b"", "text/plain", location=target)
 
     return handle
 

@@ -72,7 +72,7 @@ class AnthropicProvider(Connection["AsyncAnthropic"]):
     def _make_client(self) -> AsyncAnthropic:
         import inspect
 
-        from anthropic import AsyncAnthropic
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
         options: dict[str, Any] = {}
         if "open_telemetry" in inspect.signature(AsyncAnthropic).parameters:
@@ -83,6 +83,7 @@ class AnthropicProvider(Connection["AsyncAnthropic"]):
             max_retries=0,
             timeout=self._timeout(),
             default_headers=self._headers,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
             **options,
         )
 

@@ -11,7 +11,7 @@ from aethermind.infra.providers.answer import Answer, Reason
 from aethermind.infra.providers.conversation import text_or_none, usage_of
 from aethermind.infra.providers.failures import Peer, bad_request
 from aethermind.infra.providers.settings import stop_list, thinking_version
-from aethermind.infra.providers.structured import Structured, is_object, with_words
+from aethermind.infra.providers.structured import Structured, has_open_mapping, is_object, with_words
 from aethermind.infra.providers.toolwire import (
     Block,
     BlockPart,
@@ -104,7 +104,7 @@ def thinking_arguments(request: ChatRequest, talk: Talk) -> dict[str, Any]:
 
 def _output_format(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """The schema in the subset that the API enforces, made by the SDK; None where that cannot say it."""
-    if not is_object(schema):
+    if not is_object(schema) or has_open_mapping(schema):
         return None
     from anthropic import transform_schema
 

@@ -31,7 +31,10 @@ def address(kind: Kind, name: str, given: str | None, default: str | None = None
 
 
 class Connection(ABC, Generic[Client]):
-    """`api_key` None: for the vendor's own provider the one in the environment; `""` is no key at all."""
+    """`api_key` None: for the vendor's own provider the one in the environment; `""` is no key at all.
+
+    Nobody follows a redirect: prompt and key are meant for the address that was given.
+    """
 
     simulated = False
 

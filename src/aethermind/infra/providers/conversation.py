@@ -27,6 +27,7 @@ from aethermind.infra.providers.failures import (
     Deadline,
     Peer,
     Wall,
+    WireError,
     explain,
     malformed,
     missed_deadline,
@@ -85,6 +86,7 @@ async def converse(
     first = start + deadlines.first_token_ms / 1_000
     which: Deadline = "first_token" if first < total else "total"
     stream: Stream | None = None
+    document = ""
     seen = 0
     answered = False
 
@@ -92,6 +94,8 @@ async def converse(
         if isinstance(error, TimeoutError) and scope.expired():
             limit: int = getattr(deadlines, f"{which}_ms")
             return missed_deadline(peer, which, limit)
+        if document and not answered and not isinstance(error, WireError | ProviderError):
+            return no_stream(peer, document)
         return explain(peer, error, opening=opening, wall=wall)
 
     try:
@@ -103,7 +107,7 @@ async def converse(
             raise
         except Exception as error:
             raise blame(error, scope, which, opening=stream is None) from error
-        _require_stream(peer, stream)
+        document = _document(stream)
         events = aiter(stream)
         while True:
             limit, which = min(first, total), "first_token" if first < total else "total"
@@ -127,6 +131,8 @@ async def converse(
             answered = answered or bool(fresh) or reader.begun
             for item in fresh:
                 yield item
+        if not reader.ended and document and not answered:
+            raise no_stream(peer, document)
         if not reader.ended:
             raise truncated(peer, events=seen)
         calls = reader.requested()
@@ -177,8 +183,10 @@ def text_or_none(value: object) -> str | None:
     raise TypeError(f"text expected, got {type(value).__name__}")
 
 
-def _require_stream(peer: Peer, stream: Stream) -> None:
+def _document(stream: Stream) -> str:
+    """The content type of a response that is probably a page or a document; `""` for what may be a stream.
+    Some servers send a good stream under a wrong name, so it is read all the same."""
     headers = getattr(stream.response, "headers", {})
     content_type = str(headers.get("content-type") or "").lower()
-    if content_type.startswith(("text/html", "application/json", "application/xhtml")):
-        raise no_stream(peer, content_type)
+    documents = ("text/html", "application/json", "application/xhtml")
+    return content_type if content_type.startswith(documents) else ""

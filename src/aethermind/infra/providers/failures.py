@@ -27,6 +27,8 @@ from aethermind.domain.errors import ErrorInfo, ErrorKind, ProviderError
 from aethermind.infra.providers.names import is_anthropic, is_openai
 from aethermind.infra.secrets import mask, redact
 
+_A_YEAR_MS = 366 * 86_400_000
+"""The longest Retry-After that is told on: numbers beyond any use would not fit where they are kept."""
 Wall = Callable[[], float]
 """Epoch seconds, for a Retry-After that is a date."""
 
@@ -187,7 +189,7 @@ def explain(
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None)
     body = getattr(error, "body", None)
-    if isinstance(status, int) and status >= 400:
+    if isinstance(status, int) and status >= 300:
         headers: Mapping[str, str] = getattr(response, "headers", {})
         return from_status(peer, status, body, headers, wall=wall)
     if isinstance(body, Mapping):  # an error event inside a stream that began with 200
@@ -215,7 +217,7 @@ def from_status(
     wall: Wall = time.time,
     sent: bool = True,
 ) -> ProviderError:
-    """A status of 4xx or 5xx with whatever body came along. `sent`: the status was really on the wire."""
+    """A status from 300 on with whatever body came along. `sent`: the status was really on the wire."""
     text, codes, readable = _read_body(body)
     said = one_line(_scrub(peer, text))
     number = f"{status}: " if sent else ""
@@ -237,6 +239,10 @@ def from_status(
             detail=detail,
         )
 
+    if status < 400:
+        target = one_line(_scrub(peer, headers.get("location") or ""), 120)
+        moved = f"{peer.label} has moved{f' to {target}' if target else ''}"
+        return made("not_found", moved, _address_hint(peer))
     login = f"aethermind auth {peer.name}"
     money = "add credit there, or choose another model with --model"
     if status == 401:
@@ -279,7 +285,7 @@ def retry_after_ms(headers: Mapping[str, str], *, wall: Wall = time.time) -> int
 
 
 def _milliseconds(value: float) -> int | None:
-    return math.ceil(max(value, 0.0)) if math.isfinite(value) else None
+    return math.ceil(min(max(value, 0.0), _A_YEAR_MS)) if math.isfinite(value) else None
 
 
 def _from_transport(peer: Peer, error: BaseException, *, opening: bool) -> ProviderError:
@@ -291,6 +297,10 @@ def _from_transport(peer: Peer, error: BaseException, *, opening: bool) -> Provi
         text = f"the certificate of {where} ({peer.label}) is not trusted"
         hint = "check the clock, SSL_CERT_FILE and any proxy in between"
         return failure(peer, "connection", text, hint=hint, detail=detail)
+    refused = [x for x in chain if type(x) is ssl.SSLError]  # not its transient kinds
+    if refused and "ConnectError" in names:
+        text = f"no secure connection to {peer.label} at {where}: {refused[-1].reason or refused[-1]}"
+        return failure(peer, "connection", text, hint="is it https, and the right port?", detail=detail)
     if names & {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}:
         number = getattr(chain[-1], "errno", None)
         cause = f": {os.strerror(number) if isinstance(number, int) and number > 0 else chain[-1]}"

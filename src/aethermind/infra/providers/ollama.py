@@ -88,7 +88,7 @@ class OllamaProvider(Connection["httpx2.AsyncClient"]):
         reader.expect(request.model, window=window, least=least)
         client = await self._ready()
         response = await client.send(client.build_request("POST", "/api/chat", json=body), stream=True)
-        if response.status_code >= 400:
+        if response.status_code >= 300:
             try:
                 raw = await response.aread()
             finally:

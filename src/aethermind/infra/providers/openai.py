@@ -5,6 +5,7 @@ Responses on OpenAI's own hosts, Chat Completions anywhere else, unless `api` sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -20,11 +21,27 @@ from aethermind.infra.providers.openai_responses import ResponsesReader, respons
 from aethermind.infra.providers.settings import require_settings
 from aethermind.infra.providers.structured import Structured
 from aethermind.infra.providers.toolwire import Talk, talk_of
+from aethermind.wire import digest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 Api = Literal["chat", "responses"]
+
+
+# From gpt-5.6 on the cache can be switched off; before, it was free and had no switch.
+_CACHE_OPTIONS = re.compile(r"gpt-(5\.([6-9]|[1-9]\d)|[6-9]|[1-9]\d)(?![\d])")
+
+
+def cache_arguments(request: ChatRequest) -> dict[str, Any]:
+    """OpenAI caches by itself. The calls of one conversation with tools are kept together by a key, so that
+    each is sent to where its beginning is cached."""
+    if not request.settings.get("prompt_cache", True):
+        return {"prompt_cache_options": {"mode": "explicit"}} if _CACHE_OPTIONS.match(request.model) else {}
+    if not request.tools:
+        return {}
+    first = request.messages[0].content if request.messages else ""
+    return {"prompt_cache_key": digest([request.model, request.instructions, first])}
 
 
 class OpenAIProvider(Connection["AsyncOpenAI"]):
@@ -78,12 +95,16 @@ class OpenAIProvider(Connection["AsyncOpenAI"]):
         client = await self._ready()
         if self.api == "responses":
             arguments = responses_arguments(request, talk, structured=self._structured)
+        else:
+            arguments = chat_arguments(request, talk, official=self.official, structured=self._structured)
+        if self.official:
+            arguments |= cache_arguments(request)
+        if self.api == "responses":
             return cast("Stream", await client.responses.create(**arguments))
-        arguments = chat_arguments(request, talk, official=self.official, structured=self._structured)
         return cast("Stream", await client.chat.completions.create(**arguments))
 
     def _make_client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         headers: dict[str, Any] = dict(self._headers)
         if not self.official:
@@ -96,6 +117,7 @@ class OpenAIProvider(Connection["AsyncOpenAI"]):
             max_retries=0,
             timeout=self._timeout(),
             default_headers=headers,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
         )
         if not self.official:
             client.organization = client.project = None
