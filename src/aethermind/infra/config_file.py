@@ -260,7 +260,7 @@ class _Parser:
         provider, colon, model = target.partition(":")
         if not colon or not model:
             self._fail(place, f"{target!r} is no provider:model")
-        known = [*BUILT_IN, "sim", "cli", *parsed.providers]
+        known = [*BUILT_IN, "sim", "cli", *PROGRAMS, *parsed.providers]
         if provider not in known:
             self._fail(place, f"unknown provider {provider!r}", did_you_mean(provider, known))
 

@@ -411,6 +411,24 @@ async def test_codex_says_why(lab: Lab) -> None:
     assert (info.kind, info.retryable, info.retry_after_ms) == ("rate_limit", True, 12_000)
 
 
+async def test_an_opaque_program_is_tried_again_only_if_it_said_nothing(lab: Lab) -> None:
+    lab.config = '[providers.mine]\nkind = "cli"\ncommand = ["mine"]'
+    mine = lab.program("mine", ("err", "429 Too Many Requests\n"), ("exit", 1))
+    assert (await lab.fail("mine")).retryable
+    mine.acts(("out", "Editing a.py\n"), ("err", "429 Too Many Requests\n"), ("exit", 1))
+    info = await lab.fail("mine")
+    assert (info.kind, info.retryable) == ("rate_limit", False)
+    assert "look at what it did" in str(info.hint)
+
+
+async def test_an_answer_that_was_cut(lab: Lab) -> None:
+    lab.program(
+        "claude", lines(claude_init(), *claude_piece("m1", "Half"), claude_end("", stop_reason="max_tokens"))
+    )
+    last = end(await lab.ask("claude"))
+    assert (last.reason, last.text) == ("length", None)
+
+
 async def test_a_failed_call_has_its_bill(lab: Lab) -> None:
     failed = claude_end("", subtype="error_max_turns", is_error=True)
     lab.program("claude", lines(claude_init(), failed), ("exit", 1))

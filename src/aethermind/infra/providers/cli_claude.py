@@ -8,7 +8,7 @@ dollars). Of a subagent (`parent_tool_use_id`) only the tools count: its words a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from aethermind.domain.usage import Cost, Usage
 from aethermind.engine.ports import ChatEvent, Finished, ReasoningDelta
@@ -23,6 +23,9 @@ from aethermind.infra.providers.cli_reading import (
     text_of,
 )
 from aethermind.infra.providers.conversation import usage_of
+
+Reason = Literal["stop", "length", "refusal"]
+_REASONS: dict[str, Reason] = {"max_tokens": "length", "refusal": "refusal"}
 
 
 class ClaudeReader:
@@ -39,6 +42,7 @@ class ClaudeReader:
         self._session: str | None = None
         self._model: str | None = None
         self._result: str | None = None
+        self._reason: Reason = "stop"
         self._usage: Usage | None = None
         self._cost: Cost | None = None
 
@@ -67,7 +71,7 @@ class ClaudeReader:
 
     def finish(self) -> Finished:
         return Finished(
-            reason="stop",
+            reason=self._reason,
             usage=self._usage,
             response_id=self._session,
             model=self._model,
@@ -122,7 +126,8 @@ class ClaudeReader:
         result, subtype = event.get("result"), str(event.get("subtype") or "success")
         if event.get("is_error") is not True and subtype == "success":
             self.code = ""
-            self._result = result if isinstance(result, str) else None
+            self._result = result if isinstance(result, str) and result else None
+            self._reason = _REASONS.get(str(event.get("stop_reason")), "stop")
             return
         errors = event.get("errors")
         said = [str(part(e, "message") or e) for e in errors] if isinstance(errors, list) else []

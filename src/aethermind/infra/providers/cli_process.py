@@ -124,8 +124,9 @@ class CliSession:
                     raise missed_deadline(self._peer, which, getattr(self._deadlines, f"{which}_ms"))
         finally:
             await _dropped(reading)
-        for event in self._take(b"\n"):
-            yield event
+        if self._rest:
+            for event in self._take(b"\n"):
+                yield event
         self._conclude(await self._code(ended))
 
     async def _code(self, ended: asyncio.Task[int]) -> int:

@@ -9,6 +9,7 @@ from aethermind.engine.governor import Governor
 from aethermind.engine.lane import LaneLimits
 from aethermind.engine.ports import Clock
 from aethermind.infra.config import Config, ProviderConfig
+from aethermind.infra.providers.cli_programs import PREFIX, split
 from aethermind.infra.providers.models import ConfiguredModels
 
 
@@ -21,6 +22,8 @@ class Lanes:
 
     def limits(self, full: str) -> LaneLimits:
         provider, _, model = full.partition(":")
+        if provider == PREFIX:  # each coding agent has its own login
+            provider, model = split(model)
         given = self.config.providers.get(provider, ProviderConfig()).limits
         own = given.models.get(model, given)
         return LaneLimits(

@@ -120,7 +120,7 @@ class ConfiguredModels:
         provider, colon, model = name.partition(":")
         if not colon:
             if name in BUILT_IN or name in self._config.models:
-                return self._alias(name)[0]
+                return self.check(self._alias(name)[0])
             raise InvalidError(f"unknown model {name!r}", hint=self._guess(name))
         if provider not in self.endpoints and provider in self.programs:
             provider, name, model = PREFIX, f"{PREFIX}:{name}", name
@@ -251,6 +251,8 @@ class ConfiguredModels:
     def _alias(self, alias: str) -> tuple[str, str]:
         """What an alias means, and why."""
         if (configured := self._config.models.get(alias)) is not None:
+            if configured.partition(":")[0] in self.programs:
+                configured = f"{PREFIX}:{configured}"
             return configured, f"[models] in {self._config.path.name}"
         for vendor, models in VENDOR_MODELS.items():
             if (key := self.secrets.from_environment(vendor)) is not None:
