@@ -178,6 +178,28 @@ def test_a_key_goes_from_stdin_into_the_keyring_and_nowhere_else(
     assert said("auth", "openai", "--remove")[0] == 3
 
 
+def test_auth_lists_where_keys_come_from_and_shows_none(
+    ring: Memory, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, given = "sk-ant-0123456789abcdef-xyz", "sk-env-0123456789abcdefg-uvw"
+    ring.kept["aethermind", "anthropic"] = stored
+    monkeypatch.setenv("OPENAI_API_KEY", given)
+    code, out, err = said("auth")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["PROVIDER", "KEY", "FROM"],
+        ["openai", "…uvw", "OPENAI_API_KEY"],
+        ["anthropic", "…xyz", "keyring"],
+    ]
+    listed = said("auth", "--json")[1]
+    assert {row["provider"]: row["from"] for row in json.loads(listed)["items"]} == {
+        "openai": "OPENAI_API_KEY",
+        "anthropic": "keyring",
+    }
+    assert not [text for text in (out, err, listed) for key in (stored, given) if key in text]
+    assert said("auth", "--remove")[0] == 2
+
+
 def test_auth_knows_providers_and_refuses_what_is_no_key(
     ring: Memory, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:

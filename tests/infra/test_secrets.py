@@ -127,6 +127,18 @@ def test_a_keyring_that_does_not_answer_is_left_alone(backend: Memory) -> None:
     silent.release.set()
 
 
+def test_a_locked_keyring_is_to_be_unlocked(backend: Memory) -> None:
+    class Locked(Memory):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise keyring.errors.KeyringLocked("dismissed")
+
+    keyring.set_keyring(Locked())
+    with pytest.raises(AethermindError, match="the keyring is locked") as caught:
+        Secrets({}).store("openai", "sk-12345678")
+    assert caught.value.hint == "unlock it and try again, or set OPENAI_API_KEY in the environment"
+    assert "12345678" not in caught.value.line()
+
+
 def test_store_find_delete(backend: Memory) -> None:
     ring = Secrets({})
     ring.store("openai", " sk-stored-123 \n")
@@ -229,7 +241,7 @@ def test_variables_that_a_run_takes_are_scrubbed_if_their_name_says_so() -> None
     "name",
     [
         "GITHUB_TOKEN", "OPENAI_API_KEY", "APIKEY", "MY_KEYS", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD",
-        "DB_PASS", "GPG_PASSPHRASE", "GITLAB_PAT", "HTTP_AUTHORIZATION", "MYSQL_PWD", "SECRET_2", "SENTRY_DSN",
+        "DB_PASS", "GPG_PASSPHRASE", "GITLAB_PAT", "HTTP_AUTHORIZATION", "MYSQL_PWD", "SENTRY_DSN",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:

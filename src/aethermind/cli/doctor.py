@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import stat
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import click
 from aethermind import __version__, bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.budget import day_line
+from aethermind.cli.lanes import lane_line
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.session import compose, engine_of
 from aethermind.domain.errors import AethermindError
@@ -116,11 +118,16 @@ def _data(found: Findings, composition: bootstrap.Composition) -> None:
             unfinished = RunFilter(unfinished=True)
             page = engine.call(lambda client: client.runs(unfinished, limit=100)).result()
             today = engine.call(lambda client: client.day_budget()).result()
+            lanes = engine.call(lambda client: client.lanes()).result()
     except AethermindError as error:
         found.failed(error)
         return
     facts["unfinished_runs"] = len(page.items)
     found.facts["budget"]["today"] = day_line(today)
+    now = int(time.time() * 1000)
+    for lane in lanes:
+        if lane.state == "closed":
+            found.facts.setdefault("waits", {})[lane.lane] = lane_line(lane, now)
     for row in page.items[:5]:
         if row.status == "interrupted":
             found.note(f"run {row.id} ({row.workflow}) is interrupted: aethermind resume {row.id}")

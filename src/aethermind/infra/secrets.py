@@ -271,10 +271,12 @@ class Secrets:
     def _no_keyring(self, provider: str, error: Exception) -> AethermindError:
         self.keyring = "absent"
         names = self.variables(provider)
-        return AethermindError(
-            f"this machine has no usable keyring: {type(error).__name__}",
-            hint=f"set {names[0]} in the environment" if names else "set key_env in config.toml",
-        )
+        instead = f"set {names[0]} in the environment" if names else "set key_env in config.toml"
+        kinds = {link.__name__ for link in type(error).__mro__}
+        if kinds & {"KeyringLocked", "TimeoutError"}:
+            what = "does not answer" if "TimeoutError" in kinds else "is locked"
+            return AethermindError(f"the keyring {what}", hint=f"unlock it and try again, or {instead}")
+        return AethermindError(f"this machine has no usable keyring: {type(error).__name__}", hint=instead)
 
 
 def _with_limit(call: Callable[[], T], seconds: float) -> T:
