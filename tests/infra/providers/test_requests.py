@@ -138,6 +138,11 @@ async def test_ollama_reasoning(model: str, think: object) -> None:
         ("responses", "o3", {"temperature": 1}, "o3 does not take the setting 'temperature'"),
         ("chat", "gpt-5-mini-2025-08-07", {"top_p": 0.5}, "does not take the setting 'top_p'"),
         ("chat", "llama", {"num_ctx": 5}, "does not take the setting 'num_ctx'"),
+        ("chat", "gpt-4.1", {"reasoning": "low"}, "gpt-4.1 does not take the setting 'reasoning'"),
+        ("responses", "gpt-4o-mini", {"reasoning": "low"}, "does not take the setting 'reasoning'"),
+        ("anthropic", "claude-3-5-haiku-latest", {"reasoning": "low"}, "does not take the setting"),
+        ("anthropic", "claude-haiku-4-5", {"reasoning": "low", "max_tokens": 1_024}, "max_tokens above 1024"),
+        ("ollama", "llama", {"prompt_cache": "no"}, "must be true or false"),
         ("ollama", "llama", {"temperature": "hot"}, "must be a number from 0 to 2"),
         ("ollama", "llama", {"temperature": float("nan")}, "must be a number from 0 to 2"),
         ("sim", "smart", {"max_tokns": 5}, "unknown setting 'max_tokns'"),
@@ -186,6 +191,47 @@ async def test_responses_schema() -> None:
     }
 
 
+TOLD = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 3, "description": "Whose."},
+        "link": {"type": "string", "format": "uri"},
+        "kind": {"oneOf": [{"const": "a"}, {"type": "null"}]},
+    },
+    "required": ["name", "link", "kind"],
+}
+OPEN = {
+    "type": "object",
+    "properties": {"scores": {"type": "object", "additionalProperties": {"type": "number"}}},
+}
+
+
+async def test_what_strict_mode_does_not_enforce_is_told_in_the_description() -> None:
+    """And checked by us afterwards, as every answer is."""
+    body = (await sent(Chat(), ask(output_schema=TOLD))).json
+    told = body["response_format"]["json_schema"]
+    assert told["strict"] is True
+    assert told["schema"] == {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "Whose. (minLength: 3)"},
+            "link": {"type": "string", "description": '(format: "uri")'},
+            "kind": {"anyOf": [{"const": "a"}, {"type": "null"}]},
+        },
+        "required": ["name", "link", "kind"],
+        "additionalProperties": False,
+    }
+
+
+async def test_a_schema_with_free_keys_is_asked_for_in_words_where_all_objects_are_closed() -> None:
+    body = (await sent(Anthropic(), ask(output_schema=OPEN))).json
+    assert "output_config" not in body
+    assert "JSON Schema" in body["system"][0]["text"]
+    chat = (await sent(Chat(), ask(output_schema=OPEN))).json
+    assert chat["response_format"]["json_schema"] == {"name": "output", "schema": OPEN, "strict": False}
+
+
 async def test_anthropic_schema_and_effort_together() -> None:
     body = (await sent(Anthropic(), ask(output_schema=OBJECT, settings={"reasoning": "low"}))).json
     assert body["output_config"]["effort"] == "low"
@@ -213,14 +259,7 @@ async def test_endpoints_that_know_no_schemas(structured: str, kind: str | None)
     assert "JSON Schema" in body["messages"][0]["content"]
 
 
-# --- caching, headers, keys --------------------------------------------------------------------
-
-
-async def test_long_instructions_are_marked_for_anthropics_cache() -> None:
-    long = (await sent(Anthropic(), ask(instructions="x" * 5_000))).json["system"]
-    short = (await sent(Anthropic(), ask(instructions="Be brief."))).json["system"]
-    assert long == [{"type": "text", "text": "x" * 5_000, "cache_control": {"type": "ephemeral"}}]
-    assert short == [{"type": "text", "text": "Be brief."}]
+# --- headers, keys -----------------------------------------------------------------------------
 
 
 async def test_anthropic_system_messages_join_the_instructions() -> None:
