@@ -10,10 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import msgspec
+
 from aethermind.domain import events as e
 from aethermind.domain import ids
+from aethermind.domain.days import DAY_MS, iso_day
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run, fold
+from aethermind.domain.usage import NO_USAGE
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, FeedItem, RunRequest
 from aethermind.engine.lane import LaneState
@@ -46,6 +50,8 @@ class FakeClient:
         self.asked: list[tuple[Any, ...]] = []
         self.partial_texts: list[Partial] = []
         self.model_list: list[ModelInfo] = []
+        self.ledgers: dict[bool, LedgerRow] = {}
+        """The day's money, real (False) and simulated (True)."""
         self.refusal: Exception | None = None
         """Raised by whatever changes something."""
         self.interrupted: set[str] = set()
@@ -156,6 +162,7 @@ class FakeClient:
                 finished_at=call.finished_at,
                 usage=call.usage,
                 cost_micro_usd=call.cost.micro_usd if call.cost is not None else None,
+                reserved_micro_usd=call.reserved,
             )
             for node in run.walk()
             for attempt in node.attempts
@@ -164,7 +171,25 @@ class FakeClient:
         return Page(rows[:limit])
 
     async def costs(self, where: CostFilter) -> list[CostRow]:
-        return []
+        """As the store sums them up, of the calls of all histories."""
+        sums: dict[str, CostRow] = {}
+        for run_id in self.histories:
+            for call in (await self.calls(run_id)).items:
+                if call.simulated != where.simulated or call.started_at < (where.since or 0):
+                    continue
+                key = {
+                    "model": f"{call.provider}:{call.model}",
+                    "agent": call.agent or "-",
+                    "workflow": call.workflow,
+                    "day": iso_day(call.started_at // DAY_MS),
+                    "run": run_id,
+                }[where.by]
+                sums[key] = _plus(
+                    sums.get(key)
+                    or CostRow(key=key, calls=0, usage=NO_USAGE, cost_micro_usd=None, unpriced_calls=0),
+                    call,
+                )
+        return sorted(sums.values(), key=lambda row: -(row.cost_micro_usd or 0))
 
     async def agents(self) -> list[AgentRow]:
         return []
@@ -219,7 +244,7 @@ class FakeClient:
         self._note("raise_day_budget", micro_usd)
 
     async def day_budget(self, *, simulated: bool = False) -> LedgerRow:
-        return LedgerRow("day:sim" if simulated else "day", 0)
+        return self.ledgers.get(simulated, LedgerRow("day:sim" if simulated else "day", 0))
 
     async def drain(self, seconds: float) -> None:
         self._note("drain", seconds)
@@ -254,6 +279,20 @@ class FakeClient:
 
     async def trusted(self, path: str, sha256: str | None) -> bool:
         return any(asked[:2] == ("trust", path) for asked in self.asked)
+
+
+def _plus(row: CostRow, call: CallRow) -> CostRow:
+    live = call.status == "running"
+    cost = call.cost_micro_usd
+    return msgspec.structs.replace(
+        row,
+        calls=row.calls + 1,
+        usage=row.usage + (call.usage or NO_USAGE),
+        cost_micro_usd=row.cost_micro_usd if cost is None else (row.cost_micro_usd or 0) + cost,
+        unpriced_calls=row.unpriced_calls + (call.status == "succeeded" and cost is None),
+        in_flight_calls=row.in_flight_calls + live,
+        reserved_micro_usd=row.reserved_micro_usd + (call.reserved_micro_usd or 0) * live,
+    )
 
 
 class FakeSubscription:

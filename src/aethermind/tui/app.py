@@ -22,7 +22,7 @@ from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, perform, warm
-from aethermind.tui.bridge import Bridge, Watching
+from aethermind.tui.bridge import Bridge
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
@@ -171,9 +171,8 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.main_screen.chrome.held = bool(self.bridge.trouble)
         if self.main_screen.is_attached:
             self.main_screen.show(found, now)
-        top = self._screen_stack[-1] if self._screen_stack else None
-        if isinstance(top, Watching):
-            top.came(found)
+        if self._screen_stack and isinstance(self.screen, Listing):
+            self.screen.came(found)
         for notice in found.notices:
             self.toast(notice.message, _SEVERITY[notice.kind])
         if found.ended is not None:

@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol, runtime_checkable
 
 from aethermind.domain import events as e
 from aethermind.domain import ids
@@ -65,13 +64,6 @@ class Frame:
     """What is to be said."""
     waiting: bool = False
     """Something began or ceased to wait for a person, in any run."""
-
-
-@runtime_checkable
-class Watching(Protocol):
-    """A screen that wants to know what came, while it is on top."""
-
-    def came(self, frame: Frame) -> None: ...
 
 
 class Bridge:

@@ -36,6 +36,7 @@ _OPENED = (
     "aethermind.tui.screens.card",
     "aethermind.tui.screens.leave",
     "aethermind.tui.screens.mend",
+    "aethermind.tui.screens.bill",
     "aethermind.tui.screens.inbox",
     "rich.markdown",
 )

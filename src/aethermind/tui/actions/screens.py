@@ -8,7 +8,11 @@ from aethermind.tui.actions.registry import SCREENS, WHOLE, Action, Where
 from aethermind.tui.actions.target import Choosing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aethermind.tui.actions.registry import Effect
     from aethermind.tui.context import Context
+    from aethermind.tui.screens.bill import BillScreen
     from aethermind.tui.screens.listing import Listing
 
 
@@ -42,6 +46,48 @@ def _inbox_empty(context: Context) -> str | None:
 
     screen = context.app.screen
     return None if isinstance(screen, InboxScreen) and screen.rows else "nothing waits for you"
+
+
+# --- what was spent ------------------------------------------------------------------------------
+
+
+def _bill(context: Context, argument: str) -> None:
+    from aethermind.tui.rows.bill import GROUPS
+    from aethermind.tui.screens.bill import BillScreen
+
+    group = next((group for group in GROUPS if group == argument.strip()), None)
+    if argument and group is None:
+        context.toast(f"by {', '.join(GROUPS)}, not by {argument}", "warning")
+        return
+    _open(context, BillScreen(context, group or "model"))
+
+
+def _bill_groups(context: Context) -> Iterable[str]:
+    from aethermind.tui.rows.bill import GROUPS
+
+    return GROUPS
+
+
+def _on_bill(act: Callable[[BillScreen], None]) -> Effect:
+    def run(context: Context, argument: str) -> None:
+        from aethermind.tui.screens.bill import BillScreen
+
+        screen = context.app.screen
+        if isinstance(screen, BillScreen):
+            act(screen)
+
+    return run
+
+
+async def _cap(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.bill import BillScreen
+
+    screen = context.app.screen
+    if isinstance(screen, BillScreen):
+        await screen.set_cap(argument)
+
+
+# --- all of them ---------------------------------------------------------------------------------
 
 
 def _open(context: Context, screen: Listing) -> None:
@@ -88,5 +134,78 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         rank=20,
         enabled=_inbox_empty,
         run=_inbox_run,
+    ),
+    Action(
+        id="screen.bill",
+        title="Spending",
+        description="What all runs cost, by model, agent, workflow, day or run, and today's budget.",
+        group="view",
+        where=_but("bill"),
+        keys=("C",),
+        cli="aethermind costs --by model",
+        command="spending",
+        usage="[GROUP]",
+        complete=_bill_groups,
+        run=_bill,
+    ),
+    Action(
+        id="bill.next_group",
+        title="Next grouping",
+        description="By model, agent, workflow, day, run.",
+        family="Group by model, agent, workflow, day, run.",
+        group="view",
+        where=frozenset({"bill"}),
+        keys=("tab",),
+        cli="aethermind costs --by GROUP",
+        hint="group",
+        rank=20,
+        run=_on_bill(lambda screen: screen.next_group(1)),
+    ),
+    Action(
+        id="bill.previous_group",
+        title="Previous grouping",
+        description="The grouping before this one.",
+        family="Group by model, agent, workflow, day, run.",
+        group="view",
+        where=frozenset({"bill"}),
+        keys=("shift+tab",),
+        cli="aethermind costs --by GROUP",
+        run=_on_bill(lambda screen: screen.next_group(-1)),
+    ),
+    Action(
+        id="bill.span",
+        title="Another span of time",
+        description="Today, 7 days, 30 days, all time.",
+        group="view",
+        where=frozenset({"bill"}),
+        keys=("d",),
+        cli="aethermind costs --since 7d",
+        hint="days",
+        rank=25,
+        run=_on_bill(lambda screen: screen.next_span()),
+    ),
+    Action(
+        id="bill.money",
+        title="Real or simulated money",
+        description="Show what simulated runs would have cost, or real money again; never both.",
+        group="view",
+        where=frozenset({"bill"}),
+        keys=("s",),
+        cli="aethermind costs --sim",
+        hint="real/sim",
+        rank=30,
+        run=_on_bill(lambda screen: screen.other_money()),
+    ),
+    Action(
+        id="bill.cap",
+        title="Set today's budget",
+        description="Set what all runs together may spend on this day; steps that waited for it go on.",
+        group="run",
+        where=frozenset({"bill"}),
+        keys=("B",),
+        cli="aethermind budget today USD",
+        hint="today's budget",
+        rank=15,
+        run=_cap,
     ),
 )
