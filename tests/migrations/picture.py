@@ -55,5 +55,7 @@ def run_picture(run: Run) -> dict[str, Any]:
 
 
 def _attempt(attempt: AttemptState) -> list[Any]:
-    calls = [[call.status, call.cost.micro_usd if call.cost else None] for call in attempt.calls]
+    calls: list[list[Any]] = [[c.status, c.cost.micro_usd if c.cost else None] for c in attempt.calls]
+    for shown, call in zip(calls, attempt.calls, strict=True):
+        shown += [[tool.tool, tool.status, tool.by, tool.tries] for tool in call.tools]
     return [attempt.n, attempt.status, attempt.retry_at, attempt.billed_twice, calls]

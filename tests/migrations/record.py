@@ -22,11 +22,13 @@ sys.path.insert(0, str(ROOT))
 
 from aethermind import __version__  # noqa: E402 - the tests' own modules are found from the root
 from aethermind.definitions.loader import LoadedWorkflow, load_file  # noqa: E402 - as above
+from aethermind.definitions.schemas import JsonSchemas  # noqa: E402 - as above
 from aethermind.domain.events import Recorded, Submitter  # noqa: E402 - as above
 from aethermind.engine.client import RunRequest  # noqa: E402 - as above
 from aethermind.infra import bundle  # noqa: E402 - as above
 from aethermind.infra.redaction import Redaction  # noqa: E402 - as above
 from aethermind.infra.stores.memory import InMemoryStore  # noqa: E402 - as above
+from aethermind.infra.tools.toolbox import LocalTools  # noqa: E402 - as above
 from tests.engine.harness import Harness, StepClock  # noqa: E402 - as above
 from tests.migrations.picture import picture  # noqa: E402 - as above
 
@@ -126,6 +128,26 @@ steps: [{id: double, value: "{{ inputs.n * 2 }}"}]
 outputs: {total: "{{ double }}"}
 """
 
+TOOLS = """\
+name: tools
+steps:
+  - id: keep
+    prompt: Keep a note.
+    model: smart
+    tools: [{files: {write: ask}}, {shell: {approve: always, timeout: 5s}}]
+"""
+TOOLS_SIM = """\
+steps:
+  keep:
+    - tools: [{name: list_files, arguments: {}}, {name: read_file, arguments: {path: none}}]
+    - tools: [{name: write_file, arguments: {path: note, content: first}}]
+    - {text: Another way., tools: [{name: write_file, arguments: {path: note, content: second}}]}
+    - tools:
+        - name: shell
+          arguments: {argv: [sh, -c, "[ -e began ] || { touch began; exec sleep 60; }; echo x"]}
+    - It is kept.
+"""
+
 
 class Crashing(Harness):
     """Its engine ends as a killed process does: nothing is recorded any more."""
@@ -165,6 +187,7 @@ class Workshop:
         kind = Crashing if crashes else Harness
         more: dict[str, Any] = {"sleep": asyncio.sleep} if slow else {}
         more["day_budget"] = day_budget
+        more["tools"] = lambda children: LocalTools(children=children, schemas=JsonSchemas(), scrub=str)
         async with kind(store=self.store, cwd=self.directory, **more) as harness:
             yield harness
 
@@ -278,6 +301,23 @@ async def day_budget(w: Workshop) -> str:
     return run_id
 
 
+async def tools(w: Workshop) -> str:
+    """One call is refused, one rejected, one allowed, and of one nobody saw the end: it is run again."""
+    async with w.engine(crashes=True) as h:
+        run_id = await w.start(h, w.load("tools", TOOLS, TOOLS_SIM))
+        await h.client.wait(run_id)
+        await h.client.answer(run_id, "keep", {"approved": False, "note": "not so"}, by="ada")
+        await h.client.wait(run_id)
+        await h.client.answer(run_id, "keep", {"approved": True}, by="ada")
+        await until((w.directory / "began").exists)
+    async with w.engine() as h:
+        await h.client.resume(run_id)
+        await h.client.wait(run_id)
+        await h.client.answer(run_id, "keep", {"choice": "retry"}, by="ada")
+        await h.client.wait(run_id)
+    return run_id
+
+
 async def circles(w: Workshop) -> str:
     """Paused by the guard, and resumed."""
     async with w.engine() as h:
@@ -299,6 +339,7 @@ JOURNALS: dict[str, Callable[[Workshop], Awaitable[str]]] = {
     "asked": asked,
     "day-budget": day_budget,
     "circles": circles,
+    "tools": tools,
 }
 
 

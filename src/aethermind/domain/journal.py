@@ -125,10 +125,9 @@ def tool_failed(run: Run, event: e.ToolFailed, at: int) -> None:
     if tool is None:  # refused before it began
         tool = _new(call, event.tool_call_id, "", at)
     tool.status, tool.finished_at, tool.error = "failed", at, event.error
-    if event.digest:
-        tool.digest = event.digest
-        decision = node.decisions.pop(event.digest, None)
-        tool.by = decision.by if decision is not None else None
+    decision = node.decisions.pop(event.digest, None)
+    if decision is not None:
+        tool.digest, tool.by = event.digest, decision.by
 
 
 def _find(call: CallState, id_: str) -> ToolState | None:
