@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 
 def reopen(run: Run, targets: list[Node], at: int) -> None:
-    """Reset the targets and everything downstream of them; attempts and costs stay."""
+    """Reset the targets and everything downstream of them; attempts and costs stay.
+
+    Of a container that failed or was cancelled, what is not done in it begins anew; of one that succeeded,
+    all of it does.
+    """
     for node in targets:
-        _reset(run, node, at)
+        if run.nodes.get(node.path) is not node:
+            continue  # it was in what begins anew as a whole, downstream of another target
+        _reset(run, node, at, wholly=node.status == "succeeded")
         here: Node | None = node
         while here is not None and here.parent is not None:
+            _drop_later_rounds(run, here, at)
             for other in _downstream(here):
                 _reset(run, other, at, wholly=True)
             here = here.parent
@@ -37,6 +44,45 @@ def reopen(run: Run, targets: list[Node], at: int) -> None:
     root.status = "running"
     root.failing = root.cancelled = False
     root.error = root.reason = root.finished_at = None
+
+
+def undone(run: Run, *, tolerated: bool) -> tuple[str, ...]:
+    """What a retry takes up: paths of steps that failed or were cancelled, and of containers that ended
+    before all in them did. `tolerated`: also failures that let the run go on (`on_error`)."""
+    return tuple(
+        node.path
+        for node in run.nodes.values()
+        if node.parent is not None
+        and (
+            node.status == "cancelled"
+            or (
+                node.status == "failed"
+                and not any(inner.status in {"failed", "cancelled"} for inner in node.children)
+                and (tolerated or _dooms(node))
+            )
+        )
+    )
+
+
+def _dooms(node: Node) -> bool:
+    """Whether the run fails because this did."""
+    step, parent = node.step, node.parent
+    while parent is not None:
+        if step.on_error != "fail" and parent.mode != "loop":
+            return False
+        step, parent = parent.step, parent.parent
+    return True
+
+
+def _drop_later_rounds(run: Run, node: Node, at: int) -> None:
+    """Rounds of a `repeat` after this one were made of what it gave."""
+    loop = node.parent
+    if loop is None or loop.mode != "loop":
+        return
+    last = loop.children.index(node)
+    for later in loop.children[last + 1 :]:
+        _forget(run, later, at)
+    del loop.children[last + 1 :]
 
 
 def adopt(run: Run, definition: WorkflowDef, kept: Collection[str], at: int) -> None:

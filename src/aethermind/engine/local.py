@@ -18,6 +18,7 @@ from aethermind.domain.events import (
     TrustGranted,
 )
 from aethermind.domain.ids import SYSTEM, run_stream
+from aethermind.domain.reopen import undone
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.domain.workflow import WorkflowDef
@@ -103,10 +104,12 @@ class LocalClient:
                 raise InvalidError(f"run {run_id} is {run.status}", hint=f"aethermind resume {run_id}")
             for step in steps:
                 self._step(run, step)
-            failed = [
-                n.path for n in run.nodes.values() if n.mode == "leaf" and n.status in {"failed", "cancelled"}
-            ]
-            targets = tuple(steps) or tuple(failed)
+            if not steps:
+                targets = undone(run, tolerated=True)
+            elif run.finished == "succeeded":
+                targets = tuple(steps)
+            else:  # with what it failed by, or it would fail by that again
+                targets = tuple(dict.fromkeys((*steps, *undone(run, tolerated=False))))
             if not targets:
                 raise InvalidError(f"run {run_id} has no failed step")
             return [RunReopened(steps=targets, generation=run.generation + 1, by=by)]
