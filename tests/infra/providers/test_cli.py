@@ -556,6 +556,23 @@ async def test_cancelling_stops_all_of_it(lab: Lab) -> None:
     assert gone(int(note.read_text()))
 
 
+async def test_who_leaves_in_the_middle_stops_it(lab: Lab) -> None:
+    claude = lab.program("claude", lines(claude_init(), *claude_piece("m1", "Half")), ("wait",))
+    sent = ChatRequest(
+        model="claude", messages=(Message(role="user", content="x"),), context=CallContext(cwd=str(lab.cwd))
+    )
+    stream = lab.provider().stream(sent)
+    assert await anext(stream) == TextDelta("Half")
+    await stream.aclose()
+    assert gone(claude.seen["pid"])
+
+
+async def test_calls_may_overlap(lab: Lab) -> None:
+    lab.program("claude", claude_good())
+    both = await asyncio.gather(lab.ask("claude"), lab.ask("claude:opus"))
+    assert [end(events).text for events in both] == ["It works."] * 2
+
+
 async def test_a_program_that_does_not_read_a_long_prompt(lab: Lab) -> None:
     lab.program("claude", ("mute",), claude_good())
     assert end(await asyncio.wait_for(lab.ask("claude", "x" * 3_000_000), 20)).text == "It works."

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -78,9 +79,11 @@ class CliProvider:
         argv, prompt = program.start(request, model)
         env = program.environment(self._environ)
         remember_variables(env)
+        work = session.run(children, argv, request.context.cwd or ".", env, prompt)
         try:
-            async for event in session.run(children, argv, request.context.cwd or ".", env, prompt):
-                yield event
+            async with aclosing(work):
+                async for event in work:
+                    yield event
         except ProviderError as error:
             for id_ in session.open:
                 yield ToolEnded(id=id_, text=CUT_SHORT, is_error=True)

@@ -83,8 +83,9 @@ class CliSession:
                 telling = asyncio.create_task(_tell(dialog, prompt))
                 ended = asyncio.create_task(dialog.exit_code())
                 try:
-                    async for event in self._listen(dialog, ended, start):
-                        yield event
+                    async with contextlib.aclosing(self._listen(dialog, ended, start)) as events:
+                        async for event in events:
+                            yield event
                 finally:
                     await _dropped(telling)
                     await _dropped(ended)
