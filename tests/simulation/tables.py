@@ -10,7 +10,7 @@ from tests.simulation.store import Disk, now
 
 MANY = 1_000_000
 TAKEN_BACK = ("running", "cancelled")
-"""A question that was taken back with what it is in: no event of its own ends it, so its row stands."""
+"""A question that a retry took back and that never came again: `RunReopened` does not name it."""
 
 
 def differences(disk: Disk, runs: Mapping[str, Run]) -> Iterator[str]:

@@ -42,7 +42,11 @@ def _reopened(
     run.status = "running"
     run.finished_at = run.error = None
     run.paused = run.stopping = False
-    run.asks.clear()
+    kept = event.kept if isinstance(event, e.DefinitionAdopted) else ()
+    if isinstance(event, e.DefinitionAdopted):  # nothing runs now: what is open was asked
+        gone = {step for step, _ in run.attempts if not any(waits.is_within(step, of) for of in kept)}
+        waits.take_back(p, run, gone, at)
+    run.asks = {step: why for step, why in run.asks.items() if any(waits.is_within(step, of) for of in kept)}
     run.held.clear()
     run.refresh()
     p.touch(run)
@@ -54,6 +58,8 @@ def _cancel_requested(p: Projector, stream: Stream, seq: int, at: int, event: e.
     if event.step is None:
         run.stopping = True
     else:
+        asked = {step for step in run.asks if waits.is_within(step, event.step)}
+        waits.take_back(p, run, asked, at)
         for waiting in (run.asks, run.held):
             for step in [s for s in waiting if waits.is_within(s, event.step)]:
                 del waiting[step]
@@ -77,6 +83,8 @@ def _ended(
             run.error = event.reason or None
     run.finished_at = at
     run.paused = run.stopping = False
+    if run.status == "cancelled":
+        waits.take_back(p, run, run.asks, at)
     run.asks.clear()
     run.held.clear()
     p.touch(run)
@@ -125,6 +133,8 @@ def _attempt_started(p: Projector, stream: Stream, seq: int, at: int, event: e.A
         None,
         None,
     )
+    if event.attempt > 1:  # a retry or an edit may have taken back what the one before asked
+        waits.take_back(p, run, (event.step,), at)
     run.attempts[event.step, event.attempt] = row
     p.changes.attempts[seq] = row
     if event.agent is not None:

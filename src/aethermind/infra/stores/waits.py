@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from aethermind.domain import events as e
@@ -52,8 +53,19 @@ def ask_opened(p: Projector, stream: Stream, seq: int, at: int, event: e.AskOpen
 def decided(
     p: Projector, stream: Stream, seq: int, at: int, event: e.AskAnswered | e.AskExpired | e.StepSkipped
 ) -> None:
-    if (run := p.run(stream)) is not None and (run.asks or run.held):
+    if (run := p.run(stream)) is None:
+        return
+    if isinstance(event, e.StepSkipped):
+        take_back(p, run, (event.step,), at)
+    if run.asks or run.held:
         no_longer(p, run, event.step)
+
+
+def take_back(p: Projector, run: RunState, steps: Collection[str], at: int) -> None:
+    """These ask nothing any more, and nobody answered: their attempts end without an event of their own."""
+    for key in [key for key in run.attempts if key[0] in steps]:
+        row = run.attempts.pop(key)
+        p.changes.attempts[row[0]] = (*row[:6], "cancelled", row[7], at, None)
 
 
 def no_longer(p: Projector, run: RunState, step: str) -> None:
