@@ -185,7 +185,7 @@ class Calls:
             assert isinstance(answer, CallFinished)
             self.facts.append(answer)
             took = services.clock.monotonic() - opened.began
-            self.facts.append(told(node, self.attempt, full, opened, finished.usage, cost, took))
+            self.facts += told(node, self.attempt, full, opened, finished, cost, took)
             return Reply(
                 attempt=self.attempt,
                 call=number,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from aethermind import wire
 from aethermind.domain.events import LogWritten
 from aethermind.domain.state import Node
-from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage, format_usd
+from aethermind.domain.usage import AT_MOST_RESERVED, Cost, format_usd
 from aethermind.engine.ports import Finished, Prices, ToolCallRequested
 from aethermind.engine.reply import recordable
 
@@ -84,16 +86,17 @@ class Opened:
 
 
 def told(
-    node: Node, attempt: int, model: str, opened: Opened, usage: Usage | None, cost: Cost, seconds: float
-) -> LogWritten:
-    """The log line of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`."""
+    node: Node, attempt: int, model: str, opened: Opened, finished: Finished, cost: Cost, seconds: float
+) -> list[LogWritten]:
+    """The log lines of a finished call: `sim:smart #1: 512 tok @ 48 tok/s, $0.0012`, and what its provider
+    warns of."""
     parts = []
-    if usage is not None:
+    if (usage := finished.usage) is not None:
         tokens = usage.output_tokens
         parts.append(f"{tokens} tok @ {tokens / seconds:.0f} tok/s" if seconds >= 0.05 else f"{tokens} tok")
     unknown = f"at most {format_usd(opened.reserved)}" if cost.bounded else "unpriced"
     parts.append(unknown if cost.micro_usd is None else format_usd(cost.micro_usd))
-    return LogWritten(
+    line = LogWritten(
         level="info",
         message=f"{model} #{opened.number}: {', '.join(parts)}",
         step=node.path,
@@ -101,3 +104,5 @@ def told(
         agent=node.agent,
         metadata={"call": opened.number},
     )
+    warnings = [f"{model} #{opened.number}: {wire.recordable(text)}" for text in finished.warnings]
+    return [line, *(replace(line, level="warning", message=text) for text in warnings)]

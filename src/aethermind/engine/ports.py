@@ -209,6 +209,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Only where the provider itself reports or defines it (`sim`, `cli:`)."""
     text: str | None = None
     """The answer, where that is not just all that streamed (of an agent that spoke while it worked)."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of this answer, though it stands: its prompt was cut."""
     carry: Json = None
     """JSON that has to come back with this answer when the conversation goes on (signed reasoning): opaque
     to everybody else, recorded, given back to this provider alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -411,14 +410,19 @@ async def test_ollama_refuses_a_prompt_that_cannot_fit() -> None:
     assert info.hint == "settings: {num_ctx: 32768}"
 
 
-async def test_ollama_warns_when_it_read_less_than_it_was_sent(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
-    cut = Counts(input=40, cached=0, written=0, output=5, reasoning=0)
-    async with serve(wires.good(Ollama(), counts=cut)) as server:
+@pytest.mark.parametrize(
+    "read, warns", [(40, True), (999, True), (1_000, False), (8_190, False), (8_191, True)]
+)
+async def test_ollama_warns_when_the_prompt_was_probably_cut(read: int, warns: bool) -> None:
+    """It read less than the prompt can have, or all that its window holds."""
+    counts = Counts(input=read, cached=0, written=0, output=5, reasoning=0)
+    async with serve(wires.good(Ollama(), counts=counts)) as server:
         provider = connect(Ollama(), server.url)
-        await collect(provider, ask("x" * 7_000))
+        end = end_of(await collect(provider, ask("x" * 7_000)))
         await provider.close()
-    assert "probably cut" in caplog.text
+    assert [("probably cut" in text, "num_ctx: 16384" in text) for text in end.warnings] == (
+        [(True, True)] if warns else []
+    )
 
 
 async def test_no_span_is_made_by_anthropics_sdk() -> None:

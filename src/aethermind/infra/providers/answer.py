@@ -28,6 +28,7 @@ class Answer:
         """Something of the answer has come, though nothing may be complete yet."""
         self.order: list[Call | Said | Block] = []
         self.fields: dict[str, str] = {}
+        self.warnings: list[str] = []
 
     @property
     def ended(self) -> bool:
@@ -67,5 +68,10 @@ class Answer:
         elif self.refused and reason == "stop":
             reason = "refusal"
         return Finished(
-            reason=reason, usage=self.usage, response_id=self.id, model=self.model, carry=carry
-        )  # fmt: skip
+            reason=reason,
+            usage=self.usage,
+            response_id=self.id,
+            model=self.model,
+            warnings=tuple(self.warnings),
+            carry=carry,
+        )

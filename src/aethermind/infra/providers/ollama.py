@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 _BYTES_PER_TOKEN = 7
 """No text has more; so a prompt has at least its bytes / 7 tokens."""
-
-_log = logging.getLogger(__name__)
 
 
 class OllamaProvider(Connection["httpx2.AsyncClient"]):
@@ -211,10 +208,11 @@ class NdjsonReader(Answer):
             return
         read = self.usage.input_tokens
         if read < self._least or read >= self._window - 1:
-            _log.warning(
-                "%s read %d tokens of a prompt of at least %d with num_ctx %d: it was probably cut",
-                self._asked, read, self._least, self._window,
-            )  # fmt: skip
+            repair = f"settings: {{num_ctx: {_next_window(2 * self._window)}}}"
+            self.warnings.append(
+                f"{self._asked} read {read} tokens of a prompt of at least {self._least}, and num_ctx is "
+                f"{self._window}: it was probably cut ({repair})"
+            )
 
 
 class _Lines:
