@@ -50,8 +50,14 @@ def test_a_failing_test_is_mended_after_a_yes_to_the_diff(place: Path) -> None:
     assert asked["about"] == "tool"
     assert "-    return sum(prices) - 1\n+    return sum(prices)" in asked["show"]
     assert (place / "prices.py").read_text() == mending.BROKEN
+    told = aethermind("show", "last", "--step", "fix", cwd=place).stdout
+    assert "asks: fixer wants to edit prices.py" in told
+    assert "-    return sum(prices) - 1\n+    return sum(prices)" in told
+    assert "✗ shell" in told
     done = aethermind("approve", "last", "fix", cwd=place)
     assert (done.returncode, done.stdout.strip()) == (0, mending.SAID)
+    assert "allowed: fixer wants to edit prices.py" in done.stderr
+    assert "+    return sum(prices)" in done.stderr
     assert (place / "prices.py").read_text() == mending.MENDED
     assert mending.ledger(place) == mending.DONE
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from aethermind.cli import streams
 from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import compose, user
 from aethermind.definitions.hints import did_you_mean
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.engine.client import Client
+from aethermind.infra.sanitize import clean, clean_line
 
 
 @verb("approve")
@@ -34,6 +36,10 @@ def decide(
         if node.question is None or "approved" not in node.question.fields:
             hint = f"aethermind answer {found.id} {step} -i …" if node.question is not None else None
             raise InvalidError(f"{step} asks for no approval: it is {node.status}", hint=hint)
+        if node.question.about == "tool" and node.question.values is None and not quiet:
+            streams.note(f"{'allowed' if approved else 'rejected'}: {clean_line(node.question.message)}")
+            if node.question.show:
+                streams.note(clean(node.question.show))
 
         async def answer(client: Client) -> None:
             await client.answer(found.id, step, {"approved": approved}, by=user())

@@ -123,6 +123,8 @@ def waiting_line(run: Run, node: Node) -> str:
             asked["about"] == "tool" or len(asked["fields"]) == 1
         ):
             approve = f"aethermind approve {run.id} {quoted(node.path)}"
+            if asked["about"] == "tool":
+                approve = f"aethermind show {run.id} --step {quoted(node.path)} shows it whole; {approve}"
             return f"{node.path} asks: {message}: {approve} (or reject)"
         case _:
             fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
@@ -161,7 +163,7 @@ def _tell_figures(run: Run, status: RunStatus) -> None:
 
 
 def cost_line(run: Run) -> str:
-    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls whose end nobody saw`."""
+    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls nobody saw end`."""
     tally = run.tally
     told = text.money(tally.cost, unpriced=tally.unpriced, calls=tally.calls)
     if tally.cost is None and not tally.unpriced and tally.at_most:

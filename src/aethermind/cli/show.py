@@ -13,9 +13,11 @@ from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.session import compose, engine_of
 from aethermind.cli.trees import print_tree
 from aethermind.domain import views
+from aethermind.domain.call_states import ToolState
 from aethermind.domain.errors import NotFoundError
 from aethermind.domain.run import Run
 from aethermind.domain.state import RunStatus
+from aethermind.domain.tool_views import tool_said, tool_status, tool_title
 from aethermind.engine.client import Client
 from aethermind.engine.provenance import IMPORTED_FROM
 from aethermind.infra.sanitize import clean, clean_line
@@ -139,8 +141,24 @@ def _print_step(run: Run, path: str, *, as_json: bool) -> None:
             if call.text:
                 streams.say(f"\n{text.dim('answer') if streams.colours(streams.OUT) else 'answer'}")
                 streams.say(clean(call.text))
+            for tool in call.tools:
+                _print_tool(tool, now)
+    question = node.question
+    if question is not None and node.status in {"waiting_answer", "in_doubt"}:
+        streams.say(f"\nasks: {clean_line(question.message)}")
+        if question.show:
+            streams.say(clean(question.show))
     if not any(attempt.calls for attempt in node.attempts) and node.output is not None:
         streams.say(clean(text.as_text(node.output)))
+
+
+def _print_tool(tool: ToolState, now: int) -> None:
+    status = tool_status(tool)
+    mark = text.glyph(status, unicode=streams.unicode_fits(streams.OUT))
+    spent = text.took((tool.finished_at or now) - tool.started_at)
+    by = f"  decided by {tool.by}" if tool.by else ""
+    said = f"  {said}" if (said := tool_said(tool)) else ""
+    streams.say(clean_line(f"  {mark} {tool_title(tool)}  {spent}{by}{said}"))
 
 
 def _print_request(request: Json) -> None:
