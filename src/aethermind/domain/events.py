@@ -20,7 +20,7 @@ from aethermind.domain.workflow import StepKind, WorkflowDef
 Json = Any
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of all events. `v` is the schema version of the type."""
 
     v: ClassVar[int] = 1
@@ -473,7 +473,7 @@ class Reserve(msgspec.Struct, frozen=True):
     cap: int
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event about to be appended. Events of `LogWritten` carry no stream version."""
 
     stream: str
@@ -482,7 +482,7 @@ class Draft(msgspec.Struct, frozen=True):
     reserve: Reserve | None = None
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """The envelope of a committed event. `seq` is global and never reused.
 
     `version` counts from 1 in its stream; 0 for logs. `at` is epoch milliseconds.

@@ -15,6 +15,7 @@ from aethermind.domain.events import AnyEvent, AskOpened, CallStarted, Recorded,
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.engine.agent_state import Write
+from aethermind.engine.due import Due
 from aethermind.engine.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -125,16 +126,17 @@ class LiveRun:
         self._woken = False
         self._due = False
         self._turn: Callable[[LiveRun], None]
-        self._loop: asyncio.AbstractEventLoop
+        self._queue: Due
         self._context: contextvars.Context
 
-    def drive(self, turn: Callable[[LiveRun], None]) -> None:
-        """From now on call `turn` when there are messages or a reason to plan again, the first time now.
+    def drive(self, turn: Callable[[LiveRun], None], queue: Due) -> None:
+        """From now on call `turn` when there are messages or a reason to plan again, the first time now; in
+        its place in the `queue`.
 
         It must end with `rest`. A callback instead of a task: a turn waits for nothing but its append.
         """
         self._turn = turn
-        self._loop = asyncio.get_running_loop()
+        self._queue = queue
         # The submitter's: what a step sets in its own context must not reach the steps after it.
         self._context = contextvars.copy_context()
         self.busy = False
@@ -151,19 +153,20 @@ class LiveRun:
         if self.busy or self._due or len(self.tasks) > 1:
             self.wake()
         else:
-            self._context.run(self._begin)
+            self.begin()
 
     def wake(self) -> None:
         self._woken = True
         if not self.busy and not self._due:
             self._due = True
-            self._loop.call_soon(self._begin, context=self._context)
+            self._queue.add(self)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Its turn, in the run's context, unless one is under way."""
         self._due = False
         if not self.busy:
             self.busy = True
-            self._turn(self)
+            self._context.run(self._turn, self)
 
     def take(self) -> list[Message]:
         """The messages so far."""

@@ -18,13 +18,7 @@ from functools import partial
 from aethermind import failpoints
 from aethermind.domain import recovery
 from aethermind.domain.errors import AethermindError, InvalidError
-from aethermind.domain.events import (
-    AnyEvent,
-    Draft,
-    Recorded,
-    RunCreated,
-    RunResumed,
-)
+from aethermind.domain.events import AnyEvent, Draft, Recorded, RunCreated, RunResumed
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.state import FINISHED_RUN, Node
@@ -35,6 +29,7 @@ from aethermind.engine.attempt import Attempts
 from aethermind.engine.concealing import NO_VEIL, Veil
 from aethermind.engine.day_budget import DayBudget
 from aethermind.engine.doors import Doors, alone
+from aethermind.engine.due import Due
 from aethermind.engine.feed import Feed
 from aethermind.engine.guard import Limits
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
@@ -87,6 +82,7 @@ class Scheduler:
         )
         self.live: dict[str, LiveRun] = {}
         self.doors = Doors()
+        self._queue = Due()
         self._draining = False
         self.on_drop: Callable[[LiveRun, Exception], Exception] = lambda _live, error: error
         """Told when a run is dropped for an error; gives what those hear who wait for the run."""
@@ -256,7 +252,7 @@ class Scheduler:
 
     def _drive(self, live: LiveRun) -> None:
         self.live[live.run.id] = live
-        live.drive(self._turn)
+        live.drive(self._turn, self._queue)
 
     def _turn(self, live: LiveRun) -> None:
         """Messages → events → what is due → one append; `_committed` goes on."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aethermind.domain.events import Draft
 from aethermind.engine.queries import Partial
@@ -52,6 +54,8 @@ class Task:
 
 
 Job = Append | Save
+AT_ONCE = 16
+"""Answers given in one round of an event loop, so that what else waits there is served between them."""
 Answer = tuple[asyncio.Future[Any], Any]
 """A future and its result or exception."""
 
@@ -59,7 +63,7 @@ Answer = tuple[asyncio.Future[Any], Any]
 def answer(loop: Loop, answers: list[Answer]) -> None:
     """Resolve these futures, all of one event loop; from any thread, with one wake-up."""
     with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(_settle, answers)
+        loop.call_soon_threadsafe(_settle, loop, answers)
 
 
 def answer_all(jobs: Sequence[Job], answers: Sequence[Any]) -> None:
@@ -75,8 +79,23 @@ def answer_all(jobs: Sequence[Job], answers: Sequence[Any]) -> None:
         answer(loop, those)
 
 
-def _settle(answers: list[Answer]) -> None:
-    for future, result in answers:
+_waiting: WeakKeyDictionary[Loop, deque[Answer]] = WeakKeyDictionary()
+"""Answers that a loop has not given yet. They are given in the order of the commits: the feed believes it."""
+
+
+def _settle(loop: Loop, answers: list[Answer]) -> None:
+    waiting = _waiting.setdefault(loop, deque())
+    begins = not waiting
+    waiting.extend(answers)
+    if begins:
+        _settle_some(loop, waiting)
+
+
+def _settle_some(loop: Loop, waiting: deque[Answer]) -> None:
+    some = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
+    if waiting:
+        loop.call_soon(_settle_some, loop, waiting)
+    for future, result in some:
         if isinstance(future, Receipt):
             future.settle(result)
         elif future.done():
