@@ -65,11 +65,15 @@ class FakeMain:
         self.runs: Sequence[Any] = []
         self.filter_text = ""
         self.copyable = "a row"
+        self.marked: str | None = None
         self.answers: dict[str, Any] = {}
 
     def open_run(self, run_id: str) -> None:
         self.told.append(("open_run", run_id))
         self.open_run_id = self.selected_run_id = run_id
+
+    def mark(self, run_id: str | None) -> None:
+        self.marked = run_id
 
     def set_filter(self, text: str) -> None:
         self.told.append(("set_filter", text))

@@ -211,7 +211,8 @@ async def test_a_tool_is_allowed_against_its_diff(key: str, approved: bool) -> N
         assert screen.query_one(Shown).plain().splitlines()[2:] == ["-old", "+new ␛[31m"]
         await pilot.press(key)
         await pilot.pause()
-        assert made.engine.asked == [("answer", "r_ask", "fix", {"approved": approved})]
+        values = {"approved": approved, "digest": "x"}
+        assert made.engine.asked == [("answer", "r_ask", "fix", values)]
 
 
 async def test_a_no_may_say_why() -> None:
@@ -221,7 +222,8 @@ async def test_a_no_may_say_why() -> None:
         assert isinstance(made.screen, QuestionScreen)
         await pilot.press(*"later", "ctrl+s")
         await pilot.pause()
-        assert made.engine.asked == [("answer", "r_ask", "fix", {"approved": False, "note": "later"})]
+        values = {"approved": False, "note": "later", "digest": "x"}
+        assert made.engine.asked == [("answer", "r_ask", "fix", values)]
         assert made.toasts == [("information", "fix: rejected: later")]
 
 

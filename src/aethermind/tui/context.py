@@ -122,6 +122,13 @@ class Main(Protocol):
     def open_run_id(self) -> str | None: ...
 
     @property
+    def marked(self) -> str | None:
+        """The run that is marked, to be compared with another."""
+        ...
+
+    def mark(self, run_id: str | None) -> None: ...
+
+    @property
     def selected_node_path(self) -> str | None:
         """The trace's step under the cursor (a call's row counts for its step); None on the run's row."""
         ...

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aethermind.tui.screens.main import shape_of
+from aethermind.tui.screens.shapes import shape_of
 from tests.tui.histories import failed, research
 from tests.tui.theatre import lines, make, playing, settle, text
 

@@ -37,6 +37,7 @@ _OPENED = (
     "aethermind.tui.screens.leave",
     "aethermind.tui.screens.mend",
     "aethermind.tui.screens.bill",
+    "aethermind.tui.screens.compare",
     "aethermind.tui.screens.inbox",
     "rich.markdown",
 )

@@ -42,7 +42,7 @@ async def answer(context: Context, argument: str) -> None:
 
 
 def _told(values: dict[str, Any]) -> str:
-    if set(values) <= {"approved", "note"} and "approved" in values:
+    if set(values) <= {"approved", "note", "digest"} and "approved" in values:
         word = "approved" if values["approved"] else "rejected"
         return f"{word}: {values['note']}" if values.get("note") else word
     return ", ".join(map(str, values.values()))
@@ -99,8 +99,8 @@ async def decide(context: Context, run_id: str, node: Node) -> dict[str, Any] | 
         if choice == "why":
             why = Question("tool", "What is the model told?", {"note": question.fields["note"]}, 0)
             said = await context.ask(QuestionScreen(question.message, why))
-            return None if said is None else {"approved": False, **said}
-        return None if choice is None else {"approved": choice == "yes"}
+            return None if said is None else {"approved": False, **said, "digest": question.digest}
+        return None if choice is None else {"approved": choice == "yes", "digest": question.digest}
     if set(question.fields) == {"approved"}:
         choice = await context.ask(
             ConfirmScreen(

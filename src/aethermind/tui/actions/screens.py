@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aethermind.tui.actions.registry import SCREENS, WHOLE, Action, Where
-from aethermind.tui.actions.target import Choosing
+from aethermind.tui.actions.registry import MAIN, SCREENS, WHOLE, Action, Where
+from aethermind.tui.actions.target import Choosing, run_id_of, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,6 +85,60 @@ async def _cap(context: Context, argument: str) -> None:
     screen = context.app.screen
     if isinstance(screen, BillScreen):
         await screen.set_cap(argument)
+
+
+# --- two runs ------------------------------------------------------------------------------------
+
+
+def _mark(context: Context, argument: str) -> None:
+    """Mark a run; with another one marked, compare the two (first the marked one)."""
+    main = context.main
+    here = run_id_of(context)
+    if here is None:
+        return
+    if main.marked is None or main.marked == here:
+        main.mark(None if main.marked == here else here)
+        said = f"{short(here)} is marked: mark another run to compare them"
+        context.toast(said if main.marked else f"{short(here)} is not marked any more")
+        return
+    left = main.marked
+    main.mark(None)
+    _compare(context, left, here)
+
+
+def _diff(context: Context, argument: str) -> None:
+    """`diff OTHER`: with the run that is open; `diff ONE OTHER`."""
+    words = argument.split()
+    known = [item.id for item in context.main.runs]
+    ids = [next((run_id for run_id in known if run_id.startswith(word)), word) for word in words]
+    if len(ids) == 1 and context.main.open_run_id is not None:
+        ids.insert(0, context.main.open_run_id)
+    if len(ids) != 2:
+        context.toast("diff RUN compares it with the run that is open; diff RUN RUN any two", "warning")
+        return
+    _compare(context, *ids)
+
+
+def _compare(context: Context, left: str, right: str) -> None:
+    from aethermind.tui.screens.compare import CompareScreen
+
+    _open(context, CompareScreen(context, left, right))
+
+
+def _run_ids(context: Context) -> Iterable[str]:
+    return [item.id for item in context.main.runs]
+
+
+def _same_too(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.compare import CompareScreen
+
+    screen = context.app.screen
+    if isinstance(screen, CompareScreen):
+        screen.toggle_same()
+
+
+def _has_run(context: Context) -> str | None:
+    return None if run_id_of(context) else "there is no run"
 
 
 # --- all of them ---------------------------------------------------------------------------------
@@ -207,5 +261,41 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         hint="today's budget",
         rank=15,
         run=_cap,
+    ),
+    Action(
+        id="run.mark",
+        title="Mark, to compare",
+        description="Mark this run; marking another one compares the two.",
+        group="run",
+        where=MAIN,
+        keys=("m",),
+        cli="aethermind diff RUN RUN",
+        enabled=_has_run,
+        run=_mark,
+    ),
+    Action(
+        id="run.diff",
+        title="Compare two runs",
+        description="Outputs, cost and time per step of two runs, side by side.",
+        group="run",
+        where=MAIN,
+        no_key="m marks one and then the other",
+        cli="aethermind diff RUN RUN",
+        command="diff",
+        usage="[RUN] RUN",
+        complete=_run_ids,
+        run=_diff,
+    ),
+    Action(
+        id="diff.same",
+        title="What is the same, too",
+        description="Show what is the same in both, or leave it out again.",
+        group="view",
+        where=frozenset({"diff"}),
+        keys=("a",),
+        cli="aethermind diff RUN RUN --all",
+        hint="all",
+        rank=20,
+        run=_same_too,
     ),
 )

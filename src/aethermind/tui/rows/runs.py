@@ -187,10 +187,12 @@ WORDS = {
 """What stands in place of a duration where the state says more."""
 
 
-def cells(item: RunItem, width: int, now: int, glyphs: Glyphs, *, opened: bool) -> Cells:
-    """`● r_8f21 research  01:42`."""
+def cells(
+    item: RunItem, width: int, now: int, glyphs: Glyphs, *, opened: bool, marked: bool = False
+) -> Cells:
+    """`● r_8f21 research  01:42`; a marked one has an `m` in front."""
     line = Line(ellipsis=glyphs.ellipsis)
-    line.add(" ").add(glyphs.status_of(item.status), STYLE.get(item.status, ""))
+    line.add("m" if marked else " ", "key").add(glyphs.status_of(item.status), STYLE.get(item.status, ""))
     line.add(" ").say(item.id[:6], "strong" if opened else "id").add(" ")
     time = WORDS.get(item.status) or elapsed(item.created_at, item.finished_at, now)
     right = time

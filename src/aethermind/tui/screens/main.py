@@ -11,7 +11,7 @@ It owns its panes and answers what actions ask of it (`context.Main`). What is o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -25,6 +25,7 @@ from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
 from aethermind.tui.rows.runs import RunItem
 from aethermind.tui.rows.trace import failed_steps
+from aethermind.tui.screens.shapes import WIDE, Shape, shape_of
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.agents import AgentsPane
 from aethermind.tui.widgets.chrome import Chrome
@@ -38,17 +39,6 @@ from aethermind.tui.widgets.trace import TracePane
 if TYPE_CHECKING:
     from aethermind.tui.app import AethermindApp
     from aethermind.tui.widgets.beside import Beside
-
-WIDE = 160
-Shape = Literal["full", "tabs", "single", "tiny"]
-
-
-def shape_of(width: int, height: int, *, zoomed: bool) -> Shape:
-    if width < 60 and height < 16:
-        return "tiny"
-    if zoomed or width < 80 or height < 18:
-        return "single"
-    return "full" if width >= 120 and height >= 24 else "tabs"
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -281,6 +271,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
     @property
     def open_run_id(self) -> str | None:
         return self._bridge.open_id if self._bridge.open is not None else None
+
+    @property
+    def marked(self) -> str | None:
+        return self.runs_pane.marked
+
+    def mark(self, run_id: str | None) -> None:
+        self.runs_pane.mark(run_id)
 
     @property
     def selected_node_path(self) -> str | None:

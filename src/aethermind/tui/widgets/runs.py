@@ -23,6 +23,12 @@ class RunsPane(LinePane):
         self._open: str | None = None
         self._now = 0
         self.filter_text = ""
+        self.marked: str | None = None
+        """The run that is to be compared with another."""
+
+    def mark(self, run_id: str | None) -> None:
+        self.marked = run_id
+        self.redraw()
 
     def update(self, known: rows.RunList, open_id: str | None, now: int) -> None:
         selected = self.selected
@@ -45,7 +51,9 @@ class RunsPane(LinePane):
 
     def row_cells(self, index: int, width: int) -> Cells:
         item = self._items[index]
-        return rows.cells(item, width, self._now, self.glyphs, opened=item.id == self._open)
+        return rows.cells(
+            item, width, self._now, self.glyphs, opened=item.id == self._open, marked=item.id == self.marked
+        )
 
     def title_cells(self) -> Cells:
         cells: Cells = [(f" {self._all}", "title")] if self._all else []
