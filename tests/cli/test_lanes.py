@@ -68,7 +68,7 @@ def test_models_that_are_asked_and_one_that_may_not_be(
         lane = next(row["lane"] for row in found if row["id"] == "groq:m-1")
         assert (lane["state"], lane["why"]) == ("closed", "rate_limit")
         _, _, err = said("models")
-        assert re.search(r"groq:m-1: the provider limits the rate: 429: .*; asked again in [78]\d s", err)
+        assert re.search(r"groq:m-1: the provider limits the rate: 429: .*; asked again in \d\d s", err)
         doctor = json.loads(said("doctor", "--json")[1])
         assert "limits the rate" in doctor["waits"]["groq:m-1"]
         assert int(time.time() * 1000) - before < 60_000

@@ -84,3 +84,50 @@ def test_without_prompts_there_is_no_cost() -> None:
 def test_the_range_in_words() -> None:
     costs = CostRange(low=4_000, high=30_000, prompts=2, assumed=True)
     assert range_text(costs) == "estimated $0.0040–0.0300, fan-outs counted as up to 10 items"
+
+
+# --- with what was used before -------------------------------------------------------------------
+
+
+class TokenPrices(BytePrices):
+    """A micro-dollar a token; a cached one a tenth."""
+
+    def cost(self, provider: str, model: str, usage: Usage, *, at: int) -> Cost:
+        full = usage.input_tokens - usage.cached_input_tokens + usage.output_tokens
+        return Cost(micro_usd=full + usage.cached_input_tokens // 10)
+
+
+def with_history(seen: tuple[Usage, ...], *steps: StepDef, path: str = "a") -> CostRange:
+    definition = WorkflowDef(name="w", steps=steps)
+    return estimate(definition, {"m": ("p:m",)}, TokenPrices(), {}, history={(path, "p:m"): seen}, now=1)
+
+
+def used(input: int, output: int, cached: int = 0) -> Usage:
+    return Usage(input_tokens=input, output_tokens=output, cached_input_tokens=cached)
+
+
+def test_what_was_used_before_narrows_the_range() -> None:
+    wide = found(prompt("a"))
+    once = with_history((used(120, 10),), prompt("a"))
+    often = with_history((used(120, 10),) * 9, prompt("a"))
+    assert (wide.low, wide.high) == (100, 152)
+    assert (once.low, once.high, once.seen) == (100, 152, 1), "one run may have been an odd one"
+    assert (often.low, often.high) == (104, 152)
+    assert with_history((used(90, 5),) * 9, prompt("a")).high == 119
+    assert with_history((used(90, 5),) * 9, prompt("b")) == found(prompt("b"))
+
+
+def test_what_lies_beyond_the_possible_is_believed() -> None:
+    costs = with_history((used(5_000, 1_000),) * 9, prompt("a"))
+    assert (costs.low, costs.high) == (4_800, 7_500)
+
+
+def test_a_cache_may_be_cold_the_next_time() -> None:
+    costs = with_history((used(100, 20, cached=100),) * 9, prompt("a"))
+    assert (costs.low, costs.high) == (100, 150)
+
+
+def test_a_step_inside_is_found_by_its_path() -> None:
+    group = StepDef(id="g", action=Group(steps=(prompt("a"),)))
+    assert with_history((used(90, 5),) * 9, group, path="g/a").high == 119
+    assert with_history((used(90, 5),) * 9, group, path="a").seen == 0

@@ -76,6 +76,8 @@ def range_text(costs: CostRange) -> str:
         parts.append(f"estimated {text.money(costs.low)}–{high}")
     if costs.unpriced:
         parts.append(f"{costs.unpriced} of {costs.prompts} prompts on models whose price is unknown")
+    if costs.seen:
+        parts.append("narrowed by earlier runs")
     if costs.assumed:
         parts.append(f"fan-outs counted as up to {ASSUMED_ITEMS} items")
     return ", ".join(parts)

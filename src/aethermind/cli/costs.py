@@ -55,7 +55,7 @@ def command(given: Given, by: CostGroup, since: int | None, sim: bool, as_csv: b
     if as_json:
         print_page(map(row_object, rows))
     elif as_csv:
-        _print_csv(by, rows)
+        _print_csv(by, rows, sim=sim)
     elif rows:
         _print_table(by, rows, sim=sim)
     else:
@@ -98,17 +98,22 @@ def _cells(row: CostRow) -> list[str]:
     ]
 
 
-def _print_csv(by: CostGroup, rows: list[CostRow]) -> None:
+def _print_csv(by: CostGroup, rows: list[CostRow], *, sim: bool) -> None:
     import csv
     import io
 
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     usage = list(NO_USAGE.__struct_fields__)
-    writer.writerow([by, "calls", *usage, "cost_micro_usd", "unpriced_calls", "at_most_micro_usd"])
+    money = [
+        "cost_micro_usd",
+        "unpriced_calls",
+        "in_flight_calls",
+        "reserved_micro_usd",
+        "at_most_micro_usd",
+    ]
+    writer.writerow([by, "calls", *usage, *money, "simulated"])
     for row in rows:
         counts: list[Any] = [getattr(row.usage, name) for name in usage]
-        writer.writerow(
-            [row.key, row.calls, *counts, row.cost_micro_usd, row.unpriced_calls, row.at_most_micro_usd]
-        )
+        writer.writerow([row.key, row.calls, *counts, *(getattr(row, name) for name in money), int(sim)])
     streams.say(file.getvalue().rstrip("\n"))

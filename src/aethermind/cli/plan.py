@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.consent import range_text
+from aethermind.cli.session import engine_of
 from aethermind.definitions.loader import LoadedWorkflow
+from aethermind.domain.errors import AethermindError
 from aethermind.domain.workflow import Ask, Command, Group, Prompt, PythonCall, StepDef
 from aethermind.engine.client import RunRequest
 from aethermind.engine.consent import model_names
 from aethermind.engine.costing import CostRange, estimate
+from aethermind.engine.history import NO_HISTORY, History, history_of
+from aethermind.engine.hosting import EngineThread
 from aethermind.infra.sanitize import clean_line
 
 Json = Any
@@ -37,11 +42,35 @@ def meanings(composition: bootstrap.Composition, request: RunRequest) -> dict[st
 
 
 def price(
-    composition: bootstrap.Composition, request: RunRequest, models: dict[str, tuple[str, ...]]
+    composition: bootstrap.Composition,
+    request: RunRequest,
+    models: dict[str, tuple[str, ...]],
+    engine: EngineThread | None = None,
 ) -> CostRange:
-    """The range of real money; nothing for what is simulated."""
+    """The range of real money; nothing for what is simulated. `engine`: whom to ask what was used before."""
     real = {name: tuple(m for m in meant if not m.startswith("sim:")) for name, meant in models.items()}
-    return estimate(request.definition, real, composition.models.prices, request.inputs, limit=request.limit)
+    history = _history(composition, request.definition.name, engine) if any(real.values()) else NO_HISTORY
+    return estimate(
+        request.definition,
+        real,
+        composition.models.prices,
+        request.inputs,
+        limit=request.limit,
+        history=history,
+        now=int(time.time() * 1000),
+    )
+
+
+def _history(composition: bootstrap.Composition, workflow: str, engine: EngineThread | None) -> History:
+    if engine is not None:
+        return engine.call(lambda client: history_of(client, workflow)).result()
+    if not composition.database.exists():
+        return NO_HISTORY
+    try:
+        with engine_of(composition, look=True) as looking:
+            return _history(composition, workflow, looking)
+    except AethermindError:  # an estimate without it is wider, not wrong
+        return NO_HISTORY
 
 
 def explain(
@@ -65,6 +94,7 @@ def explain(
                 "prompts": costs.prompts,
                 "unpriced_prompts": costs.unpriced,
                 "items_assumed": costs.assumed,
+                "prompts_seen_before": costs.seen,
             },
             "asks": asks,
             "needs_trust": list(loaded.needs_trust),

@@ -109,7 +109,7 @@ def command(
             # A key that got lost must not pass unnoticed, least of all where only the outputs are read.
             streams.note("simulated: every model named here is a simulated one (aethermind doctor says why)")
         elif meant and not yes and streams.can_ask():
-            consent.check_cost(engine, request, _named(meant), price(composition, request, meant))
+            consent.check_cost(engine, request, _named(meant), price(composition, request, meant, engine))
         if tui:
             from aethermind.cli.screen import show_run
 

@@ -2,7 +2,7 @@
 
 Low: each prompt once, with the text that is known, and an empty answer. High: prompts filled with answers
 of full length, loops to their last round, fan-outs with `ASSUMED_ITEMS` items where their number is not
-known. Retries are not counted.
+known. Retries are not counted. A step that ran before on the same model narrows its part (`engine.history`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from aethermind.domain.ids import child
 from aethermind.domain.workflow import Group, Prompt, StepDef, SubWorkflow, WorkflowDef, prompt_config
+from aethermind.engine.history import NO_HISTORY, History, narrowed
 from aethermind.engine.ports import ChatRequest, Prices
 from aethermind.engine.requests import DEFAULT_MAX_TOKENS
 
@@ -30,6 +32,8 @@ class CostRange(msgspec.Struct, frozen=True, kw_only=True):
     high: int = 0
     prompts: int = 0
     unpriced: int = 0
+    seen: int = 0
+    """Prompts whose range was narrowed by what they used before."""
     assumed: bool = False
     """Whether the number of a fan-out's items had to be assumed."""
 
@@ -41,12 +45,17 @@ def estimate(
     inputs: Mapping[str, Json],
     *,
     limit: int | None = None,
+    history: History = NO_HISTORY,
+    now: int = 0,
 ) -> CostRange:
-    """`models`: every model name of the definition → what it means here."""
+    """`models`: every model name of the definition → what it means here. `history`: what its steps used
+    before, priced as of `now` (epoch milliseconds)."""
     given = len(msgspec.json.encode(dict(inputs)))
-    low = high = prompts = unpriced = 0
+    low = high = prompts = unpriced = seen = 0
     assumed = False
-    for owner, step, (least, most), guessed in _prompts(definition, definition.steps, (1, 1), limit):
+    for owner, path, step, (least, most), guessed in _prompts(
+        definition, "", definition.steps, (1, 1), limit
+    ):
         if not isinstance(step.action, Prompt):
             continue
         config = prompt_config(owner, step)
@@ -64,9 +73,13 @@ def estimate(
         if few.low_micro_usd is None or much.high_micro_usd is None:
             unpriced += 1
             continue
-        low += few.low_micro_usd * least
-        high += much.high_micro_usd * most
-    return CostRange(low=low, high=high, prompts=prompts, unpriced=unpriced, assumed=assumed)
+        from_, to = few.low_micro_usd, much.high_micro_usd
+        if used := history.get((path, name)):
+            seen += 1
+            from_, to = narrowed(prices, name, used, from_, to, at=now)
+        low += from_ * least
+        high += to * most
+    return CostRange(low=low, high=high, prompts=prompts, unpriced=unpriced, seen=seen, assumed=assumed)
 
 
 def expected_tokens(request: ChatRequest) -> int:
@@ -77,11 +90,12 @@ def expected_tokens(request: ChatRequest) -> int:
 
 
 def _prompts(
-    owner: WorkflowDef, steps: tuple[StepDef, ...], times: tuple[int, int], limit: int | None
-) -> Iterator[tuple[WorkflowDef, StepDef, tuple[int, int], bool]]:
-    """Each step that is no container, with the workflow it belongs to, how often it runs at least and at
-    most, and whether that was guessed."""
+    owner: WorkflowDef, above: str, steps: tuple[StepDef, ...], times: tuple[int, int], limit: int | None
+) -> Iterator[tuple[WorkflowDef, str, StepDef, tuple[int, int], bool]]:
+    """Each step that is no container, with the workflow it belongs to, its path, how often it runs at least
+    and at most, and whether that was guessed."""
     for step in steps:
+        path = child(above, step.id)
         least, most = times
         guessed = False
         if isinstance(step.for_each, list):
@@ -96,11 +110,11 @@ def _prompts(
             least = 0
         match step.action:
             case Group(steps=inside):
-                within = _prompts(owner, inside, (least, most), limit)
+                within = _prompts(owner, path, inside, (least, most), limit)
             case SubWorkflow(workflow=inner):
-                within = _prompts(inner, inner.steps, (least, most), limit)
+                within = _prompts(inner, path, inner.steps, (least, most), limit)
             case _:
-                yield owner, step, (least, most), guessed
+                yield owner, path, step, (least, most), guessed
                 continue
-        for its_owner, one, its_times, its_guessed in within:
-            yield its_owner, one, its_times, guessed or its_guessed
+        for its_owner, its_path, one, its_times, its_guessed in within:
+            yield its_owner, its_path, one, its_times, guessed or its_guessed

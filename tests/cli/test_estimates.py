@@ -1,0 +1,60 @@
+"""What `--dry-run` thinks a run will cost, before and after it has run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import Said
+from tests.servers.http import Reply, Request, in_thread
+from tests.servers.wires import Chat, Counts
+
+CONFIG = """\
+[providers.vendor]
+kind = "openai"
+base_url = "URL/v1"
+[providers.vendor.prices."m-1"]
+input = 10
+output = 100
+"""
+FLOW = """\
+name: f
+steps:
+  - {id: known, model: "vendor:m-1", prompt: "Say something short."}
+  - {id: other, model: "vendor:m-2", prompt: "And here?"}
+"""
+
+
+async def vendor(_request: Request, reply: Reply) -> None:
+    wire = Chat()
+    await reply.start(200, wire.content_type)
+    await reply.send(*wire.chunks("fine", Counts(input=20, cached=0, written=0, output=10, reasoning=0)))
+    await reply.end()
+
+
+def test_a_range_narrows_with_what_was_used(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(said("run", "f.yaml", "--dry-run", "--json")[1])
+        return dict(found["plan"]["estimate"])
+
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("AETHERMIND_CONFIG", str(config))
+    Path("f.yaml").write_text(FLOW)
+    with in_thread(vendor) as server:
+        config.write_text(CONFIG.replace("URL", server.url))
+        before = planned()
+        assert (before["prompts"], before["unpriced_prompts"], before["prompts_seen_before"]) == (2, 1, 0)
+        assert before["high_micro_usd"] > 400_000, "a full answer: 4,096 tokens at $100 per million"
+        assert said("run", "f.yaml", "--yes", "-q")[0] == 0
+    after = planned()
+    assert after["prompts_seen_before"] == 1
+    assert after["unpriced_prompts"] == 1, "still nobody knows"
+    assert after["high_micro_usd"] == 2 * (20 * 10 + 10 * 100), "of one run the double"
+    assert after["low_micro_usd"] == (20 * 10 + 10 * 100) // 2
+    assert "narrowed by earlier runs" in said("run", "f.yaml", "--dry-run")[1]
