@@ -22,7 +22,6 @@ from aethermind.domain.days import day_scope
 from aethermind.domain.errors import ErrorInfo, InvalidError, ProviderError
 from aethermind.domain.events import (
     AnyEvent,
-    CallFailed,
     CallFinished,
     CallStarted,
     Recorded,
@@ -42,6 +41,7 @@ from aethermind.engine.guard import Repeats, many_calls, same_tools
 from aethermind.engine.lane_words import tell_wait
 from aethermind.engine.live import Act, DayRefused, LiveRun, Note
 from aethermind.engine.opened import Opened, told
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
 from aethermind.engine.ports import (
     CallContext,
     ChatRequest,
@@ -49,9 +49,7 @@ from aethermind.engine.ports import (
     Provider,
     ReasoningDelta,
     TextDelta,
-    ToolBegan,
     ToolCallRequested,
-    ToolEnded,
 )
 from aethermind.engine.recall import Recall
 from aethermind.engine.reply import Reply, Thread, digest
@@ -378,23 +376,13 @@ class Calls:
     def _failed(
         self, opened: Opened, info: ErrorInfo, usage: Usage | None = None, cost: Cost | None = None
     ) -> None:
-        """Record a failed call; one that had begun to answer may have been billed, nobody knows how much."""
+        """Record a failed call."""
         self._open.pop(opened.number, None)
         if (digest := self._asked.pop(opened.number, None)) is not None:
             self._take_back(digest)
         self.services.partials.forget(self.live.run.id, self.node.path, opened.number)
-        billed = usage is not None or opened.heard or info.kind in {"truncated", "timeout"}
-        self.facts.append(
-            CallFailed(
-                step=self.node.path,
-                attempt=self.attempt,
-                call=opened.number,
-                error=info,
-                usage=usage,
-                cost=cost or (opened.unknown_cost if billed else None),
-                text=self.scrub(opened.text),
-            )
-        )
+        text = self.scrub(opened.text)
+        self.facts.append(opened.failed(self.node.path, self.attempt, info, usage, cost, text))
 
     def close(self, *, failed: bool) -> None:
         """The attempt is over: nothing of calls that it left open is to be shown as under way. What a failed

@@ -7,9 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from aethermind import wire
-from aethermind.domain.events import LogWritten
+from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.events import CallFailed, LogWritten
 from aethermind.domain.state import Node
-from aethermind.domain.usage import AT_MOST_RESERVED, Cost, format_usd
+from aethermind.domain.usage import AT_MOST_RESERVED, Cost, Usage, format_usd
 from aethermind.engine.ports import Finished, Prices, ToolCallRequested
 from aethermind.engine.reply import recordable
 
@@ -61,6 +62,21 @@ class Opened:
             provider, _, model = full.partition(":")
             cost = prices.cost(provider, model, finished.usage, at=at)
         return self.unknown_cost if cost is None or cost.micro_usd is None else cost
+
+    def failed(
+        self, step: str, attempt: int, error: ErrorInfo, usage: Usage | None, cost: Cost | None, text: str
+    ) -> CallFailed:
+        """As it is recorded. One that had begun to answer may have been billed, nobody knows how much."""
+        billed = usage is not None or self.heard or error.kind in {"truncated", "timeout"}
+        return CallFailed(
+            step=step,
+            attempt=attempt,
+            call=self.number,
+            error=error,
+            usage=usage,
+            cost=cost or (self.unknown_cost if billed else None),
+            text=text,
+        )
 
     def joined(self) -> tuple[str, str]:
         return self.text, self.reasoning

@@ -11,6 +11,7 @@ import msgspec
 
 from aethermind.domain.events import Draft, Recorded
 from aethermind.domain.usage import Cost, Usage
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
 from aethermind.engine.queries import (
     AgentRow,
     AttemptFilter,
@@ -214,23 +215,6 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     carry: Json = None
     """JSON that has to come back with this answer when the conversation goes on (signed reasoning): opaque
     to everybody else, recorded, given back to this provider alone."""
-
-
-class ToolBegan(msgspec.Struct, frozen=True, kw_only=True):
-    """The provider, an agent itself, has begun to use a tool of its own: for the trace. `id` is unique in the
-    call; `arguments` are JSON of a bounded size."""
-
-    id: str
-    name: str
-    arguments: Json = None
-
-
-class ToolEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """How a tool of the provider's own ended."""
-
-    id: str
-    text: str = ""
-    is_error: bool = False
 
 
 ChatEvent = TextDelta | ReasoningDelta | ToolCallRequested | ToolBegan | ToolEnded | Finished

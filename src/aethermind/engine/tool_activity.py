@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from aethermind.domain.events import AnyEvent, ToolFinished, ToolStarted
 from aethermind.engine.live import Note
-from aethermind.engine.ports import ToolBegan, ToolEnded
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
 from aethermind.engine.reply import recordable
 
 if TYPE_CHECKING:

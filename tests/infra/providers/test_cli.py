@@ -12,6 +12,7 @@ import pytest
 
 from aethermind.domain.errors import ErrorInfo, ProviderError
 from aethermind.domain.usage import Cost, Usage
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
 from aethermind.engine.ports import (
     CallContext,
     ChatEvent,
@@ -20,8 +21,6 @@ from aethermind.engine.ports import (
     Message,
     ReasoningDelta,
     TextDelta,
-    ToolBegan,
-    ToolEnded,
 )
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.config import load_config

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from aethermind.domain.errors import InvalidError, ProviderError
 from aethermind.domain.usage import Cost, Usage
-from aethermind.engine.ports import ChatEvent, ChatRequest, Finished, ToolEnded
+from aethermind.engine.own_tools import ToolEnded
+from aethermind.engine.ports import ChatEvent, ChatRequest, Finished
 from aethermind.infra.providers import cli_failures as failures
 from aethermind.infra.providers.cli_claude import ClaudeReader
 from aethermind.infra.providers.cli_codex import CodexReader

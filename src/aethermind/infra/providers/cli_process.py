@@ -18,7 +18,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from aethermind.domain.errors import CommandError, ProviderError
-from aethermind.engine.ports import ChatEvent, ChildOutput, Output, TextDelta, ToolBegan, ToolEnded
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
+from aethermind.engine.ports import ChatEvent, ChildOutput, Output, TextDelta
 from aethermind.infra.children.dialog import Dialog
 from aethermind.infra.providers import cli_failures as failures
 from aethermind.infra.providers.cli_programs import Program

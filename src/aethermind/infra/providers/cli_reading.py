@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from aethermind.domain.usage import Cost, micro_usd
-from aethermind.engine.ports import ChatEvent, Finished, TextDelta, ToolBegan, ToolEnded
+from aethermind.engine.own_tools import ToolBegan, ToolEnded
+from aethermind.engine.ports import ChatEvent, Finished, TextDelta
 
 SHOWN = 4_000
 """Characters of a tool's arguments or result that are recorded."""
