@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aethermind.domain.errors import DeniedError, ErrorInfo
+from aethermind.domain.errors import DeniedError, ErrorInfo, InvalidError
 from aethermind.domain.events import CallFinished, CallStarted, ToolStarted
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import Retry
@@ -202,6 +202,20 @@ async def test_a_yes_is_good_once(tmp_path: Path) -> None:
         run = await settled(h, run.id)
     assert run.outputs == {"a": "done"}
     assert hand.done == {"change": 2}
+
+
+async def test_a_yes_to_what_is_not_asked_any_more_is_refused(tmp_path: Path) -> None:
+    hand, talker = Hand(), Talker(CHANGE, [("change", {"to": "worse"})], "done")
+    async with table(hand, tmp_path, talker) as h:
+        run = await h.run(agent(hand, h, change="ask"))
+        question = run.nodes["a"].question
+        assert question is not None
+        yes = {"approved": True, "digest": question.digest}
+        await h.client.answer(run.id, "a", yes, by="ada")
+        await h.client.wait(run.id)
+        with pytest.raises(InvalidError, match="something else by now"):
+            await h.client.answer(run.id, "a", yes, by="bob")
+        assert hand.done == {"change": 1}
 
 
 async def test_after_a_broken_call_the_next_attempt_goes_on_from_there(tmp_path: Path) -> None:

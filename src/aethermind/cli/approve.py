@@ -41,7 +41,11 @@ def decide(
             if node.question.show:
                 streams.note(clean(node.question.show))
 
+        values: dict[str, object] = {"approved": approved}
+        if node.question.about == "tool":
+            values["digest"] = node.question.digest
+
         async def answer(client: Client) -> None:
-            await client.answer(found.id, step, {"approved": approved}, by=user())
+            await client.answer(found.id, step, values, by=user())
 
         return go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=answer)

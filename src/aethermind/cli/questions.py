@@ -94,7 +94,10 @@ def _ask(node: Node) -> dict[str, Json]:
     if list(question.fields) == ["approved"]:
         return {"approved": confirm(question.message)}
     if question.about == "tool":
-        return {"approved": True} if confirm(question.message) else {"approved": False, **_reason(question)}
+        seen = {"digest": question.digest}
+        if confirm(question.message):
+            return {"approved": True, **seen}
+        return {"approved": False, **_reason(question), **seen}
     streams.note(clean(question.message))
     values = {name: _field(name, schema) for name, schema in question.fields.items()}
     return {name: value for name, value in values.items() if value is not None}

@@ -48,10 +48,18 @@ def _shown(values: Mapping[str, Json]) -> str:
 
 def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, now: int) -> list[AnyEvent]:
     """The decision and what follows from it. The same decision again is nothing new. Raises `InvalidError`
-    for an answer that does not fit, `DeniedError` for another decision, naming who decided."""
+    for an answer that does not fit, `DeniedError` for another decision, naming who decided.
+
+    To a question about a tool, `values` may name the `digest` that was seen: then it is good for that alone.
+    """
     question = node.question
     if question is None:
         raise InvalidError(f"step {node.path} asks nothing")
+    if question.about == "tool":
+        seen = values.get("digest", question.digest)
+        values = {name: value for name, value in values.items() if name != "digest"}
+        if seen != question.digest:
+            raise InvalidError(f"step {node.path} asks about something else by now", hint="look again")
     given = _checked(question.fields, values, schemas)
     if question.values is not None:
         if question.values == given and not question.expired:
