@@ -396,7 +396,5 @@ class Files(Protocol):
     """Writes of `save:`."""
 
     async def save(self, cwd: str, path: str, text: str) -> str:
-        """Write below `cwd` (no `..`, no symlink out), atomically; returns the relative path.
-        Raises `StepFailure`.
-        """
+        """Write below `cwd` (no `..`, no symlinks), atomically; the relative path. Raises `StepFailure`."""
         ...

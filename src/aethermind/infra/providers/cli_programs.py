@@ -211,6 +211,18 @@ def checked(programs: Mapping[str, Program], model: str) -> Program:
     return program
 
 
+def starts(programs: Mapping[str, Program], models: Mapping[str, str]) -> tuple[str, ...]:
+    """Which of these models (a name → `provider:model`) are programs, each in words."""
+    found: dict[str, None] = {}
+    for name, target in models.items():
+        provider, _, model = target.partition(":")
+        if provider == PREFIX:
+            program = programs.get(split(model)[0])
+            label = program.label if program else target
+            found[f"the model {name} is the program {label}, which may run commands and change files"] = None
+    return tuple(found)
+
+
 def prompt_of(request: ChatRequest) -> str:
     """What was said, as one text; with the schema of the answer, if there is one."""
     messages = request.messages

@@ -18,7 +18,15 @@ import msgspec
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.engine.ports import ModelInfo, Provider
 from aethermind.infra.config import Config
-from aethermind.infra.providers.cli_programs import KNOWN, PREFIX, Program, checked, programs_of, split
+from aethermind.infra.providers.cli_programs import (
+    KNOWN,
+    PREFIX,
+    Program,
+    checked,
+    programs_of,
+    split,
+    starts,
+)
 from aethermind.infra.providers.endpoints import Endpoint, endpoints_of, headers_of
 from aethermind.infra.providers.names import closest, did_you_mean, host_of, is_loopback
 from aethermind.infra.providers.prices import GenaiPrices
@@ -232,16 +240,7 @@ class ConfiguredModels:
 
     def programs_in(self, names: Sequence[str]) -> tuple[str, ...]:
         """Which of these models are coding agents, each in words: what starts them has to be trusted."""
-        found: dict[str, None] = {}
-        for name in names:
-            target = self.check(name)
-            if target.startswith(f"{PREFIX}:"):
-                program = self.programs.get(split(target.partition(":")[2])[0])
-                label = program.label if program else target
-                found[f"the model {name} is the program {label}, which may run commands and change files"] = (
-                    None
-                )
-        return tuple(found)
+        return starts(self.programs, {name: self.check(name) for name in names})
 
     # --- inside ------------------------------------------------------------------------------------
 
@@ -318,8 +317,11 @@ class ConfiguredModels:
         endpoint = self.endpoints.get(provider)
         tariff = self.prices.tariff(provider, model)
         report = self._key_report(endpoint) if endpoint else None
-        if report is not None and endpoint is not None and endpoint.kind == PREFIX:
-            report = self._program_report(report, model)
+        program = self.programs.get(split(model)[0]) if provider == PREFIX else None
+        if report is not None and program is not None:
+            found = program.found(self._config.environ)
+            hint = "" if found else program.install
+            report = msgspec.structs.replace(report, ready=found is not None, url=found or "", hint=hint)
         return ModelInfo(
             id=name,
             provider=provider,
@@ -347,15 +349,6 @@ class ConfiguredModels:
             key=key.masked if key else None,
             origin=key.origin if key else "",
             hint="" if ready else self._repair(name),
-        )
-
-    def _program_report(self, report: KeyReport, model: str) -> KeyReport:
-        """Of one coding agent: where it is installed."""
-        if (program := self.programs.get(split(model)[0])) is None:
-            return report
-        found = program.found(self._config.environ)
-        return msgspec.structs.replace(
-            report, ready=found is not None, url=found or "", hint="" if found else program.install
         )
 
     def _repair(self, provider: str) -> str:
