@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from aethermind.engine.ports import CallContext, ChatRequest, Message, Provider,
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.simulated import SimulatedProvider
 from tests.servers import wires
-from tests.servers.http import Handler, HttpServer, serve
+from tests.servers.http import Handler, serve
 from tests.servers.peers import ask, collect, connect, end_of, failure, text_of
 from tests.servers.wires import COUNTS, WIRES, Wire
 
@@ -208,14 +208,13 @@ async def test_a_consumer_may_leave_in_the_middle(rig: Rig) -> None:
     assert text_of(await collect(rig.provider, rig.answers("next"))) == "next"
 
 
-async def test_cancelling_closes_the_connection_at_once() -> None:
-    async def check(wire: Wire, work: Callable[[HttpServer, Provider], Awaitable[None]]) -> None:
-        async with serve(wires.stalled(wire, wire.cut("half"))) as server:
-            provider = connect(wire, server.url)
-            await work(server, provider)
-            await provider.close()
-
-    async def work(server: HttpServer, provider: Provider) -> None:
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("place", ["before the headers", "after the headers", "in the middle"])
+async def test_cancelling_closes_the_connection_at_once(wire: Wire, place: str) -> None:
+    headers = place != "before the headers"
+    chunks = wire.cut("half") if place == "in the middle" else []
+    async with serve(wires.stalled(wire, chunks, headers=headers)) as server:
+        provider = connect(wire, server.url)
         first = asyncio.Event()
 
         async def read() -> None:
@@ -223,7 +222,7 @@ async def test_cancelling_closes_the_connection_at_once() -> None:
                 first.set()
 
         task = asyncio.create_task(read())
-        await asyncio.wait_for(first.wait(), 10)
+        await asyncio.wait_for(first.wait() if chunks else server.arrived.wait(), 10)
         task.cancel()
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -231,9 +230,7 @@ async def test_cancelling_closes_the_connection_at_once() -> None:
             await task
         await asyncio.wait_for(server.gone.wait(), 2)
         assert loop.time() - start < 0.5
-
-    for wire in WIRES:
-        await check(wire, work)
+        await provider.close()
 
 
 async def test_a_simulated_call_can_be_cancelled_while_it_waits() -> None:

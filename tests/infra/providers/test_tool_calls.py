@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aethermind.engine.ports import ChatEvent, ChatRequest, Message, ToolCallRequested
+from aethermind.infra.providers.deadlines import Deadlines
 from tests.servers import wires
 from tests.servers.http import Script, serve
 from tests.servers.peers import ask, collect, connect, end_of, failure, text_of
@@ -124,6 +125,19 @@ async def test_of_an_answer_that_was_cut_only_whole_calls_count(wire: Wire) -> N
     events = await answered(wire, calls=cut, reason="length")
     assert [call.id for call in requested(events)] == ["id_a"]
     assert end_of(events).reason == "length"
+
+
+@pytest.mark.parametrize("wire", [Chat(), Responses(), Anthropic()], ids=lambda wire: wire.name)
+async def test_long_arguments_are_an_answer_on_its_way(wire: Wire) -> None:
+    """They give no event until they are whole, yet something has come: so the idle deadline counts."""
+    chunks = wire.chunks("", None, calls=(Asked("weather", '{"city": "Göteborg"}', "a"),))
+    mark = next(n for n, chunk in enumerate(chunks) if b"city" in chunk)
+    async with serve(wires.stalled(wire, chunks[: mark + 1])) as server:
+        provider = connect(wire, server.url, deadlines=Deadlines(first_token_ms=10_000, idle_ms=60))
+        provider.warm()
+        info = await failure(provider, ask(tools=TOOLS))
+        await provider.close()
+    assert (info.kind, "idle" in (info.hint or "")) == ("timeout", True)
 
 
 @pytest.mark.parametrize("wire", [Chat(), Anthropic()], ids=lambda wire: wire.name)
