@@ -226,7 +226,7 @@ def test_a_fork_of_an_edited_file(here: Path, said: Said) -> None:
         (["--at", "text", "--output", "framed=x"], 2, "framed is downstream of text"),
         (["--at", "text", "--output", "list=x"], 2, "--output list: this is no JSON (it is a list (JSON))"),
         (["--at", "text", "--output", 'list={"a": 1}'], 2, "--output list: "),
-        (["--at", "text", "-i", "topik=x"], 2, "there is no input `topik`"),
+        (["--at", "text", "-i", "topik=x"], 2, "there is no input `topik` (did you mean `topic`?)"),
         (["--at", "text", "--set", "steps.nobody.value=1"], 2, "nobody"),
     ],
 )

@@ -175,3 +175,21 @@ def test_agents_models_workflows_samples(ran: str, said: Said) -> None:
     assert all(row["description"] and Path(row["path"]).is_file() for row in samples)
     for name in ("agents", "models", "workflows", "samples"):
         assert said(name)[0] == 0
+
+
+def test_calls_that_all_failed_cost_nothing_and_each_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "down.yaml").write_text(
+        "name: down\ndefaults: {retry: {max_attempts: 1}}\n"
+        "agents: {w: {model: [smart, fast]}}\nsteps: [{id: a, agent: w, prompt: A}]\n"
+    )
+    (tmp_path / "down.sim.yaml").write_text("steps: {a: {reply: AAA, errors: [500, 500]}}\n")
+    code, _, err = said("run", "down.yaml", "--sim")
+    assert (code, "unpriced" in err, "$0.0000 (sim: notional)" in err) == (1, False, True)
+    assert "unpriced" not in said("show", "last")[1]
+    shown = said("show", "last", "--step", "a")[1]
+    calls = [line for line in shown.splitlines() if line.startswith("  call ")]
+    assert calls == ["  call 1  sim:smart  failed", "  call 2  sim:fast  failed"]
+    assert shown.count("500: the simulated provider failed") == 2

@@ -65,7 +65,7 @@ def check(given: Given, as_json: bool) -> int:
     if not health.problems:
         mark = text.paint(text.glyph("succeeded", unicode=unicode), "succeeded", streams.OUT)
         size = _size(facts["bytes"] + facts["wal_bytes"])
-        held = f"{_many(facts['runs'], 'run')}, {_records(facts['events'], facts['logs'])}, {size}"
+        held = f"{text.many(facts['runs'], 'run')}, {_records(facts['events'], facts['logs'])}, {size}"
         streams.say(f"{mark} {clean_line(facts['database'])}: {held}: no problems")
     return 1 if health.problems else 0
 
@@ -154,8 +154,8 @@ def prune(given: Given, older_than: int, dry_run: bool, yes: bool, as_json: bool
 
 def _what(found: Any, older_than: int) -> str:
     age = f"finished more than {format_duration(older_than)} ago"
-    held = f"{_records(found.events, found.logs)}, {_many(found.calls, 'call')}"
-    return f"{_many(len(found.runs), 'run')} {age}: {held}"
+    held = f"{_records(found.events, found.logs)}, {text.many(found.calls, 'call')}"
+    return f"{text.many(len(found.runs), 'run')} {age}: {held}"
 
 
 def _tell(found: Any, older_than: int, *, as_json: bool, done: bool) -> None:
@@ -171,17 +171,13 @@ def _tell(found: Any, older_than: int, *, as_json: bool, done: bool) -> None:
     freed = f", {_size(found.freed_bytes)} freed" if done else ""
     streams.say(f"{'removed' if done else 'would remove'} {_what(found, older_than)}{freed}")
     if found.unfinished:
-        streams.note(f"{_many(found.unfinished, 'run')} as old, but not finished: kept")
+        streams.note(f"{text.many(found.unfinished, 'run')} as old, but not finished: kept")
     if found.note:
         streams.note(found.note)
 
 
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
 def _records(events: int, logs: int) -> str:
-    return f"{_many(events, 'event')}, {_many(logs, 'log record')}"
+    return f"{text.many(events, 'event')}, {text.many(logs, 'log record')}"
 
 
 def _size(count: int) -> str:

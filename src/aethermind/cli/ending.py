@@ -165,9 +165,8 @@ def _tell_figures(run: Run, status: RunStatus) -> None:
 def cost_line(run: Run) -> str:
     """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls nobody saw end`."""
     tally = run.tally
-    told = text.money(tally.cost, unpriced=tally.unpriced, calls=tally.calls)
-    if tally.cost is None and not tally.unpriced and tally.at_most:
-        told = text.money(0)
+    nothing_billed = tally.cost is None and not tally.unpriced  # every call so far failed, or is under way
+    told = text.money(0 if nothing_billed else tally.cost, unpriced=tally.unpriced)
     if run.budget_micro_usd is not None:
         told += f" of {text.money(run.budget_micro_usd)}"
     if run.created.simulated:
@@ -176,6 +175,8 @@ def cost_line(run: Run) -> str:
         told += f", {text.money(tally.saved)} saved by caching"
     if tally.at_most:
         told += f", at most {text.money(tally.at_most)} more for calls whose end nobody saw"
+    if tally.reserved:
+        told += f", ~{text.money(tally.reserved)} in flight"
     return told
 
 

@@ -62,8 +62,10 @@ def command(given: Given, run: str, output: Path | None, sim: bool, force: bool,
         return 0
     streams.say(clean_line(str(output)))
     if not sim:
-        hidden = f", {told['redacted']} texts without their secrets" if told["redacted"] else ""
-        streams.note(f"{told['events']} events, {told['logs']} log records{hidden}")
+        count = told["redacted"]
+        whose = "its" if count == 1 else "their"
+        hidden = f", {text.many(count, 'text')} without {whose} secrets" if count else ""
+        streams.note(f"{text.many(told['events'], 'event')}, {text.many(told['logs'], 'log record')}{hidden}")
     return 0
 
 

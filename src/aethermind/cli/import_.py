@@ -37,7 +37,8 @@ def command(given: Given, file: Path, as_json: bool) -> int:
         streams.note(f"{clean_line(str(file))}: this run is here already")
         return 0
     renamed = f" (where it ran it was {found.renamed_from})" if found.renamed_from else ""
-    streams.note(f"{found.status}, {found.events} events, {found.logs} log records{renamed}")
+    held = f"{text.many(found.events, 'event')}, {text.many(found.logs, 'log record')}"
+    streams.note(f"{found.status}, {held}{renamed}")
     if found.status not in FINISHED_RUN:
         streams.note(f"to go on with it on this machine: aethermind resume {found.run} --yes")
     return 0

@@ -103,6 +103,8 @@ def _print_head(run: Run, status: RunStatus) -> None:
             streams.say(f"  {name:<8} {clean_line(value)}")
     for node in views.open_questions(run):
         streams.say(f"  waits    {clean_line(waiting_line(run, node))}")
+    if status == "interrupted":
+        streams.say(f"  goes on  aethermind resume {run.id}")
 
 
 def _print_outputs(run: Run) -> None:
@@ -131,12 +133,16 @@ def _print_step(run: Run, path: str, *, as_json: bool) -> None:
             if attempt.error.detail:
                 streams.say(clean(attempt.error.detail))
         for call in attempt.calls:
-            price = text.money(call.cost.micro_usd if call.cost else None, calls=1)
+            price = text.money(
+                call.cost.micro_usd if call.cost else None, unpriced=int(call.cost is not None)
+            )
             used = text.tokens(call.usage.total_tokens) if call.usage else "?"
-            spent = f"{used} tok  {price}"
+            spent = f"{used} tok  {price}" if call.usage or call.cost else ""
             if call.cached_from is not None:
                 spent = f"{text.cached([call])} (the answer of {call.cached_from.run})"
-            streams.say(f"  call {call.n}  {call.provider}:{call.model}  {call.status}  {spent}")
+            streams.say(f"  call {call.n}  {call.provider}:{call.model}  {call.status}  {spent}".rstrip())
+            if call.error is not None and call is not attempt.calls[-1]:  # the last one's is the attempt's
+                streams.say(f"    {clean_line(call.error.message)}")
             _print_request(call.request)
             if call.text:
                 streams.say(f"\n{text.dim('answer') if streams.colours(streams.OUT) else 'answer'}")

@@ -77,10 +77,15 @@ def tokens(count: int) -> str:
     return f"{count / 1_000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
 
 
-def money(micro: int | None, *, unpriced: int = 0, calls: int | None = None) -> str:
+def many(count: int, word: str) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def money(micro: int | None, *, unpriced: int = 0) -> str:
     """`$0.4127`; six places below a cent; what has no price is said, never shown as nothing."""
     if micro is None:
-        return "unpriced" if unpriced or calls else "—"
+        return "unpriced" if unpriced else "—"
     text = format_usd(micro, places=6 if micro < 10_000 and micro % 100 else 4)
     return f"{text} + {unpriced} unpriced" if unpriced else text
 

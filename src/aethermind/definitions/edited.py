@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aethermind import wire
+from aethermind.definitions.hints import did_you_mean, show
 from aethermind.definitions.inputs import parse_inputs
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.definitions.nodes import Map, Scalar, Seq
 from aethermind.definitions.source import decode, parse_mapping, read_bytes
-from aethermind.domain.errors import AethermindError
+from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.ids import static_path
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import WorkflowDef
@@ -53,6 +54,10 @@ def inputs_for(run: Run, definition: WorkflowDef, given: Mapping[str, Json]) -> 
     recorded = run.created.inputs
     if not definition.inputs and definition.source is None:
         return {**recorded, **given}  # a workflow in Python need not declare its inputs
+    for name in given:
+        if name not in definition.inputs:
+            hint = did_you_mean(name, definition.inputs, label="inputs") or "this workflow has no inputs"
+            raise InvalidError(f"there is no input `{show(name)}`", hint=hint)
     kept = {name: recorded[name] for name in definition.inputs if name in recorded and name not in given}
     others = {name: d for name, d in definition.inputs.items() if name not in kept}
     return {
