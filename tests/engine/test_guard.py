@@ -10,13 +10,22 @@ from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.events import CallStarted, LogWritten, Recorded, RunPaused
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import Function, Group, Prompt, Repeat, Retry, StepDef, Value
+from aethermind.engine.governor import Governor
 from aethermind.engine.guard import Limits
-from tests.engine.harness import Harness, Kept, workflow
+from aethermind.engine.lane import LaneLimits
+from tests.engine.harness import Harness, Kept, StepClock, workflow
 from tests.engine.paid import Paid, PaidModels, Tariff
 
 
 def guarded(provider: Paid | None = None, **limits: int) -> Harness:
-    return Harness(models=PaidModels(provider or Paid()), prices=Tariff(), limits=Limits(**limits))
+    clock = StepClock()
+    return Harness(
+        models=PaidModels(provider or Paid()),
+        prices=Tariff(),
+        limits=Limits(**limits),
+        clock=clock,
+        governor=Governor(clock, limits=lambda _model: LaneLimits(failures=0)),
+    )
 
 
 def ask(step: str = "a", text: str = "the same", **fields: Any) -> StepDef:
