@@ -33,5 +33,12 @@ def waits(lane: LaneState, now: int) -> str | None:
 def tell_wait(live: LiveRun, node: Node, attempt: int, now: int, lane: LaneState) -> None:
     """Say in the step's log what it waits for."""
     if (text := waits(lane, now)) is not None:
-        line = LogWritten(level="info", message=text, step=node.path, attempt=attempt, agent=node.agent)
+        line = LogWritten(
+            level="info",
+            message=text,
+            step=node.path,
+            attempt=attempt,
+            agent=node.agent,
+            metadata={"waits": {"lane": lane.lane, "why": lane.why, "until": lane.free_at}},
+        )
         live.post(Note((line,)))

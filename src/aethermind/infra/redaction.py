@@ -22,7 +22,7 @@ import msgspec
 from aethermind import wire
 from aethermind.domain.events import AnyEvent, Recorded
 from aethermind.engine.concealing import Veil
-from aethermind.infra.secrets import MASK, conceal, holds_secret, remember_variables
+from aethermind.infra.secrets import MASK, any_known, conceal, holds_secret, remember_variables
 
 Json = Any
 
@@ -178,7 +178,7 @@ class Redaction:
 def concealed(event: AnyEvent) -> AnyEvent:
     """The event as it may be recorded: without the exact values of secrets that were loaded. What only looks
     like one stays, since a replay may need it; so does an event that holds none (the same object)."""
-    if not holds_secret(wire.encode_event(event)):
+    if not any_known() or not holds_secret(wire.encode_event(event)):
         return event
     return Redaction(conceal, whole=True).event(event)
 

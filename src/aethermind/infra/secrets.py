@@ -86,6 +86,10 @@ class _Registry:
             self._encoded = tuple(encode_json(form)[1:-1] for form in longest_first)
             self._exact = re.compile("|".join(map(re.escape, longest_first)))
 
+    @property
+    def known(self) -> bool:
+        return bool(self._encoded)
+
     def holds(self, encoded: bytes) -> bool:
         """Whether JSON bytes have one of them. A search for each is far quicker than one pattern of all."""
         return any(value in encoded for value in self._encoded)
@@ -149,6 +153,11 @@ def remember_variables(values: Mapping[str, str]) -> Mapping[str, str]:
 def conceal(text: str) -> str:
     """`text` without any registered secret. What only looks like one stays."""
     return _registry.conceal(text)
+
+
+def any_known() -> bool:
+    """Whether there is anything to look for."""
+    return _registry.known
 
 
 def holds_secret(encoded: bytes) -> bool:
