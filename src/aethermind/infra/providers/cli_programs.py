@@ -211,6 +211,14 @@ def checked(programs: Mapping[str, Program], model: str) -> Program:
     return program
 
 
+def require_installed(programs: Mapping[str, Program], model: str, environ: Mapping[str, str]) -> None:
+    """Raises `InvalidError` with how to install it."""
+    program = programs.get(split(model)[0])
+    if program is not None and program.found(environ) is None:
+        text = f"{PREFIX}:{model}: {program.label} is not installed: no program {program.command[0]} on PATH"
+        raise InvalidError(text, hint=program.install)
+
+
 def starts(programs: Mapping[str, Program], models: Mapping[str, str]) -> tuple[str, ...]:
     """Which of these models (a name → `provider:model`) are programs, each in words."""
     found: dict[str, None] = {}

@@ -18,15 +18,8 @@ import msgspec
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.engine.ports import ModelInfo, Provider
 from aethermind.infra.config import Config
-from aethermind.infra.providers.cli_programs import (
-    KNOWN,
-    PREFIX,
-    Program,
-    checked,
-    programs_of,
-    split,
-    starts,
-)
+from aethermind.infra.providers import cli_programs as cli
+from aethermind.infra.providers.cli_programs import PREFIX, Program
 from aethermind.infra.providers.endpoints import Endpoint, endpoints_of, headers_of
 from aethermind.infra.providers.names import closest, did_you_mean, host_of, is_loopback
 from aethermind.infra.providers.prices import GenaiPrices
@@ -99,7 +92,7 @@ class ConfiguredModels:
         if simulated is not None:
             self._providers["sim"] = simulated
         self._ollama: tuple[str, ...] = ()
-        self.programs = programs_of(config)
+        self.programs = cli.programs_of(config)
         """Coding agents: those that are known and those of the config."""
         self.children: TalkingChildren | None = None
         """Whose children they are, once there is an engine."""
@@ -115,10 +108,7 @@ class ConfiguredModels:
         provider = target.partition(":")[0]
         endpoint = self.endpoints[provider]
         if endpoint.kind == PREFIX:
-            program = self.programs[split(target.partition(":")[2])[0]]
-            if program.found(self._config.environ) is None:
-                text = f"{target}: {program.label} is not installed: no program {program.command[0]} on PATH"
-                raise InvalidError(text, hint=program.install)
+            cli.require_installed(self.programs, target.partition(":")[2], self._config.environ)
         if endpoint.needs_key and self.secrets.find(provider) is None:
             raise InvalidError(f"{target}: no key for {provider}", hint=self._repair(provider))
         return target
@@ -138,7 +128,7 @@ class ConfiguredModels:
         if not model:
             raise InvalidError(f"{name!r} names no model", hint=f"write {provider}:MODEL")
         if provider == PREFIX and not self.endpoints[PREFIX].registered:
-            checked(self.programs, model)
+            cli.checked(self.programs, model)
         return name
 
     def check_settings(self, name: str, settings: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
@@ -240,7 +230,7 @@ class ConfiguredModels:
 
     def programs_in(self, names: Sequence[str]) -> tuple[str, ...]:
         """Which of these models are coding agents, each in words: what starts them has to be trusted."""
-        return starts(self.programs, {name: self.check(name) for name in names})
+        return cli.starts(self.programs, {name: self.check(name) for name in names})
 
     # --- inside ------------------------------------------------------------------------------------
 
@@ -317,7 +307,7 @@ class ConfiguredModels:
         endpoint = self.endpoints.get(provider)
         tariff = self.prices.tariff(provider, model)
         report = self._key_report(endpoint) if endpoint else None
-        program = self.programs.get(split(model)[0]) if provider == PREFIX else None
+        program = self.programs.get(cli.split(model)[0]) if provider == PREFIX else None
         if report is not None and program is not None:
             found = program.found(self._config.environ)
             hint = "" if found else program.install
@@ -353,7 +343,7 @@ class ConfiguredModels:
 
     def _repair(self, provider: str) -> str:
         if provider == PREFIX:
-            return "; ".join(f"{program.label}: {program.install}" for program in KNOWN.values())
+            return "; ".join(f"{program.label}: {program.install}" for program in cli.KNOWN.values())
         if provider == "ollama":
             return "start it with: ollama serve"
         variables = " or ".join(self.secrets.variables(provider))
