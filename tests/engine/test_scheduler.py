@@ -302,3 +302,26 @@ async def test_unknown_runs_and_inputs_are_told() -> None:
             await h.client.run("r_nope")
         with pytest.raises(NotFoundError):
             await h.client.find_run("last")
+
+
+async def test_who_waits_gets_what_a_fold_of_the_log_gives() -> None:
+    """Without reading the log again: the numbers, too, that say how far it was folded."""
+
+    async def talk(ctx: StepContext) -> list[int]:
+        ctx.log("said")
+        return [1, 2]
+
+    async with Harness() as h:
+        h.engine.register("talk", talk)
+        for last in (Value(value="{{ talk }}"), Fail(reason="no")):
+            run_id = await h.start(
+                workflow(function("talk"), StepDef(id="last", action=last, references=("talk",)))
+            )
+            waited, folded = await h.client.wait(run_id), await h.client.run(run_id)
+            assert waited.seq == folded.seq > 0
+            assert waited.version == folded.version
+            assert (waited.status, waited.finished_at) == (folded.status, folded.finished_at)
+            assert waited.outputs == folded.outputs
+            assert {path: node.output for path, node in waited.nodes.items()} == {
+                path: node.output for path, node in folded.nodes.items()
+            }

@@ -248,7 +248,9 @@ class LocalClient:
     async def wait(self, run_id: str) -> Run:
         live = self._engine.scheduler.live.get(run_id)
         if live is not None:
-            await self._engine.scheduler.settled(live)
+            settled = await self._engine.scheduler.settled(live)
+            if settled.finished is not None:
+                return settled  # nobody changes it any more: a run that is taken up again is folded anew
         run = await self.run(run_id)
         if run.finished is None and (reason := self._engine.outage.reason(run_id)) is not None:
             raise reason

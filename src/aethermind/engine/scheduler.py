@@ -283,6 +283,8 @@ class Scheduler:
             if failpoints.armed:
                 failpoints.reached("turn.answered")
                 failpoints.recorded(item.event for item in recorded)
+            if live.run.finished is not None:
+                live.run.seq = max((r.seq for r in recorded if r.stream == live.stream), default=live.run.seq)
             self._feed.publish(recorded)
             if turn.held or self._days.watching:
                 self._days.observe(live, recorded)
