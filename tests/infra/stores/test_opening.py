@@ -224,3 +224,15 @@ async def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pyt
     assert isinstance(error, InvalidError)
     assert "network file system (nfs4)" in error.message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "free, told", [(0, "the disk is full (free some space"), (1 << 20, "disk I/O error")]
+)
+def test_an_io_error_where_nothing_fits_any_more_is_a_full_disk(
+    free: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = os.statvfs(tmp_path)
+    found = os.statvfs_result([*room[:4], free // room.f_frsize, *room[5:]])
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    assert told in database.explain(sqlite3.OperationalError("disk I/O error"), tmp_path / "a.db").line()

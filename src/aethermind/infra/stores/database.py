@@ -178,11 +178,21 @@ def explain(error: Exception, path: Path) -> AethermindError:
         return InvalidError(f"{path} can't be opened (no permission, or no such directory)")
     if "locked" in text:
         return StoreError(f"{path} is locked by another program")
-    if "full" in text:
+    if "full" in text or ("disk I/O error" in text and not _room(path)):
         return StoreError(f"{path}: the disk is full", hint="free some space; nothing recorded is lost")
     if "malformed" in text:
         return StoreError(f"{path} is damaged", hint="restore a backup")
     return StoreError(f"{path}: {text}")
+
+
+def _room(path: Path) -> bool:
+    """Whether the disk has a page left: without one, SQLite can't even make the file that readers share, and
+    says `disk I/O error`."""
+    try:
+        free = os.statvfs(path.parent)
+    except OSError:
+        return True
+    return free.f_bavail * free.f_frsize >= 65_536
 
 
 def _version(db: sqlite3.Connection) -> int:
