@@ -15,6 +15,7 @@ from aethermind.tui.actions.find import FIND
 from aethermind.tui.actions.move import MOVES
 from aethermind.tui.actions.out import OUT
 from aethermind.tui.actions.registry import PANES, Action, Registry, Where
+from aethermind.tui.actions.replaying import REPLAY
 from aethermind.tui.actions.run import RUNS
 from aethermind.tui.actions.screens import SCREEN_ACTIONS
 from aethermind.tui.actions.target import place_of
@@ -23,7 +24,9 @@ from aethermind.tui.actions.view import VIEW
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-REGISTRY = Registry((*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *EVERYWHERE_ACTIONS))
+REGISTRY = Registry(
+    (*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *REPLAY, *EVERYWHERE_ACTIONS)
+)
 
 
 _OPENED = (
@@ -39,6 +42,7 @@ _OPENED = (
     "aethermind.tui.screens.bill",
     "aethermind.tui.screens.compare",
     "aethermind.tui.screens.inbox",
+    "aethermind.tui.screens.replay",
     "rich.markdown",
 )
 

@@ -17,8 +17,8 @@ class AgentsPane(LinePane):
     PANE: ClassVar[Pane] = "agents"
     TITLE = "Agents"
 
-    def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
-        super().__init__(palette, glyphs, number)
+    def __init__(self, palette: Palette, glyphs: Glyphs, number: int, *, id: str | None = None) -> None:
+        super().__init__(palette, glyphs, number, id=id)
         self._items: list[rows.AgentItem] = []
         self._all = 0
         self.filter_text = ""
