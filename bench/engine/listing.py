@@ -23,7 +23,7 @@ from bench.engine.goals import Line, quantile
 from bench.engine.plan import Plan
 
 GOAL_MS = 50.0
-RUNS, LOGS, ATTEMPTS = 50, 200, 100
+RUNS, LOGS, ATTEMPTS, COSTS = 50, 200, 100, 200
 """Rows of a page."""
 GROUPS: tuple[CostGroup, ...] = ("model", "agent", "workflow", "day", "run")
 
@@ -110,7 +110,7 @@ async def _queries(store: SqliteStore) -> list[Query]:
     since = past.START + past.DAYS * past.DAY_MS * 9 // 10
     for group in GROUPS:
         for what, start in (("all", None), ("since", since)):
-            costs = CostFilter(by=group, since=start)
+            costs = CostFilter(by=group, since=start, limit=COSTS)
             made.append(Query("costs", f"by {group}, {what}", lambda costs=costs: store.costs(costs)))  # type: ignore[misc]  # bound as a default
     made.append(Query("costs", "calls of a run", lambda: store.calls(some)))
     return made

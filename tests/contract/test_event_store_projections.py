@@ -326,6 +326,16 @@ async def test_costs_since(store: Store) -> None:
     assert await store.costs(CostFilter(since=T0 + 5 * DAY)) == []
 
 
+@pytest.mark.parametrize("since", [None, T0, T0 + DAY + 1])
+async def test_costs_of_the_dearest(store: Store, since: int | None) -> None:
+    await spend(store)
+    for by in ("model", "agent", "workflow", "day", "run"):
+        rows = await store.costs(CostFilter(by=by, since=since))
+        for limit in range(1, len(rows) + 2):
+            assert await store.costs(CostFilter(by=by, since=since, limit=limit)) == rows[:limit]
+    assert len(await store.costs(CostFilter(by="run"))) > 1
+
+
 # --- the rest ----------------------------------------------------------------------------------
 
 

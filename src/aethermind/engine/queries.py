@@ -120,11 +120,13 @@ CostGroup = Literal["model", "agent", "workflow", "day", "run"]
 
 
 class CostFilter(_Row, frozen=True, kw_only=True):
-    """`simulated` False (the default) leaves simulated calls out, True shows only them."""
+    """`simulated` False (the default) leaves simulated calls out, True shows only them. `limit`: so many rows
+    at most (the dearest, the newest days); without it, by run, there are as many as there were runs."""
 
     by: CostGroup = "model"
     since: int | None = None
     simulated: bool = False
+    limit: int | None = None
 
 
 class CostRow(_Row, frozen=True, kw_only=True):

@@ -25,6 +25,10 @@ RUNNING = """attempts.seq IN (SELECT seq FROM events WHERE stream IN (
 BY_PREFIX = "seq IN (SELECT seq FROM runs WHERE id >= :prefix AND id < :beyond AND seq < :cursor)"
 WIDE_PREFIX = len("r_")
 
+# As `cost_rows` orders them.
+DEAREST = """
+ORDER BY count(calls.cost_micro_usd) = 0, sum(calls.cost_micro_usd) DESC, runs.id LIMIT :limit"""
+
 # Which column of `costs`, and which of `calls` and `runs`, holds the key of a grouping.
 COST_KEYS: Mapping[str, tuple[str, str]] = {
     "model": ("model", "calls.provider || ':' || calls.model"),
@@ -110,10 +114,12 @@ def costs(sql: Mapping[str, str], where: CostFilter) -> list[tuple[str, Paramete
     simulated = int(where.simulated)
     since = where.since
     calls = sql["costs_by_call"].replace("{key}", by_call)
-    if where.by == "run":
+    if where.by == "run":  # one query has all of it, so that it can be cut where the rows are made
+        limit = -1 if where.limit is None else where.limit
         if since is None:
-            return [(sql["costs_by_run"], {"simulated": simulated})]
-        return [(calls, {"simulated": simulated, "since": since, "until": LAST})]
+            return [(sql["costs_by_run"], {"simulated": simulated, "limit": limit})]
+        dearest = calls + DEAREST
+        return [(dearest, {"simulated": simulated, "since": since, "until": LAST, "limit": limit})]
     first = first_whole_day(since)
     days = sql["costs_by_day"].replace("{key}", by_day)
     queries = [(days, {"simulated": simulated, "first_day": first})]

@@ -154,7 +154,7 @@ def first_whole_day(since: int | None) -> int:
 
 
 def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[CostRow]:
-    """Rows by key: days newest first, anything else dearest first."""
+    """Rows by key: days newest first, anything else dearest first; no more than wanted."""
     by_key: dict[str, CostSum] = {}
     for raw, one in sums:
         key = iso_day(raw) if where.by == "day" else raw
@@ -175,5 +175,7 @@ def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[Co
         if total.calls
     ]
     if where.by == "day":
-        return sorted(rows, key=lambda row: row.key, reverse=True)
-    return sorted(rows, key=lambda row: (row.cost_micro_usd is None, -(row.cost_micro_usd or 0), row.key))
+        rows.sort(key=lambda row: row.key, reverse=True)
+    else:
+        rows.sort(key=lambda row: (row.cost_micro_usd is None, -(row.cost_micro_usd or 0), row.key))
+    return rows[: where.limit]

@@ -120,7 +120,7 @@ WHERE calls.simulated = :simulated AND calls.started_at >= :since AND calls.star
 GROUP BY {key}
 
 -- name: costs_by_run
--- Of all time: a run's row has its sums, only what is in flight is counted.
+-- Of all time: a run's row has its sums, only what is in flight is counted. Ordered as `cost_rows` does.
 SELECT runs.id, runs.calls + coalesce(flying.calls, 0), coalesce(flying.calls, 0),
   coalesce(flying.reserved, 0), unpriced_calls, cost_micro_usd IS NOT NULL, coalesce(cost_micro_usd, 0),
   input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, at_most_micro_usd
@@ -129,6 +129,7 @@ FROM runs LEFT JOIN (
   FROM calls WHERE (status = 'running' OR status = 'lost') AND status = 'running' GROUP BY run
 ) AS flying ON flying.run = runs.seq
 WHERE simulated = :simulated AND (runs.calls > 0 OR flying.calls > 0)
+ORDER BY cost_micro_usd IS NULL, cost_micro_usd DESC, runs.id LIMIT :limit
 
 -- name: ledger
 SELECT spent, at_most, reserved, cap FROM ledger WHERE scope = ? AND day = ?
