@@ -6,8 +6,8 @@ import argparse
 import sys
 import time
 
+from tests.simulation.facts import Broken
 from tests.simulation.play import play
-from tests.simulation.promises import Broken
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from tests.simulation.acts import WEIGHTS, Acts
+from tests.simulation.facts import Broken
 from tests.simulation.faults import CALM, Rates
-from tests.simulation.promises import Broken
 from tests.simulation.world import World
 
 PATIENCE = 40

@@ -11,8 +11,7 @@ Each rule has the name under which `Broken` reports it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aethermind.domain import events as e
 from aethermind.domain import invariants, progress
@@ -23,8 +22,8 @@ from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import agent_stream, run_id_of, run_stream
 from aethermind.domain.plan import plan
 from aethermind.domain.run import Run, fold
-from aethermind.domain.state import Node
 from tests.simulation import bill
+from tests.simulation.facts import Broken, Facts, hold, same
 from tests.simulation.outside import COUNTER
 from tests.simulation.pictures import picture
 from tests.simulation.tables import differences
@@ -38,43 +37,6 @@ ASKING = frozenset({"waiting_answer", "waiting_budget", "in_doubt"})
 
 UNDER_WAY_MS = 1_000
 """So long an append may take."""
-
-
-class Broken(AssertionError):
-    """A promise was broken."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(f"{rule}: {text}")
-        self.rule = rule
-        self.story: list[str] = []
-        """What happened before, if it was traced."""
-
-
-@dataclass(slots=True)
-class Facts:
-    """Of one run, what its state alone does not tell."""
-
-    life: int = 0
-    """The last one that wrote to it."""
-    at: int = 0
-    done: set[str] = field(default_factory=set)
-    """Leaves that succeeded and were not taken up again by a retry or an edit."""
-    ended_calls: set[tuple[str, int, int]] = field(default_factory=set)
-    open_questions: set[str] = field(default_factory=set)
-    most_budget: int | None = None
-    cancelled: bool = False
-    """Somebody was told that it is cancelled, and it was not taken up again."""
-    again: dict[str, int] = field(default_factory=dict)
-    """Tool call → how often somebody (or the step's policy) said that it is to be done again."""
-    cut: bool = False
-    """A crash or a failing disk may have taken something that was in hand."""
-
-    def allow_again(self, node: Node) -> None:
-        for attempt in node.attempts:
-            for call in attempt.calls:
-                for tool in call.tools:
-                    if tool.status != "succeeded":
-                        self.again[tool.id] = self.again.get(tool.id, 0) + 1
 
 
 class Promises:
@@ -109,19 +71,19 @@ class Promises:
 
     def _numbered(self, item: e.Recorded) -> None:
         rule = "ids, seqs and versions are monotone"
-        _hold(item.seq == self.seq + 1, rule, f"seq {item.seq} after {self.seq}")
+        hold(item.seq == self.seq + 1, rule, f"seq {item.seq} after {self.seq}")
         self.seq = item.seq
         if isinstance(item.event, e.LogWritten):
             return
         before = self._versions.get(item.stream, 0)
-        _hold(item.version == before + 1, rule, f"{item.stream}: version {item.version} after {before}")
+        hold(item.version == before + 1, rule, f"{item.stream}: version {item.version} after {before}")
         self._versions[item.stream] = item.version
 
     def _owned(self, run_id: str, life: int, at: int) -> None:
         facts = self.facts.setdefault(run_id, Facts())
-        _hold(life >= facts.life, "one live epoch", f"life {life} wrote to {run_id} after life {facts.life}")
+        hold(life >= facts.life, "one live epoch", f"life {life} wrote to {run_id} after life {facts.life}")
         facts.life = life
-        _hold(at >= facts.at, "ids, seqs and versions are monotone", f"{run_id}: time went back")
+        hold(at >= facts.at, "ids, seqs and versions are monotone", f"{run_id}: time went back")
         facts.at = at
 
     def _recorded(self, run_id: str, item: e.Recorded) -> None:
@@ -147,34 +109,34 @@ class Promises:
             raise Broken("terminal states absorb", f"{run.id} is {run.finished}: {type(event).__name__}")
         match event:
             case e.AttemptStarted(step=path):
-                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} starts")
-                _hold(not run.paused, "a paused run starts nothing", f"{run.id} {path} starts")
-                _hold(path not in facts.done, "what succeeded is not run again", f"{run.id} {path}")
+                hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} starts")
+                hold(not run.paused, "a paused run starts nothing", f"{run.id} {path} starts")
+                hold(path not in facts.done, "what succeeded is not run again", f"{run.id} {path}")
             case e.CallStarted(step=path, attempt=n):
-                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} calls a model")
+                hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {path} calls a model")
                 attempt = run.node(path).attempts[n - 1]
-                _hold(attempt.status == "running", "a call belongs to a running attempt", f"{run.id} {path}")
+                hold(attempt.status == "running", "a call belongs to a running attempt", f"{run.id} {path}")
             case (
                 e.CallFinished(step=path, attempt=n, call=call)
                 | e.CallFailed(step=path, attempt=n, call=call)
             ):
-                _hold(
+                hold(
                     (path, n, call) not in facts.ended_calls,
                     "a call ends once",
                     f"{run.id} {path} {n}.{call}",
                 )
                 facts.ended_calls.add((path, n, call))
             case e.AskAnswered(step=path, values={"choice": "retry"}):
-                _hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
+                hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
                 facts.open_questions.discard(path)
                 facts.allow_again(run.node(path))
             case e.AttemptLost(step=path, resolution="retry"):
                 facts.allow_again(run.node(path))
             case e.AskAnswered(step=path) | e.AskExpired(step=path):
-                _hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
+                hold(path in facts.open_questions, "a question is decided once", f"{run.id} {path}")
                 facts.open_questions.discard(path)
             case e.StepExpanded() | e.StepSkipped():
-                _hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {event.step} unfolds")
+                hold(not run.cancelling, "a cancelled run starts nothing", f"{run.id} {event.step} unfolds")
             case _:
                 pass
 
@@ -187,11 +149,11 @@ class Promises:
             case e.AttemptSucceeded(step=path):
                 facts.done.add(path)
             case e.AttemptFailed(step=path, error=error) if error.kind in {"internal", "exception"}:
-                _hold(error.message.startswith("ValueError: no"), "no defect", f"{path}: {error}")
+                hold(error.message.startswith("ValueError: no"), "no defect", f"{path}: {error}")
             case e.AskOpened(step=path):
                 facts.open_questions.add(path)
             case e.CallStarted(reserved_micro_usd=int()) if budget is not None:
-                _hold(
+                hold(
                     (tally.cost or 0) + tally.at_most + tally.reserved <= budget,
                     "spent + reserved ≤ cap",
                     f"{run.id}: {tally.cost} + {tally.at_most} + {tally.reserved} > {budget}",
@@ -204,7 +166,7 @@ class Promises:
                 self._taken_up_again(run, facts, event)
             case _:
                 pass
-        _hold(
+        hold(
             tally.reserved >= 0 and tally.in_flight >= 0 and tally.at_most >= 0,
             "the ledger is the sum of its calls",
             f"{run.id}: reserved {tally.reserved}, in flight {tally.in_flight}, at most {tally.at_most}",
@@ -226,7 +188,7 @@ class Promises:
             for call in attempt.calls
             if day_of(call.started_at) == day
         )
-        _hold(spent <= cap, "spent + reserved ≤ cap of the day", f"{spent} > {cap}")
+        hold(spent <= cap, "spent + reserved ≤ cap of the day", f"{spent} > {cap}")
 
     def _taken_up_again(self, run: Run, facts: Facts, event: e.RunReopened | e.DefinitionAdopted) -> None:
         """What is neither named, nor changed, nor downstream of it, must stay done."""
@@ -263,14 +225,14 @@ class Promises:
             before = self.counted.get(event.agent, 0)
             value = event.values.get(COUNTER)
             rule = "state moves with the success that wrote it, once"
-            _hold(value == before + 1, rule, f"{event.agent}: {value} after {before}")
+            hold(value == before + 1, rule, f"{event.agent}: {value} after {before}")
             self.counted[event.agent] = before + 1
         succeeded = 0
         for item in recorded:
             if isinstance(item.event, e.AttemptSucceeded) and (run_id := run_id_of(item.stream)):
                 action = self.runs[run_id].node(item.event.step).step.action
                 succeeded += getattr(action, "name", None) == "count"
-        _hold(
+        hold(
             succeeded == len(changed),
             "state moves with the success that wrote it, once",
             f"{succeeded} successes, {len(changed)} changes",
@@ -323,12 +285,12 @@ class Promises:
 
     def acknowledged(self, what: str, run_id: str, holds: Callable[[Run], bool]) -> None:
         """Somebody was told that this is done: then it is on disk."""
-        _hold(holds(self.runs[run_id]), "what was acknowledged is on disk", f"{what} {run_id}")
+        hold(holds(self.runs[run_id]), "what was acknowledged is on disk", f"{what} {run_id}")
 
     def told(self, run_id: str, seen: list[int]) -> None:
         stream = run_stream(run_id)
         all_of_it = [item.seq for item in self._world.disk.everything() if item.stream == stream]
-        _hold(seen == all_of_it, "a feed leaves nothing out", f"{run_id}: {len(seen)} of {len(all_of_it)}")
+        hold(seen == all_of_it, "a feed leaves nothing out", f"{run_id}: {len(seen)} of {len(all_of_it)}")
 
     def died(self) -> None:
         self.cut({run_stream(run_id) for run_id, run in self.runs.items() if run.finished is None})
@@ -351,14 +313,14 @@ class Promises:
                 _ring(run, now)
             here, there = picture(live.run), picture(replayed)
             for name in here:
-                _same(f"{run_id} {name}", here[name], there[name])
+                same(f"{run_id} {name}", here[name], there[name])
 
     # --- at the end ----------------------------------------------------------------------------
 
     def rested(self) -> None:
         """Nothing is due any more: every run has ended, or somebody is asked for something."""
         for run_id, run in self.runs.items():
-            _hold(
+            hold(
                 run.finished is not None
                 or run.status in {"waiting_answer", "waiting_budget", "parked"}
                 or (run.pause is not None and run.pause.by == GUARD),
@@ -370,18 +332,18 @@ class Promises:
                 asking = [
                     n for n in run.nodes.values() if n.status in ASKING and not progress.blocked(run, n)
                 ]
-                _hold(bool(asking), "every run ends, parks or asks", f"{run_id} waits for what nobody needs")
+                hold(bool(asking), "every run ends, parks or asks", f"{run_id} waits for what nobody needs")
 
     def ended(self) -> None:
         """Everything was answered and allowed."""
         for run_id, run in self.runs.items():
-            _hold(run.finished is not None, "every run ends, parks or asks", f"{run_id} is {run.status}")
+            hold(run.finished is not None, "every run ends, parks or asks", f"{run_id} is {run.status}")
             facts, effects = self.facts[run_id], self._world.ledger.of(run_id)
             for rule, how in bill.differences(run, effects, budget=facts.most_budget, cut=facts.cut):
                 raise Broken(rule, how)
         for agent, count in self.counted.items():
             stream = self._world.disk.stream(agent_stream(agent))
-            _hold(len(stream) == count, "the journal is sound", f"{agent} has {len(stream)} changes")
+            hold(len(stream) == count, "the journal is sound", f"{agent} has {len(stream)} changes")
         for difference in differences(self._world.disk, self.runs):
             raise Broken("projections say what is true", difference)
 
@@ -395,17 +357,3 @@ def _ring(run: Run, now: int) -> None:
     paused, run.paused = run.paused, False
     plan(run, now, Room(0))
     run.paused = paused
-
-
-def _same(name: str, live: Any, replayed: Any) -> None:
-    if live == replayed:
-        return
-    if isinstance(live, dict) and isinstance(replayed, dict) and live.keys() == replayed.keys():
-        for key in live:
-            _same(f"{name} {key}", live[key], replayed[key])
-    raise Broken("replayed state = live state", f"{name}: {live} is not {replayed}")
-
-
-def _hold(holds: bool, rule: str, text: str) -> None:
-    if not holds:
-        raise Broken(rule, text)

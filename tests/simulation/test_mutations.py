@@ -21,9 +21,9 @@ from aethermind.engine.feed import Feed
 from aethermind.engine.live import Ended, LiveRun, Success
 from aethermind.engine.scheduler import Scheduler
 from tests.simulation import tools
+from tests.simulation.facts import Broken
 from tests.simulation.faults import SeededChance
 from tests.simulation.play import play
-from tests.simulation.promises import Broken
 from tests.simulation.store import Disk
 from tests.simulation.tools import SPECS
 

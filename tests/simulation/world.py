@@ -21,11 +21,12 @@ from aethermind.domain.events import Recorded
 from aethermind.engine.engine import Engine
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
+from tests.simulation.facts import Broken
 from tests.simulation.faults import CALM, Faults, Rates, SeededChance
 from tests.simulation.ledger import Effect, EffectKind, Ledger
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.outside import SimChildren, SimFiles, functions
-from tests.simulation.promises import Broken, Promises
+from tests.simulation.promises import Promises
 from tests.simulation.store import Disk, SimStore
 from tests.simulation.tools import SimTools
 from tests.simulation.vendor import SimModels

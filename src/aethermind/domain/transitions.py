@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aethermind.domain import calls, holding, journal, progress
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo, StateError
-from aethermind.domain.reopen import WAITING, adopt, recount, reopen
+from aethermind.domain.reopen import adopt, recount, reopen
 from aethermind.domain.state import (
     AgentState,
     AttemptStatus,
@@ -117,7 +117,7 @@ def _failed(run: Run, event: e.RunFailed, at: int) -> None:
 def _cancelled(run: Run, event: e.RunCancelled, at: int) -> None:
     _ended(run, "cancelled", at)
     for node in run.nodes.values():  # what is asked inside of a group that had failed before the cancel
-        if node.mode == "leaf" and node.status in WAITING:
+        if node.mode == "leaf" and node.status in {"in_doubt", "waiting_answer", "waiting_budget"}:
             progress.set_status(run, node, "cancelled")
             node.finished_at = at
             if node.attempts and node.attempts[-1].status == "running":
