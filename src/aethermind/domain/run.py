@@ -26,6 +26,8 @@ from aethermind.domain.transitions import HANDLERS
 from aethermind.domain.workflow import Group, StepDef, SubWorkflow, WorkflowDef
 
 Json = Any
+_ROOT = StepDef(id="run", action=Group(steps=()))
+"""Of every run's root: what is in it is in the definition."""
 
 
 class Run:
@@ -49,7 +51,7 @@ class Run:
         self.version = 0
         """How many events of the stream were applied."""
         self.generation = 1
-        self.root = Node("", StepDef(id="run", action=Group(steps=())), None, "group")
+        self.root = Node("", _ROOT, None, "group")
         self.nodes: dict[str, Node] = {}
         self.retired: dict[str, tuple[list[AttemptState], Tally | None]] = {}
         """Path → attempts and costs of a node that a retry took out of the tree."""

@@ -120,7 +120,7 @@ class Engine:
             veil=veil,
         )
         self._lane_log = LaneLog(self.governor, self.feed, self.record)
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Future[None]] = set()
         self.scheduler.on_leave = self._left
         self.outage = Outage(self.scheduler, self.feed)
         if isinstance(store, Watched):
@@ -202,13 +202,11 @@ class Engine:
 
     def _left(self, run_id: str) -> None:
         """The run is not driven here any more: its sessions with tools end."""
-        if self.tools is not None:
-            task = asyncio.ensure_future(self._end_sessions(self.tools, run_id))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-    async def _end_sessions(self, tools: Tools, run_id: str) -> None:
-        await tools.leave(run_id)
+        leaving = None if self.tools is None else self.tools.leave(run_id)
+        if leaving is not None:
+            ending = asyncio.ensure_future(leaving)
+            self._leaving.add(ending)
+            ending.add_done_callback(self._leaving.discard)
 
     async def _settle_children(self) -> None:
         if not self._settled:

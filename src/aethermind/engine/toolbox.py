@@ -116,8 +116,8 @@ class Tools(Protocol):
         signature. Raises `ToolError` if no model could be told of it."""
         ...
 
-    def leave(self, run_id: str) -> Awaitable[None]:
-        """The run is not driven any more: end its sessions."""
+    def leave(self, run_id: str) -> Awaitable[None] | None:
+        """The run is not driven any more: end its sessions. None if no run has had any."""
         ...
 
     async def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,8 @@ class DeferredTools:
     ) -> Json:
         return self._tools.register(function, owner=owner, approve=approve, effect=effect)
 
-    async def leave(self, run_id: str) -> None:
-        if self._used:
-            await self._tools.leave(run_id)
+    def leave(self, run_id: str) -> Awaitable[None] | None:
+        return self._tools.leave(run_id) if self._used else None
 
     async def close(self) -> None:
         if self._used:
