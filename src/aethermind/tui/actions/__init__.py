@@ -42,6 +42,7 @@ _OPENED = (
     "aethermind.tui.screens.bill",
     "aethermind.tui.screens.compare",
     "aethermind.tui.screens.inbox",
+    "aethermind.tui.screens.layers",
     "aethermind.tui.screens.replay",
     "rich.markdown",
 )

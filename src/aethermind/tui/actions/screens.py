@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aethermind.tui.actions.registry import MAIN, SCREENS, WHOLE, Action, Where
-from aethermind.tui.actions.target import Choosing, run_id_of, short
+from aethermind.tui.actions.target import Choosing, run_id_of, short, step_path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,6 +139,33 @@ def _same_too(context: Context, argument: str) -> None:
 
 def _has_run(context: Context) -> str | None:
     return None if run_id_of(context) else "there is no run"
+
+
+# --- steps by layers -----------------------------------------------------------------------------
+
+
+def _layers(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.layers import LayersScreen
+
+    run_id = run_id_of(context)
+    if run_id is not None:
+        _open(context, LayersScreen(context, run_id, at=step_path_of(context) or ""))
+
+
+def _into(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.layers import LayersScreen
+
+    screen = context.app.screen
+    if isinstance(screen, LayersScreen):
+        screen.into()
+
+
+def _out(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.layers import LayersScreen
+
+    screen = context.app.screen
+    if isinstance(screen, LayersScreen) and not screen.out():
+        context.toast("that is the whole run")
 
 
 # --- all of them ---------------------------------------------------------------------------------
@@ -297,5 +324,41 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         hint="all",
         rank=20,
         run=_same_too,
+    ),
+    Action(
+        id="screen.layers",
+        title="Steps by layers",
+        description="The graph of the run: what could run at the same time stands in one layer.",
+        group="view",
+        where=MAIN | {"detail"},
+        keys=("D",),
+        no_cli="aethermind show RUN lists the steps with what they wait for",
+        command="dag",
+        enabled=_has_run,
+        run=_layers,
+    ),
+    Action(
+        id="layers.into",
+        title="Go into",
+        description="Show the steps inside a group, the items of a fan-out, the rounds of a loop.",
+        group="view",
+        where=frozenset({"layers"}),
+        keys=("space",),
+        no_cli="it only changes what the screen shows",
+        hint="into",
+        rank=20,
+        run=_into,
+    ),
+    Action(
+        id="layers.out",
+        title="Go out",
+        description="Back to the steps that hold these.",
+        group="view",
+        where=frozenset({"layers"}),
+        keys=("minus", "backspace"),
+        no_cli="it only changes what the screen shows",
+        hint="out",
+        rank=21,
+        run=_out,
     ),
 )
