@@ -18,6 +18,12 @@ def test_no_tools_are_fine() -> None:
         ("ask: {message: x, fields: {by: string}}", "cannot be the name of an answer"),
         ("ask: {message: x, fields: {a: strng}}", "is no type"),
         ("ask: {message: x, on_timeout: wait}", "cannot be 'wait'"),
+        (
+            "ask: {message: x, fields: {a: integer}, on_timeout: default}",
+            "`a` has no default for `on_timeout",
+        ),
+        ("ask: {message: x, on_timeout: default}", "`answer` has no default for `on_timeout"),
+        ("approval: {message: x, on_timeout: default}", "cannot be 'default' (one of: fail, skip)"),
         ("approval: x", "should be a mapping"),
         ("{prompt: x, tools: [{files: {write: maybe}}]}", "cannot be 'maybe'"),
         ("{prompt: x, tools: [hammer]}", "cannot be 'hammer'"),

@@ -101,6 +101,21 @@ async def test_nobody_answers_in_time(policy: str, step: str, status: str) -> No
         await h.verify(run_id)
 
 
+async def test_silence_is_no_yes_and_no_answer_without_a_default() -> None:
+    async with Harness() as h:
+        for fields, missing in (({}, "approved"), ({"n": {"type": "integer"}}, "n")):
+            step = asking(fields=fields, approval=not fields, timeout_ms=20, on_timeout="default")
+            run_id = await h.start(workflow(WORDS, step, AFTER))
+            async for item in h.engine.feed.follow(after=0, run_id=run_id):
+                if getattr(item, "type", "").startswith(("RunSucceeded", "RunFailed")):
+                    break
+            run = await h.client.run(run_id)
+            assert (run.status, run.nodes["ask"].output) == ("failed", None)
+            assert run.error is not None
+            assert run.error.message == f"nobody answered in time, and {missing} has no default"
+            await h.verify(run_id)
+
+
 async def test_cancelling_a_run_that_waits() -> None:
     async with Harness() as h:
         run_id = await h.start(workflow(WORDS, asking(), AFTER))

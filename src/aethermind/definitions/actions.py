@@ -34,6 +34,7 @@ from aethermind.domain.workflow import (
     PythonCall,
     SubWorkflow,
     Value,
+    may_be_left,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +202,15 @@ def _ask(context: Context, draft: StepDraft, surface: AskStep) -> None:
         timeout_ms=context.timeout(body),
         on_timeout=surface.ask.on_timeout,
     )
+    if action.on_timeout == "default":
+        for name, schema in action.questions.items():
+            if not may_be_left(schema):
+                where = node.entries[name] if isinstance(node, Map) else body.entries["on_timeout"]
+                raise error(
+                    where,
+                    f"`{show(name)}` has no default for `on_timeout: default`",
+                    hint=f"write fields: {{{show(name)}: {{type: …, default: …}}}}",
+                )
     answers = {name: shape_of_schema(schema) for name, schema in action.questions.items()}
     draft.shape = {**answers, "by": TEXT, "at": None}
 

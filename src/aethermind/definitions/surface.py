@@ -274,7 +274,7 @@ class ApprovalBody(Surface, kw_only=True):
     message: Template
     show: str | None = None
     timeout: Duration | None = None
-    on_timeout: Literal["fail", "skip", "default"] = "fail"
+    on_timeout: Literal["fail", "skip"] = "fail"
 
 
 class ApprovalStep(StepSurface, kw_only=True):

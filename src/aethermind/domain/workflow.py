@@ -7,6 +7,7 @@ Template strings are kept as text; they are evaluated through the port `Expressi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -101,6 +102,14 @@ class Fail(_Record, frozen=True, kw_only=True, tag_field="kind", tag="fail"):
     reason: str
 
 
+def may_be_left(schema: Mapping[str, Json]) -> bool:
+    """Whether a question with this schema may go unanswered: it has a default, or null fits. An approval may
+    not: silence is no yes."""
+    kinds = schema.get("type")
+    null = (isinstance(kinds, list) and "null" in kinds) or None in schema.get("enum", ())
+    return "default" in schema or null
+
+
 class Ask(_Record, frozen=True, kw_only=True, tag_field="kind", tag="ask"):
     """A question to a person."""
 
@@ -110,6 +119,7 @@ class Ask(_Record, frozen=True, kw_only=True, tag_field="kind", tag="ask"):
     """Field → JSON Schema."""
     timeout_ms: int | None = None
     on_timeout: Literal["fail", "skip", "default"] = "fail"
+    """`default`: each field takes its default, or null where that fits; if neither does, the step fails."""
     approval: bool = False
 
     @property

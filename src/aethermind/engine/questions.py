@@ -19,7 +19,7 @@ from aethermind.domain.events import (
 from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
-from aethermind.domain.workflow import Ask
+from aethermind.domain.workflow import Ask, may_be_left
 from aethermind.engine.ports import Expressions, Schemas
 
 Json = Any
@@ -91,6 +91,10 @@ def expired(node: Node, now: int) -> list[AnyEvent]:
             return [fact, StepSkipped(step=node.path, reason="nobody answered in time")]
         case "default":
             fields = action.questions if isinstance(action, Ask) else {}
+            if none := [name for name, schema in fields.items() if not may_be_left(schema)]:
+                told = f"nobody answered in time, and {', '.join(none)} has no default"
+                error = ErrorInfo(kind="timeout", message=told)
+                return [fact, AttemptFailed(step=node.path, attempt=n, error=error)]
             values = {name: schema.get("default") for name, schema in fields.items()}
             output = {**values, "by": "timeout", "at": wire.iso(now)}
             return [fact, AttemptSucceeded(step=node.path, attempt=n, output=output)]
@@ -108,7 +112,7 @@ def _checked(
     given: dict[str, Json] = {}
     for name, schema in fields.items():
         if name not in values:
-            if "default" in schema or _takes_null(schema):
+            if may_be_left(schema):
                 given[name] = schema.get("default")
                 continue
             raise InvalidError(f"the answer needs {name}", hint=_choices(schema))
@@ -119,11 +123,6 @@ def _checked(
         except OutputError as error:
             raise InvalidError(f"{name}: {error.message}") from None
     return given
-
-
-def _takes_null(schema: Mapping[str, Json]) -> bool:
-    kinds = schema.get("type")
-    return (isinstance(kinds, list) and "null" in kinds) or None in schema.get("enum", ())
 
 
 def _choices(schema: Mapping[str, Json]) -> str | None:
