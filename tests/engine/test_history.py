@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import Usage
 from aethermind.domain.workflow import Prompt, Retry, StepDef
@@ -10,9 +12,9 @@ from tests.engine.harness import Harness, workflow
 from tests.engine.paid import Paid, PaidModels, Tariff
 
 
-def prompt(id: str, text: str, **fields: object) -> StepDef:
+def prompt(id: str, text: str, **fields: Any) -> StepDef:
     action = Prompt(template=text, models=("paid:m",))
-    return StepDef(id=id, action=action, retry=Retry(max_attempts=1), on_error="continue", **fields)  # type: ignore[arg-type]
+    return StepDef(id=id, action=action, retry=Retry(max_attempts=1), on_error="continue", **fields)
 
 
 async def test_attempts_of_real_runs_by_path_and_model() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -17,12 +17,24 @@ from aethermind.cli.session import compose
 from aethermind.domain.usage import format_usd
 from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
-from aethermind.infra.providers.probe import Probe
 from aethermind.infra.sanitize import clean_line
 
 Json = Any
 MOST_FOUND = 50
 """Further models of one endpoint that are listed, of those that it says it has."""
+
+
+class Probe(Protocol):
+    """How an endpoint answered, as `bootstrap.probe` tells it."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def problem(self) -> str | None: ...
+
+    @property
+    def models(self) -> tuple[str, ...] | None: ...
 
 
 @verb("models")
@@ -35,10 +47,11 @@ def command(given: Given, check: bool, as_json: bool) -> int:
     With --check each endpoint that has a key is asked whether it answers, and for its models.
     """
     composition = compose(given)
-    probes: dict[str, Probe] = {}
+    answers = []
     if check:
         asyncio.run(composition.models.discover())
-        probes = {found.provider: found for found in asyncio.run(bootstrap.probe(composition))}
+        answers = asyncio.run(bootstrap.probe(composition))
+    probes: dict[str, Probe] = {found.provider: found for found in answers}
     rows = composition.models.list()
     rows += [ModelInfo(id=name, provider=name.partition(":")[0]) for name in _found(rows, probes.values())]
     lanes = {state.lane: state for state in lanes_of(composition)}
@@ -47,7 +60,7 @@ def command(given: Given, check: bool, as_json: bool) -> int:
         return 0
     heads = ["MODEL", "ALIASES", "USABLE", "INPUT/M", "OUTPUT/M", "CONTEXT", ""]
     text.show_table(heads, [_cells(row, probes) for row in rows], right=(3, 4, 5))
-    for probe in probes.values():
+    for probe in answers:
         unused = probe.provider == "ollama" and not any(row.provider == "ollama" for row in rows)
         if probe.problem is not None and not unused:
             repair = f" ({probe.hint})" if probe.hint else ""
