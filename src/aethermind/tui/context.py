@@ -207,6 +207,15 @@ class Main(Protocol):
         """Raise the lowest level of the logs that is shown; returns it."""
         ...
 
+    def logs_of(self, *, agent: str | None = None, step: str | None = None) -> str | None:
+        """Logs of this agent, of this step and what is below it; "" shows those of all again. Returns whose
+        alone are shown now.
+        """
+        ...
+
+    zoomed: bool
+    """Whether the focused pane fills the screen."""
+
     def logs_of_selected(self) -> bool:
         """Logs of the selected step alone, or of all; returns what holds now."""
         ...

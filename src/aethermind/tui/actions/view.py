@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aethermind.tui.actions.registry import MAIN, WHOLE, Action, Where
-from aethermind.tui.actions.target import OfStep, Readable
+from aethermind.tui.actions.target import OfStep, Readable, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _HERE = "it only changes what the screen shows"
 _LOGS: frozenset[Where] = frozenset({"logs"})
+_MANY = 2_000
+"""Steps that are offered as one types."""
 
 
 def _zoom(context: Context, argument: str) -> None:
@@ -50,7 +52,48 @@ def _level(context: Context, argument: str) -> None:
     context.toast(f"logs from {context.main.cycle_level()} up")
 
 
+def _logs(context: Context, argument: str) -> None:
+    """The logs fill the screen, or leave it again."""
+    main = context.main
+    if main.zoomed and main.focused_pane == "logs":
+        main.zoom()
+        return
+    main.focus_pane("logs")
+    if not main.zoomed:
+        main.zoom()
+    if argument:
+        main.set_filter(argument)
+
+
+def _agents(context: Context) -> Iterable[str]:
+    run = run_of(context)
+    return sorted(run.agents) if run is not None else ()
+
+
+def _only_agent(context: Context, argument: str) -> None:
+    """Logs of the agent that is named, else of the next one; after the last, of all."""
+    names = ["", *_agents(context)]
+    at = context.main.logs_of() or ""
+    if argument and argument not in {*names, "all"}:
+        context.toast(f"no agent {argument} in this run", "warning")
+        return
+    wanted = argument or names[(names.index(at) + 1) % len(names) if at in names else 0]
+    wanted = "" if wanted == "all" else wanted
+    context.main.logs_of(agent=wanted)
+    context.toast(f"logs of {wanted} alone" if wanted else "logs of all agents")
+
+
+def _steps(context: Context) -> Iterable[str]:
+    run = run_of(context)
+    return list(run.nodes)[:_MANY] if run is not None else ()
+
+
 def _only_selected(context: Context, argument: str) -> None:
+    if argument:
+        step = "" if argument == "all" else argument
+        context.main.logs_of(step=step)
+        context.toast(f"logs of {step} alone" if step else "logs of all steps")
+        return
     alone = context.main.logs_of_selected()
     context.toast("logs of the selected step alone" if alone else "logs of all steps")
 
@@ -163,7 +206,36 @@ VIEW: tuple[Action, ...] = (
         keys=("o",),
         cli="aethermind logs RUN --step STEP",
         command="only",
+        usage="[STEP]",
+        complete=_steps,
         run=_only_selected,
+    ),
+    Action(
+        id="view.agent",
+        title="Logs of one agent",
+        description="Show only what one agent logged: the next one, and after the last all again.",
+        group="view",
+        where=_LOGS,
+        keys=("A",),
+        cli="aethermind logs RUN --agent AGENT",
+        command="agent",
+        usage="[AGENT]",
+        complete=_agents,
+        enabled=_no_run,
+        run=_only_agent,
+    ),
+    Action(
+        id="view.logs",
+        title="Logs on the whole screen",
+        description="Let the logs fill the screen; L, A, o and / choose which. Again to go back.",
+        group="view",
+        where=MAIN,
+        keys=("O",),
+        cli="aethermind logs RUN",
+        command="logs",
+        usage="[TEXT]",
+        enabled=_no_run,
+        run=_logs,
     ),
     Action(
         id="view.costs",

@@ -24,6 +24,7 @@ class LogView:
         self.ring = ring
         self.level: LogLevel = "debug"
         self.step: str | None = None
+        self.agent: str | None = None
         self.text = ""
         self._rows: array[int] | None = None
         self._seen = ring.end
@@ -33,17 +34,25 @@ class LogView:
         return self._rows is not None
 
     def filter(
-        self, *, level: LogLevel | None = None, step: str | None = None, text: str | None = None
+        self,
+        *,
+        level: LogLevel | None = None,
+        step: str | None = None,
+        agent: str | None = None,
+        text: str | None = None,
     ) -> None:
-        """Set what is given; `step` "" shows all steps."""
+        """Set what is given; `step` "" shows all steps, `agent` "" all agents."""
         if level is not None:
             self.level = level
         if step is not None:
             self.step = step or None
+        if agent is not None:
+            self.agent = agent or None
         if text is not None:
             self.text = text.lower()
         self._seen = self.ring.first
-        self._rows = None if self.level == "debug" and self.step is None and not self.text else array("Q")
+        everything = self.level == "debug" and not (self.step or self.agent or self.text)
+        self._rows = None if everything else array("Q")
         self.catch_up()
 
     def catch_up(self) -> int:
@@ -53,6 +62,8 @@ class LogView:
         if self._rows is None:
             return ring.end - begin
         fresh = ring.select(begin, level=self.level, step=self._step_fits(), text=self.text)
+        if self.agent is not None:
+            fresh = [number for number in fresh if ring[number].agent == self.agent]
         self._rows.extend(fresh)
         if self._rows and self._rows[0] < ring.first:
             del self._rows[: bisect_left(self._rows, ring.first)]

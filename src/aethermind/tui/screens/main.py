@@ -1,11 +1,7 @@
 """The main screen: agents, runs, trace, logs and costs of one run, and the list of all.
 
-It owns its panes and answers what actions ask of it (`context.Main`). What is on show depends on the room:
-
-    full    from 120 columns: everything at once; from 160 the step under the cursor beside it
-    tabs    80 to 119: one pane, the logs below
-    single  fewer, or few lines, or zoomed: one pane
-    tiny    below 60×16: one line that says it all
+It owns its panes and answers what actions ask of it (`context.Main`). What is on show depends on the room
+(`shapes`).
 """
 
 from __future__ import annotations
@@ -58,7 +54,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.context: Context | None = None
         """Given by the app once it is there."""
         self._active: Pane = "trace"
-        self._zoomed = False
+        self.zoomed = False
         self._shape: Shape = "full"
         self._sought = ""
         self.chrome = Chrome(settings, palette, glyphs, key_of)
@@ -111,10 +107,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def _reshape(self) -> None:
         width, height = self.size if self.size.width else self.app.size
-        self._shape = shape_of(width, height, zoomed=self._zoomed)
+        self._shape = shape_of(width, height, zoomed=self.zoomed)
         classes = {f"-{shape}": shape == self._shape for shape in ("full", "tabs", "single", "tiny")}
         classes |= {f"-on-{pane}": pane == self._active for pane in PANES}
-        classes["-zoom"] = self._zoomed
+        classes["-zoom"] = self.zoomed
         classes["-wide"] = wide = self._shape == "full" and width >= WIDE
         self.update_classes(classes)
         if wide and self._beside is None and self.context is not None:
@@ -243,7 +239,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         shown = self._shown_now(held, now) if held is not None else now
         width = self.size.width
         self.chrome.show_header(held, status, width, shown, tiny=self._shape == "tiny")
-        if self._shape in {"tabs", "single"} and not self._zoomed:
+        if self._shape in {"tabs", "single"} and not self.zoomed:
             counts: dict[Pane, int] = {
                 "agents": self.agents.row_count(),
                 "runs": self.runs_pane.row_count(),
@@ -318,9 +314,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.refresh_all()
 
     def cycle_pane(self, delta: int) -> None:
-        panes = [pane for pane in PANES if self._shape != "full" or pane != "cost" or self._active == "cost"]
-        if self._shape != "full":
-            panes = list(ORDER)
+        full = [pane for pane in PANES if pane != "cost" or self._active == "cost"]
+        panes = full if self._shape == "full" else list(ORDER)
         self.focus_pane(panes[(panes.index(self._active) + delta) % len(panes)])
 
     def move(self, how: Move) -> None:
@@ -331,7 +326,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.focus_pane("trace")
 
     def zoom(self) -> None:
-        self._zoomed = not self._zoomed
+        self.zoomed = not self.zoomed
         self._reshape()
         self._pane.focus()
         self.call_after_refresh(self.refresh_all)
@@ -364,11 +359,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         pane = self._pane
         if isinstance(pane, LogsPane | RunsPane):
             return pane.next_error(delta)
-        if not self.trace.next_error(delta):
-            return False
-        if self._active != "trace":
+        found = self.trace.next_error(delta)
+        if found and self._active != "trace":
             self.focus_pane("trace")
-        return True
+        return found
 
     def toggle_fold(self) -> None:
         self._pane.toggle()
@@ -387,6 +381,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def cycle_level(self) -> str:
         return self.logs.cycle_level()
+
+    def logs_of(self, *, agent: str | None = None, step: str | None = None) -> str | None:
+        if agent is not None:
+            self.logs.only_agent(agent)
+        if step is not None:
+            self._logs_of_selected = False
+            self.logs.only_step(step)
+        return self.logs.agent
 
     def logs_of_selected(self) -> bool:
         self._logs_of_selected = not self._logs_of_selected

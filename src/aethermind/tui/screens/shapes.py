@@ -1,4 +1,10 @@
-"""What the main screen shows in so much room."""
+"""What the main screen shows in so much room.
+
+full    from 120 columns: everything at once; from 160 the step under the cursor beside it
+tabs    80 to 119: one pane, the logs below
+single  fewer, or few lines, or zoomed: one pane
+tiny    below 60×16: one line that says it all
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.context import Move, Pane
 from aethermind.tui.glyphs import Glyphs
@@ -88,6 +89,8 @@ class LogsPane(LinePane):
         view = self._view
         cells: Cells = [("  ", "title")]
         cells.append((f"sel:{view.step.rsplit('/', 1)[-1]}" if view.step is not None else "all", "title"))
+        if view.agent is not None:
+            cells += [("  @", "key"), (clean_line(view.agent), "log.agent")]
         if view.level != "debug":
             cells.append((f"  {view.level}{self.glyphs.at_least}", f"log.{view.level}"))
         if self.filter_text:
@@ -165,6 +168,13 @@ class LogsPane(LinePane):
 
     def only_step(self, path: str | None) -> None:
         self._filter(step=path or "")
+
+    @property
+    def agent(self) -> str | None:
+        return self._view.agent
+
+    def only_agent(self, name: str | None) -> None:
+        self._filter(agent=name or "")
 
     def set_filter(self, text: str) -> None:
         self.filter_text = text
