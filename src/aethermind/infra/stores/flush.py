@@ -41,7 +41,7 @@ PROJECTIONS = {
 }
 """Table → its order. All of it follows from `events`."""
 
-PROJECTION = 4
+PROJECTION = 5
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
 FEW = 8

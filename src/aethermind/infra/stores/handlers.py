@@ -145,6 +145,9 @@ def _attempt_started(p: Projector, stream: Stream, seq: int, at: int, event: e.A
         p.touch(run)
     if run.held:
         waits.goes_on(p, run, event.step)
+    if run.asks or run.held:
+        run.refresh()
+        p.touch(run)
 
 
 def _attempt_over(p: Projector, stream: Stream, at: int, event: Any, status: str, error: str | None) -> None:
@@ -163,6 +166,9 @@ def _attempt_over(p: Projector, stream: Stream, at: int, event: Any, status: str
     # An attempt that is lost may be what a question is about; any other end leaves nothing to ask.
     if (run.asks or run.held) and status != "lost":
         waits.no_longer(p, run, event.step)
+    if run.asks or run.held:
+        run.refresh()
+        p.touch(run)
 
 
 def _attempt_succeeded(p: Projector, stream: Stream, seq: int, at: int, event: e.AttemptSucceeded) -> None:

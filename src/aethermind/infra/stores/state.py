@@ -125,6 +125,8 @@ class RunState:
             self.status = "stopping"
         elif self.paused:
             self.status = "paused"
+        elif self._works():
+            self.status = "running"
         elif "in_doubt" in self.asks.values():
             self.status = "parked"
         elif self.held:
@@ -133,6 +135,12 @@ class RunState:
             self.status = "waiting_answer"
         else:
             self.status = "queued" if self.started_at is None else "running"
+
+    def _works(self) -> bool:
+        """Whether an attempt is under way that waits for nobody: such a run runs, whatever else waits."""
+        if not self.asks and not self.held:
+            return False
+        return any(step not in self.asks and step not in self.held for step, _ in self.attempts)
 
     def row(self) -> Row:
         return (
