@@ -19,10 +19,12 @@ from aethermind.domain.events import (
     AttemptFailed,
     AttemptStarted,
     AttemptSucceeded,
+    DefinitionAdopted,
     Recorded,
     RunCancelled,
     RunCreated,
     RunFailed,
+    RunReopened,
     RunSucceeded,
     StepExpanded,
     StepSkipped,
@@ -68,8 +70,11 @@ class Driver:
         recorded = Recorded(version, "run/r_test", version, self.now, event)
         recorded = wire.decode_envelope(wire.encode_envelope(recorded))
         self.history.append(recorded)
+        before = invariants.statuses(self.run)
         self.run.fold(recorded)
         invariants.check(self.run)
+        if not isinstance(event, DefinitionAdopted | RunReopened):
+            invariants.check_changes(before, self.run)
 
     def step(self) -> bool:
         """Carry out what is due, then end one running attempt. False when nothing is left to do."""

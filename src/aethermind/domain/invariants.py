@@ -1,10 +1,14 @@
-"""What must hold of a run after every event. Called by every engine test; never in production."""
+"""What must hold of a run after every event. Called by every engine test, and of runs that come from outside
+(`infra.bundle`); never of our own in production.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aethermind.domain.journal import PROGRAMS
 from aethermind.domain.run import Run
-from aethermind.domain.state import LIVE, Node
+from aethermind.domain.state import LIVE, TRANSITIONS, Node, StepStatus
 
 
 def check(run: Run) -> None:
@@ -49,6 +53,21 @@ def check(run: Run) -> None:
     )
     assert run.tally.at_most == at_most, f"at most {run.tally.at_most} more, not {at_most}"
     assert run.tally.cost == (sum(spent) if spent else None), "the run's cost is not the sum of its calls"
+
+
+def statuses(run: Run) -> dict[str, StepStatus]:
+    """Of all its steps, for `check_changes` after the next event."""
+    return {path: node.status for path, node in run.nodes.items()}
+
+
+def check_changes(before: Mapping[str, StepStatus], run: Run) -> None:
+    """What one event changed of leaves (`before` it: these) is allowed; not for one that begins a new
+    generation. Raises `AssertionError` naming the step.
+    """
+    for path, old in before.items():
+        node = run.nodes.get(path)
+        if node is not None and node.mode == "leaf" and node.status != old:
+            assert node.status in TRANSITIONS[old], f"{path} went from {old} to {node.status}"
 
 
 def _check_node(run: Run, path: str, node: Node) -> None:

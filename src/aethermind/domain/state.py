@@ -77,7 +77,8 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "skipped": frozenset(),
     "cancelled": frozenset(),
 }
-"""Allowed changes of a node's status within one generation; a retry of a finished run starts anew."""
+"""Allowed changes of a leaf's status within one generation (`invariants.check_changes` looks at each); a
+retry of a finished run starts anew."""
 
 
 class Tally:
