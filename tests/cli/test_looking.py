@@ -193,3 +193,19 @@ def test_calls_that_all_failed_cost_nothing_and_each_says_why(
     calls = [line for line in shown.splitlines() if line.startswith("  call ")]
     assert calls == ["  call 1  sim:smart  failed", "  call 2  sim:fast  failed"]
     assert shown.count("500: the simulated provider failed") == 2
+
+
+def test_a_step_is_cancelled_once_and_what_is_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gate.yaml").write_text(
+        "name: gate\nsteps:\n  - {id: a, value: 1}\n  - {id: go, approval: {message: Go?}}\n"
+        '  - {id: b, value: 2, depends_on: [go]}\n  - {id: end, value: "{{ b }}"}\n'
+    )
+    assert said("run", "gate.yaml", "--sim", "-q")[0] == 5
+    assert said("cancel", "last", "--step", "a")[::2] == (2, "step a is over: succeeded\n")
+    code, out, err = said("cancel", "last", "--step", "go")
+    assert (code, "interrupted" in out) == (0, True)
+    assert err.startswith("to go on: aethermind resume r_")
+    assert "goes on  aethermind resume r_" in said("show", "last")[1]

@@ -67,6 +67,7 @@ def test_inputs_from_everywhere(here: Path, said: Said, monkeypatch: pytest.Monk
     [
         ([], 2, "missing input: who (-i who="),
         (["-i", "who"], 2, "-i 'who' (write name=value, name=@file or name=-)"),
+        (["-i", "who=x", "--priority", "1001"], 2, "'--priority'"),
         (["-i", "whu=x"], 2, "there is no input `whu` (did you mean `who`?)"),
         (["-i", "who=x", "-i", "times=many"], 2, "input `times`: 'many' is not a whole number"),
         (["-i", "who=x", "-i", "times=0"], 2, "input `times`"),

@@ -32,4 +32,6 @@ def act(
     else:
         mark = text.glyph(status, unicode=streams.unicode_fits(streams.OUT))
         streams.say(f"{run.id}  {text.paint(f'{mark} {status}', status, streams.OUT)}")
+        if status == "interrupted":
+            streams.note(f"to go on: aethermind resume {run.id}")
     return 0

@@ -29,6 +29,8 @@ def command(given: Given, run: str, step: str | None, reason: str, as_json: bool
 
             hint = did_you_mean(step, found.nodes)
             raise NotFoundError(f"run {run_id} has no step {step!r}", hint=hint)
+        if step is not None and found.nodes[step].over:
+            raise InvalidError(f"step {step} is over: {found.nodes[step].status}")
         await client.cancel(run_id, step=step, by=user(), reason=reason)
 
     return act(given, run, cancel, wait=step is None, as_json=as_json)

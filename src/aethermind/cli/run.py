@@ -37,7 +37,9 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N items of each fan-out.")
 @click.option("--budget", callback=dollars, metavar="USD", help="Spend no more than this.")
 @click.option("--no-cache", is_flag=True, help="Send what was answered before, too; keep the answers.")
-@click.option("--priority", type=int, metavar="N", help="Higher goes first.")
+@click.option(
+    "--priority", type=click.IntRange(-1_000, 1_000), metavar="N", help="-1000 to 1000: higher goes first."
+)
 @click.option("--dry-run", is_flag=True, help="Check it and say what would happen, at what cost.")
 @click.option("--tui", is_flag=True, help="Watch it in the terminal UI.")
 @click.option("--trust", is_flag=True, help="It may start programs, this time.")
