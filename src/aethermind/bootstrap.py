@@ -248,7 +248,7 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
         max_concurrent=max_concurrent,
         day_budget_micro_usd=composition.config.budget.day_micro_usd,
         limits=composition.config.guard.limits,
-        veil=veil(),
+        veil=veil(composition.config.environ, composition.secrets, models.endpoints),
         governor=governor(composition.config, models, clock),
     )
     engine.outage.remark = lambda text: debug_log(text, home=composition.home)

@@ -224,21 +224,29 @@ def test_a_bundle_goes_through_a_pipe(ran: str, tmp_path: Path) -> None:
     assert broken.stderr.startswith("stdin:")
 
 
-def test_keys_that_are_loaded_do_not_leave(
+def test_keys_of_the_environment_are_neither_kept_nor_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "no-pattern-fits-this")  # a provider's key
+    monkeypatch.setenv("OPENAI_API_KEY", "no-pattern-fits-this")  # a provider's key, though none is called
     monkeypatch.setenv("MY_TOKEN", "and-neither-this-one")  # a variable that the run takes
+    monkeypatch.setenv("OTHER_TOKEN", "nobody-takes-4711-this")  # a variable that it doesn't take
     Path("v.yaml").write_text(
-        "name: v\nsteps:\n"
-        "  - {id: x, run: [sh, -c, 'echo no-pattern-fits-this $MY_TOKEN'], env: {MY_TOKEN: $MY_TOKEN}}\n"
+        "name: v\ninputs: {note: string}\nsteps:\n"
+        "  - id: x\n"
+        "    run: [sh, -c, 'echo no-pattern-fits-this $MY_TOKEN $1', sh, '{{ inputs.note }}']\n"
+        "    env: {MY_TOKEN: $MY_TOKEN}\n"
     )
-    assert said("run", "v.yaml", "--trust", "-q")[1] == "no-pattern-fits-this and-neither-this-one\n"
-    out = said("export", "last")[1]
-    assert "no-pattern-fits-this" not in out
-    assert "and-neither-this-one" not in out
-    assert json.loads(out.splitlines()[0])["redacted"] > 0
+    _, out, err = said("run", "v.yaml", "-i", "note=nobody-takes-4711-this", "--trust", "--plain")
+    assert out == "[redacted] [redacted] [redacted]\n"
+    assert "the inputs hold a secret" in err
+    bundle = said("export", "last")[1]
+    kept = b"".join(
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "v.yaml"
+    )
+    for secret in ("no-pattern-fits-this", "and-neither-this-one", "nobody-takes-4711-this"):
+        assert secret not in bundle
+        assert secret.encode() not in kept
 
 
 def test_a_bad_bundle_is_refused_with_its_line(ran: str, said: Said) -> None:

@@ -11,7 +11,7 @@ from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import Cost, Usage
 from aethermind.domain.workflow import AgentDef, Command, Group, Prompt, StepDef, WorkflowDef
 from aethermind.infra import secrets
-from aethermind.infra.redaction import Redaction, concealed
+from aethermind.infra.redaction import Redaction, concealed, learn_environment
 from aethermind.infra.secrets import redact
 
 KEY = "sk-abcdefghijklmnopqrstuvwx"
@@ -150,3 +150,27 @@ def test_only_exact_values_are_taken_out_before_something_is_recorded(
     assert isinstance(found, e.CallFinished)
     assert found.text == f"{KEY} [redacted]"
     assert (found.step, found.content_key) == ("loaded-value-4711", "abc"), "a replay lives on it"
+
+
+@pytest.mark.parametrize(
+    "name, value, secret",
+    [
+        ("DEPLOY_TOKEN", "q7w8e9r0t1y2u3i4", True),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", True),
+        ("ANYTHING", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", True),
+        ("DATABASE_URL", "postgresql://u:pass-4711-word@db/x", True),
+        ("DB_PASSWORD", "postgres", False),
+        ("TOKEN", "a word or two with 42 in it", False),
+        ("SSL_KEY", "/etc/ssl/private/host-4711.pem", False),
+        ("AUTH_TOKEN", "https://login.example.com/v1/token", False),
+        ("KEY_VAULT_NAME", "production-east-1", False),
+        ("KEYBOARD", "a0b1c2d3e4f5g6h7", False),
+    ],
+)
+def test_what_of_the_environment_is_a_secret(
+    name: str, value: str, secret: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_registry", secrets._Registry())
+    learn_environment({name: value, "SHELL": "/bin/sh"})
+    assert (secrets.conceal(value) != value) is secret
+    assert secrets.conceal("/bin/sh") == "/bin/sh"

@@ -1,7 +1,7 @@
 """Secrets stay out of the log: every event passes here before it is applied and appended.
 
 Rules
-- Only exact values that were loaded are taken out (keys of providers, variables that the run takes). They are
+- Only exact values are taken out (keys of providers, secrets of the environment). They are
   out of the state, too, so that what runs now and what a replay sees are the same.
 - Who gave one away is told: what comes after it sees the mask.
 """
@@ -34,7 +34,7 @@ def told(event: AnyEvent) -> LogWritten | None:
         case RunCreated():
             return LogWritten(level="warning", message=f"the inputs hold a secret: {after}")
         case AttemptSucceeded(step=step, attempt=attempt):
-            text = f"the output held a secret of this run's environment or a provider's key: {after}"
+            text = f"the output held a secret of the environment or a provider's key: {after}"
             return LogWritten(level="warning", message=text, step=step, attempt=attempt)
         case AskAnswered(step=step):
             return LogWritten(level="warning", message=f"the answer held a secret: {after}", step=step)

@@ -6,15 +6,16 @@ Rules
   through, until it is named here.
 - Of JSON values the names under which secrets are kept (`password`, `api_key`) are enough: the text below
   them goes, whatever it looks like. A text that is a whole JSON document is not taken apart.
-- Before it is recorded an event loses the exact values that were loaded, and nothing else (`concealed`); what
-  leaves the machine is looked through for whatever may be a secret (`Redaction` with `redact`).
+- Before it is recorded an event loses exact values, and nothing else (`concealed`): those that were loaded,
+  and those of the environment that are secrets by name and look (`learn_environment`). What leaves the
+  machine is looked through for whatever may be a secret (`Redaction` with `redact`).
 - Numbers are never touched, and lists keep their length, so what is folded from the events is the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,7 +23,16 @@ import msgspec
 from aethermind import wire
 from aethermind.domain.events import AnyEvent, Recorded
 from aethermind.engine.concealing import Veil
-from aethermind.infra.secrets import MASK, any_known, conceal, holds_secret, remember_variables
+from aethermind.infra.secrets import (
+    MASK,
+    Secrets,
+    any_known,
+    conceal,
+    holds_secret,
+    redact,
+    remember,
+    remember_variables,
+)
 
 Json = Any
 
@@ -183,6 +193,32 @@ def concealed(event: AnyEvent) -> AnyEvent:
     return Redaction(conceal, whole=True).event(event)
 
 
-def veil() -> Veil:
-    """For an engine: what this process has loaded is secret, and what a run takes of the environment."""
+KEPT_FOR_SECRETS = re.compile(
+    r"(?:.*_)?[A-Z0-9]*(?:KEY|TOKEN|SECRET|PASSWD|PASSWORD|PASSPHRASE|CREDENTIALS?|PAT|JWT|COOKIE)\d*\Z",
+    re.IGNORECASE,
+)
+"""Names of variables that hold nothing but a secret. Fewer than of those that a run takes: a word that is
+taken for a secret is taken out of everything."""
+RANDOM = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])(?!~?\.{0,2}/)(?!\S*://)\S{16,}\Z")
+"""A value nobody would use as a word: letters and digits, no blanks, neither a path nor an address."""
+
+
+def learn_environment(environ: Mapping[str, str]) -> None:
+    """Register the secrets among the variables of this process, whether anything takes them or not: a
+    program, a file or a person may give one away that no run has named."""
+    for name, value in environ.items():
+        named = KEPT_FOR_SECRETS.match(name) and RANDOM.match(value.strip())
+        # What was known already must not make secrets of the values that only hold it.
+        if named or (redact(value) != value and conceal(value) == value):
+            remember(value)
+
+
+def veil(
+    environ: Mapping[str, str] | None = None, secrets: Secrets | None = None, providers: Iterable[str] = ()
+) -> Veil:
+    """For an engine. Secret is what this process has loaded, the secrets of `environ`, the keys of
+    `providers` that are there, and what a run takes."""
+    for provider in providers if secrets else ():
+        secrets.from_environment(provider)
+    learn_environment(environ or {})
     return Veil(concealed, remember_variables)
