@@ -7,10 +7,8 @@ AgentRuntime, open                                               (SDK)
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 DATABASE = "aethermind.db"
 MEMORY = ":memory:"
-DEBUG_LOG = "debug.log"
-DEBUG_LOG_BYTES = 4 << 20
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,19 +223,14 @@ def _engine(store: EventStore, composition: Composition, *, max_concurrent: int,
 
     models, schemas, clock = composition.models, JsonSchemas(), SystemClock()
     models.children = children = LocalChildren(owner=owner, environment=composition.config.environ)
-
+    guarded = (str(composition.home), str(composition.config.path))
     engine = Engine(
         store=store,
         models=models,
         prices=models.prices,
         children=children,
-        tools=DeferredTools(
-            children=children,
-            schemas=schemas,
-            scrub=composition.redact,
-            guarded=(str(composition.home), str(composition.config.path)),
-        ),
-        files=LocalFiles(),
+        tools=DeferredTools(children=children, schemas=schemas, scrub=composition.redact, guarded=guarded),
+        files=LocalFiles(guarded=guarded),
         expressions=JinjaExpressions(),
         schemas=schemas,
         clock=clock,
@@ -383,17 +374,6 @@ def submission(
 
 def debug_log(text: str, *, home: Path | str | None = None) -> Path | None:
     """Append to the debug log (scrubbed); gives its path, or None if it can't be written."""
-    from aethermind.infra.config import data_directory
-    from aethermind.infra.secrets import redact
+    from aethermind.infra import debug_log as log
 
-    directory = Path(home or os.environ.get("AETHERMIND_HOME") or data_directory())
-    path = directory / DEBUG_LOG
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = not path.exists() or path.stat().st_size > DEBUG_LOG_BYTES
-        with path.open("w" if fresh else "a", encoding="utf-8", errors="replace") as file:
-            path.chmod(0o600)
-            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {redact(text)}\n")
-    except OSError:
-        return None
-    return path
+    return log.write(text, home=home)

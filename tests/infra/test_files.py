@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aethermind import bootstrap
 from aethermind.domain.errors import StepFailure
 from aethermind.infra import files
 from aethermind.infra.files import LocalFiles, save
@@ -286,3 +287,15 @@ def test_a_guarded_directory_that_does_not_exist_yet_is_not_made(root: Path) -> 
 async def test_the_adapter_guards(root: Path) -> None:
     with pytest.raises(StepFailure, match="own"):
         await LocalFiles(guarded=[str(root)]).save(str(root), "f", "x")
+
+
+async def test_no_step_writes_into_what_is_ours(root: Path) -> None:
+    """The engine as it is put together: `save` and tools know the data directory and the config."""
+    home = root / "home"
+    composition = bootstrap.load(bootstrap.Options(home=home))
+    async with bootstrap.open_engine(composition, bootstrap.MEMORY) as engine:
+        files = engine.scheduler._attempts._files
+        with pytest.raises(StepFailure, match="own"):
+            await files.save(str(root), "home/aethermind.db", "x")
+        assert await files.save(str(root), "homework", "x") == "homework"
+    assert not (home / "aethermind.db").exists()
