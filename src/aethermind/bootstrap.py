@@ -7,7 +7,7 @@ AgentRuntime, open                                               (SDK)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -250,6 +250,13 @@ def _durability(name: str) -> Any:
     if name not in {"power", "process"}:
         raise InvalidError(f"durability is 'power' or 'process', not {name!r}")
     return name
+
+
+def wall_clock() -> Callable[[], int]:
+    """Epoch milliseconds for what is shown; setting the machine's clock does not make them jump."""
+    from aethermind.infra.clock import SystemClock
+
+    return SystemClock().now
 
 
 def engine_owner(composition: Composition) -> str | None:

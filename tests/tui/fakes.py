@@ -6,18 +6,14 @@ hands new items to every subscription, `asked` tells what was asked for.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-import msgspec
-
 from aethermind.domain import events as e
 from aethermind.domain import ids
-from aethermind.domain.days import DAY_MS, iso_day
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run, fold
-from aethermind.domain.usage import NO_USAGE
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, FeedItem, RunRequest
 from aethermind.engine.lane import LaneState
@@ -37,6 +33,7 @@ from aethermind.engine.queries import (
     WorkflowRow,
 )
 from tests.tui.histories import Script
+from tests.tui.sums import summed
 
 T = TypeVar("T")
 _LEVELS = ("debug", "info", "warning", "error")
@@ -171,25 +168,8 @@ class FakeClient:
         return Page(rows[:limit])
 
     async def costs(self, where: CostFilter) -> list[CostRow]:
-        """As the store sums them up, of the calls of all histories."""
-        sums: dict[str, CostRow] = {}
-        for run_id in self.histories:
-            for call in (await self.calls(run_id)).items:
-                if call.simulated != where.simulated or call.started_at < (where.since or 0):
-                    continue
-                key = {
-                    "model": f"{call.provider}:{call.model}",
-                    "agent": call.agent or "-",
-                    "workflow": call.workflow,
-                    "day": iso_day(call.started_at // DAY_MS),
-                    "run": run_id,
-                }[where.by]
-                sums[key] = _plus(
-                    sums.get(key)
-                    or CostRow(key=key, calls=0, usage=NO_USAGE, cost_micro_usd=None, unpriced_calls=0),
-                    call,
-                )
-        return sorted(sums.values(), key=lambda row: -(row.cost_micro_usd or 0))
+        found = [call for run_id in self.histories for call in (await self.calls(run_id)).items]
+        return summed(found, where)
 
     async def agents(self) -> list[AgentRow]:
         return []
@@ -279,20 +259,6 @@ class FakeClient:
 
     async def trusted(self, path: str, sha256: str | None) -> bool:
         return any(asked[:2] == ("trust", path) for asked in self.asked)
-
-
-def _plus(row: CostRow, call: CallRow) -> CostRow:
-    live = call.status == "running"
-    cost = call.cost_micro_usd
-    return msgspec.structs.replace(
-        row,
-        calls=row.calls + 1,
-        usage=row.usage + (call.usage or NO_USAGE),
-        cost_micro_usd=row.cost_micro_usd if cost is None else (row.cost_micro_usd or 0) + cost,
-        unpriced_calls=row.unpriced_calls + (call.status == "succeeded" and cost is None),
-        in_flight_calls=row.in_flight_calls + live,
-        reserved_micro_usd=row.reserved_micro_usd + (call.reserved_micro_usd or 0) * live,
-    )
 
 
 class FakeSubscription:
@@ -394,11 +360,3 @@ def _finish(work: Awaitable[T]) -> T:
         result: T = done.value
         return result
     raise AssertionError("a fake waits for something")
-
-
-def renumber(items: Iterable[e.Recorded], after: int) -> list[e.Recorded]:
-    """The same events with seqs that follow `after`, for histories that are put one after the other."""
-    return [
-        e.Recorded(after + n, item.stream, item.version, item.at, item.event)
-        for n, item in enumerate(items, 1)
-    ]

@@ -3,117 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual import events
-from textual.pilot import Pilot
 
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError, NotFoundError
-from aethermind.engine.ports import Estimate
-from aethermind.tui.screens import dialog, found
+from aethermind.tui.screens import found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
 from aethermind.tui.screens.entry import Area, Entry
 from aethermind.tui.screens.form import Form, Pick
 from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
-from tests.tui import histories
-from tests.tui.stage import Stage
-
-KINDS = """\
-name: kinds
-description: All kinds of inputs.
-inputs:
-  topic: {type: string, description: What it is about}
-  depth: {type: integer, default: 3, minimum: 1, maximum: 10}
-  lang: de|en|fr
-  deep: {type: boolean, default: false}
-  tags: {type: array, items: string, default: [a, b]}
-steps:
-  - {id: a, prompt: "{{ inputs.topic }}"}
-  - {id: b, model: fast, prompt: "{{ a }}"}
-budget: {usd: 0.50}
-"""
-SHELL = "name: shell\nsteps: [{id: a, run: [echo, hi]}]\n"
-
-
-class FakePrices:
-    """So much for a prompt, at least and at most; models called `secret` have no price."""
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low, self.high = low, high
-
-    def estimate(self, provider: str, model: str, *, input_bytes: int, max_output_tokens: int) -> Estimate:
-        if model == "secret":
-            return Estimate(low_micro_usd=None, high_micro_usd=None)
-        return Estimate(low_micro_usd=self.low, high_micro_usd=self.high)
-
-
-class FakeModels:
-    def check(self, name: str) -> str:
-        return name
-
-    def check_settings(self, name: str, settings: Any) -> list[Any]:
-        return []
-
-    def __init__(self, low: int = 0, high: int = 0) -> None:
-        self.prices = FakePrices(low, high)
-
-    def resolve(self, name: str, *, sim: bool) -> str:
-        if sim:
-            return f"sim:{name}"
-        if name == "nokey":
-            raise InvalidError("openai:x: no key for openai", hint="aethermind auth openai")
-        return {"smart": "openai:gpt-6.1-sol", "fast": "openai:gpt-6-luna"}.get(name, name)
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(dialog, "GUARD_S", 0.0)
-    samples = tmp_path / "samples"
-    work = tmp_path / "work"
-    for folder in (samples, work / "workflows"):
-        folder.mkdir(parents=True)
-    (work / "kinds.yaml").write_text(KINDS)
-    (work / "notes.yaml").write_text("just: notes\n")
-    (work / "kinds.sim.yaml").write_text("steps: {a: {reply: hello}}\n")
-    (work / "workflows" / "shell.yaml").write_text(SHELL)
-    (samples / "research-brief.yaml").write_text("name: research-brief\nsteps: [{id: a, prompt: hi}]\n")
-    (samples / "kinds.yaml").write_text("name: other\nsteps: []\n")
-    monkeypatch.chdir(work)
-    return tmp_path
-
-
-def composition(here: Path, models: FakeModels | None = None) -> Any:
-    """The real one, but with models that need no key."""
-    made = bootstrap.load(bootstrap.Options(home=here / "home"))
-    made.__dict__ |= {"samples_dir": here / "samples", "models": models or FakeModels()}
-    return made
-
-
-@asynccontextmanager
-async def stage(
-    here: Path, *, size: tuple[int, int] = (100, 36), models: FakeModels | None = None
-) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    made = Stage(histories.research(), composition=composition(here, models))
-    async with made.run_test(size=size) as pilot:
-        await pilot.pause()
-        yield made, pilot
-
-
-async def form_of(made: Stage, pilot: Pilot[None], name: str) -> StartScreen:
-    await made.push_screen(PickerScreen(made.context, wanted=name))
-    await pilot.pause()
-    await made.workers.wait_for_complete()
-    await pilot.pause()
-    assert isinstance(made.screen, StartScreen)
-    return made.screen
-
+from tests.tui.starting import KINDS, SHELL, FakeModels, form_of, stage
 
 # --- what is found ---------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from textual.filter import NoColor
 from textual.screen import Screen
 from textual.worker import Worker
 
+from aethermind import bootstrap
 from aethermind.domain.errors import AethermindError
 from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
@@ -31,6 +31,7 @@ from aethermind.tui.paint import tight
 from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.lines import LinePane
 
 _STYLES = Path(__file__).with_name("styles")
 _AGAIN_S = 0.004
@@ -68,7 +69,9 @@ class AethermindApp(App[int], inherit_bindings=False):
         self._intent = start or StartIntent()
         if self.no_color:
             self._filters[:] = [NoColor()]
-        self.animation_level = "none"
+        # A clock that somebody sets back or forth does not turn elapsed times round.
+        self._wall = settings.wall or bootstrap.wall_clock()
+        self.animation_level = "full" if settings.animations else "none"
         self._themes_seen: dict[Path, int] = {}
         self._problems: list[str] = []
         self._load_theme(settings.theme)
@@ -91,8 +94,7 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def now(self) -> int:
         """Epoch milliseconds."""
-        wall = self.settings.wall
-        return wall() if wall is not None else time.time_ns() // 1_000_000
+        return self._wall()
 
     # --- starting ------------------------------------------------------------------------------
 
@@ -100,6 +102,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         if self.keymap.overrides:
             self.set_keymap(dict(self.keymap.overrides))
+        self.main_screen.set_class(self.settings.density == "dense", "-dense")
         self.clock.start()
         self.call_after_refresh(self._begin)
 
@@ -294,6 +297,15 @@ class AethermindApp(App[int], inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, Listing | MainScreen):
                 screen.repalette(self.palette)
+
+    def redress(self) -> None:
+        """Other signs: plain ones, or those that need a Unicode font."""
+        self.main_screen.chrome.redress(self.glyphs)
+        for screen in self.screen_stack:
+            screen.set_class(self.glyphs.ascii, "-ascii")
+            for pane in screen.query(LinePane):
+                pane.glyphs = self.glyphs
+                pane.restart()
 
     # --- for actions and screens ---------------------------------------------------------------
 

@@ -65,6 +65,20 @@ class Engine(Protocol):
     ) -> Subscription: ...
 
 
+CLIPBOARDS: tuple[Literal["auto"], Literal["native"], Literal["osc52"], Literal["file"]] = (
+    "auto",
+    "native",
+    "osc52",
+    "file",
+)
+FAST_HZ, SSH_HZ, SLOW_HZ = 10.0, 4.0, 1.0
+
+
+def hz(*, ssh: bool, slow: bool) -> float:
+    """Frames a second, at most."""
+    return SLOW_HZ if slow else SSH_HZ if ssh else FAST_HZ
+
+
 @dataclass(frozen=True, kw_only=True)
 class StartIntent:
     """What the TUI does first. All None: it shows the newest run, or the start form if there is none."""
@@ -87,6 +101,10 @@ class Settings:
     ascii: bool = False
     frame_hz: float = 10.0
     """Repaints a second of what changes by itself; keys always paint at once."""
+    low_bandwidth: bool = False
+    density: Literal["normal", "dense"] = "normal"
+    """Dense gives the trace more room."""
+    animations: bool = False
     clipboard: Literal["auto", "native", "osc52", "file"] = "auto"
     keymap: dict[str, Any] = field(default_factory=dict)
     """The table `[tui.keymap]` of the config."""

@@ -10,19 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.domain.errors import InvalidError
-from aethermind.tui.context import Engine, Settings, StartIntent
+from aethermind.tui.context import CLIPBOARDS, Engine, Settings, StartIntent, hz
 
 if TYPE_CHECKING:
     from aethermind.bootstrap import Composition
 
-FAST_HZ, SSH_HZ, SLOW_HZ = 10.0, 4.0, 1.0
-WAYS: tuple[Literal["auto"], Literal["native"], Literal["osc52"], Literal["file"]] = (
-    "auto",
-    "native",
-    "osc52",
-    "file",
-)
-_KNOWN = frozenset({"theme", "keymap", "low_bandwidth", "ascii", "clipboard"})
+_KNOWN = frozenset({"theme", "keymap", "low_bandwidth", "ascii", "clipboard", "density", "animations"})
 
 
 def show(
@@ -83,7 +76,10 @@ def settings_of(
         theme=theme or _text(table, "theme", "aether-dark"),
         theme_dirs=theme_dirs,
         ascii=words,
-        frame_hz=SLOW_HZ if slow else SSH_HZ if ssh else FAST_HZ,
+        frame_hz=hz(ssh=ssh, slow=slow),
+        low_bandwidth=slow,
+        density=_density(table),
+        animations=_flag(table, "animations") and not ssh,
         clipboard=_clipboard(table),
         keymap=_keymap(table),
         place=place(environ),
@@ -114,10 +110,17 @@ def _keymap(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _clipboard(table: Mapping[str, Any]) -> Literal["auto", "native", "osc52", "file"]:
     wanted = table.get("clipboard", "auto")
-    for way in WAYS:
+    for way in CLIPBOARDS:
         if wanted == way:
             return way
-    raise InvalidError(f"tui.clipboard is {', '.join(WAYS)}, not {wanted!r}")
+    raise InvalidError(f"tui.clipboard is {', '.join(CLIPBOARDS)}, not {wanted!r}")
+
+
+def _density(table: Mapping[str, Any]) -> Literal["normal", "dense"]:
+    wanted = table.get("density", "normal")
+    if wanted not in {"normal", "dense"}:
+        raise InvalidError(f"tui.density is normal or dense, not {wanted!r}")
+    return "dense" if wanted == "dense" else "normal"
 
 
 def _speaks_utf8(environ: Mapping[str, str]) -> bool:

@@ -12,6 +12,7 @@ from aethermind.tui.actions.bindings import bindings, widget_bindings
 from aethermind.tui.actions.detail import DETAIL
 from aethermind.tui.actions.everywhere import EVERYWHERE_ACTIONS
 from aethermind.tui.actions.find import FIND
+from aethermind.tui.actions.looks import LOOKS
 from aethermind.tui.actions.move import MOVES
 from aethermind.tui.actions.out import OUT
 from aethermind.tui.actions.registry import PANES, Action, Registry, Where
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 REGISTRY = Registry(
-    (*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *REPLAY, *EVERYWHERE_ACTIONS)
+    (*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *LOOKS, *REPLAY, *EVERYWHERE_ACTIONS)
 )
 
 
@@ -44,6 +45,7 @@ _OPENED = (
     "aethermind.tui.screens.inbox",
     "aethermind.tui.screens.layers",
     "aethermind.tui.screens.replay",
+    "aethermind.tui.screens.settings",
     "rich.markdown",
 )
 

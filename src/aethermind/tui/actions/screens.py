@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aethermind.tui.actions.registry import MAIN, SCREENS, WHOLE, Action, Where
-from aethermind.tui.actions.target import Choosing, run_id_of, short, step_path_of
+from aethermind.tui.actions.target import Choosing, run_id_of, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aethermind.tui.screens.listing import Listing
 
 
-def _but(place: Where) -> frozenset[Where]:
+def but(place: Where) -> frozenset[Where]:
     """Everywhere but on the screen itself."""
     return WHOLE - frozenset({place})
 
@@ -30,7 +30,7 @@ def _choose(context: Context, argument: str) -> None:
 def _inbox(context: Context, argument: str) -> None:
     from aethermind.tui.screens.inbox import InboxScreen
 
-    _open(context, InboxScreen(context))
+    open_one(context, InboxScreen(context))
 
 
 def _inbox_run(context: Context, argument: str) -> None:
@@ -59,7 +59,7 @@ def _bill(context: Context, argument: str) -> None:
     if argument and group is None:
         context.toast(f"by {', '.join(GROUPS)}, not by {argument}", "warning")
         return
-    _open(context, BillScreen(context, group or "model"))
+    open_one(context, BillScreen(context, group or "model"))
 
 
 def _bill_groups(context: Context) -> Iterable[str]:
@@ -122,7 +122,7 @@ def _diff(context: Context, argument: str) -> None:
 def _compare(context: Context, left: str, right: str) -> None:
     from aethermind.tui.screens.compare import CompareScreen
 
-    _open(context, CompareScreen(context, left, right))
+    open_one(context, CompareScreen(context, left, right))
 
 
 def _run_ids(context: Context) -> Iterable[str]:
@@ -137,41 +137,14 @@ def _same_too(context: Context, argument: str) -> None:
         screen.toggle_same()
 
 
-def _has_run(context: Context) -> str | None:
+def has_run(context: Context) -> str | None:
     return None if run_id_of(context) else "there is no run"
-
-
-# --- steps by layers -----------------------------------------------------------------------------
-
-
-def _layers(context: Context, argument: str) -> None:
-    from aethermind.tui.screens.layers import LayersScreen
-
-    run_id = run_id_of(context)
-    if run_id is not None:
-        _open(context, LayersScreen(context, run_id, at=step_path_of(context) or ""))
-
-
-def _into(context: Context, argument: str) -> None:
-    from aethermind.tui.screens.layers import LayersScreen
-
-    screen = context.app.screen
-    if isinstance(screen, LayersScreen):
-        screen.into()
-
-
-def _out(context: Context, argument: str) -> None:
-    from aethermind.tui.screens.layers import LayersScreen
-
-    screen = context.app.screen
-    if isinstance(screen, LayersScreen) and not screen.out():
-        context.toast("that is the whole run")
 
 
 # --- all of them ---------------------------------------------------------------------------------
 
 
-def _open(context: Context, screen: Listing) -> None:
+def open_one(context: Context, screen: Listing) -> None:
     """One of a kind: the one that is there already comes off first."""
     if type(context.app.screen) is type(screen):
         _ = context.app.pop_screen()  # comes off in its own time
@@ -197,7 +170,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         title="Inbox",
         description="All that waits for you, over all runs: questions, approvals, budgets, what is in doubt.",
         group="run",
-        where=_but("inbox"),
+        where=but("inbox"),
         keys=("I",),
         cli="aethermind runs --status waiting_answer",
         command="inbox",
@@ -221,7 +194,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         title="Spending",
         description="What all runs cost, by model, agent, workflow, day or run, and today's budget.",
         group="view",
-        where=_but("bill"),
+        where=but("bill"),
         keys=("C",),
         cli="aethermind costs --by model",
         command="spending",
@@ -297,7 +270,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         where=MAIN,
         keys=("m",),
         cli="aethermind diff RUN RUN",
-        enabled=_has_run,
+        enabled=has_run,
         run=_mark,
     ),
     Action(
@@ -324,41 +297,5 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         hint="all",
         rank=20,
         run=_same_too,
-    ),
-    Action(
-        id="screen.layers",
-        title="Steps by layers",
-        description="The graph of the run: what could run at the same time stands in one layer.",
-        group="view",
-        where=MAIN | {"detail"},
-        keys=("D",),
-        no_cli="aethermind show RUN lists the steps with what they wait for",
-        command="dag",
-        enabled=_has_run,
-        run=_layers,
-    ),
-    Action(
-        id="layers.into",
-        title="Go into",
-        description="Show the steps inside a group, the items of a fan-out, the rounds of a loop.",
-        group="view",
-        where=frozenset({"layers"}),
-        keys=("space",),
-        no_cli="it only changes what the screen shows",
-        hint="into",
-        rank=20,
-        run=_into,
-    ),
-    Action(
-        id="layers.out",
-        title="Go out",
-        description="Back to the steps that hold these.",
-        group="view",
-        where=frozenset({"layers"}),
-        keys=("minus", "backspace"),
-        no_cli="it only changes what the screen shows",
-        hint="out",
-        rank=21,
-        run=_out,
     ),
 )

@@ -26,7 +26,8 @@ class Chrome:
         self._glyphs = glyphs
         self._key_of = key_of
         self._place = settings.place
-        self._pace = f"{'ssh' if settings.ssh else 'live'} {settings.frame_hz:g}Hz"
+        self._pace = ""
+        self.settle(settings)
         self.header = OneLine(palette, id="header")
         self.tabs = Tabs(palette, glyphs)
         self.message = OneLine(palette, id="message")
@@ -35,6 +36,14 @@ class Chrome:
         """Nothing new starts: the header says so."""
         self.note = ""
         """A passing message."""
+
+    def settle(self, settings: Settings) -> None:
+        """How often the screen is renewed is told in the header."""
+        self._pace = f"{'ssh' if settings.ssh else 'live'} {settings.frame_hz:g}Hz"
+
+    def redress(self, glyphs: Glyphs) -> None:
+        """Other signs."""
+        self._glyphs = self.tabs.glyphs = glyphs
 
     def repalette(self, palette: Palette) -> None:
         for line in (self.header, self.tabs, self.message, self.footer):

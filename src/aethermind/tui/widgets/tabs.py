@@ -31,20 +31,20 @@ class Tabs(OneLine):
 
     def __init__(self, palette: Palette, glyphs: Glyphs) -> None:
         super().__init__(palette, id="tabs")
-        self._glyphs = glyphs
+        self.glyphs = glyphs
         self._places: list[tuple[int, int, Pane]] = []
 
     def update(self, active: Pane, counts: Mapping[Pane, int], failed: int) -> None:
         """`counts` stand behind the names; `failed` at the right end."""
         width = self.size.width
-        line = Line(ellipsis=self._glyphs.ellipsis)
+        line = Line(ellipsis=self.glyphs.ellipsis)
         self._places = []
         brief = width < 60
         for pane in ORDER:
             begin = line.width
             number, count = PANES.index(pane) + 1, counts.get(pane, 0)
             name = NAMES[pane][:1] if brief and pane != active else NAMES[pane]
-            many = f"{self._glyphs.dot}{count}" if count and not brief else ""
+            many = f"{self.glyphs.dot}{count}" if count and not brief else ""
             if pane == active:
                 line.add(f" [{number} {name}{many}]", "tab.active")
             else:
