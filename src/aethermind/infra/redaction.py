@@ -218,7 +218,8 @@ def veil(
 ) -> Veil:
     """For an engine. Secret is what this process has loaded, the secrets of `environ`, the keys of
     `providers` that are there, and what a run takes."""
-    for provider in providers if secrets else ():
-        secrets.from_environment(provider)
+    if secrets is not None:
+        for provider in providers:
+            secrets.from_environment(provider)
     learn_environment(environ or {})
     return Veil(concealed, remember_variables)
