@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aethermind.definitions.units import LONGEST_MS, byte_size, duration_ms, format_duration, micro_usd
+from aethermind.definitions.units import LONGEST_MS, duration_ms, format_duration, micro_usd
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,3 @@ def test_money_is_exact(amount: str | float, micro: int) -> None:
 def test_what_is_no_money(amount: str | float) -> None:
     with pytest.raises(ValueError, match=r"US dollars|negative"):
         micro_usd(amount)
-
-
-@pytest.mark.parametrize(
-    "text,size", [("512", 512), ("64KiB", 65_536), ("1.5MB", 1_500_000), ("2 GiB", 2 << 30), ("1kb", 1_000)]
-)
-def test_sizes(text: str, size: int) -> None:
-    assert byte_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "lots", "-1", "0.5", "1TiB"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match=r"size|whole number"):
-        byte_size(text)

@@ -20,8 +20,6 @@ from aethermind.cli.options import Given
 from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.infra.sanitize import clean_line
 
-LOG_LIMIT = 1_000_000
-"""Bytes after which the debug log starts anew."""
 _SHOWN = 100
 
 

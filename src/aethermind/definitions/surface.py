@@ -307,14 +307,6 @@ STEP_KINDS: dict[str, type[StepSurface]] = {
 """The key that makes a step what it is → the keys it may have."""
 
 
-class InputSurface(Surface, kw_only=True):
-    """Of an input that is written as a mapping with `type:`; any further key is JSON Schema's."""
-
-    type: Schema
-    default: Json = None
-    description: str = ""
-
-
 class WorkflowSurface(Surface, kw_only=True):
     """A workflow file."""
 

@@ -1,4 +1,4 @@
-"""Durations, money and sizes as people write them. All raise `ValueError` with a line for people."""
+"""Durations and money as people write them. All raise `ValueError` with a line for people."""
 
 from __future__ import annotations
 
@@ -85,26 +85,3 @@ def micro_usd(amount: str | float) -> int:
     if usd > 1_000_000_000:
         raise ValueError(f"{show(text, 30)} US dollars is more than a billion")
     return int((usd * 1_000_000).to_integral_value(rounding="ROUND_HALF_EVEN"))
-
-
-_BYTES = {
-    "": 1,
-    "b": 1,
-    "k": 1_000,
-    "m": 1_000**2,
-    "g": 1_000**3,
-    "ki": 1_024,
-    "mi": 1_024**2,
-    "gi": 1_024**3,
-}
-
-
-def byte_size(text: str) -> int:
-    """`512`, `64KiB`, `1.5MB`, `2GiB` → bytes."""
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise ValueError(f"{show(text)} is no size (write 64KiB or 1MB)")
-    size = Fraction(match[1]) * _BYTES[(match[2] or "").lower()]
-    if size.denominator != 1:
-        raise ValueError(f"{show(text)} is not a whole number of bytes")
-    return int(size)

@@ -39,10 +39,6 @@ class FlowLike(Protocol):
 WorkflowLike = str | Path | WorkflowDef | FlowLike
 
 
-class RegistersProviders(Protocol):
-    def register(self, name: str, provider: Provider) -> None: ...
-
-
 class Runtime:
     """An open engine with the seed's vocabulary. Use it as an async context manager.
 
