@@ -20,6 +20,23 @@ RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "adr"
+    titles = [path.read_text().partition("\n")[0].removeprefix("# ") for path in sorted(folder.glob("0*.md"))]
+    listed = re.findall(r"^(\d+)\. \[(.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert [f"{number}. {title}" for number, title, _ in listed] == titles
+    assert [name for _, _, name in listed] == [path.name for path in sorted(folder.glob("0*.md"))]
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    _, table = (ROOT / "docs" / "architecture.md").read_text().split("## Where to find")
+    named = [name for name in re.findall(r"`([^` ]+)`", table) if "/" in name or name.endswith(".py")]
+    assert len(named) > 30
+    for name in named:
+        places = [name, f"src/aethermind/{name}", f"src/aethermind/infra/stores/{name}"]
+        assert any(list(ROOT.glob(place)) for place in places), name
+
+
 def test_the_reference_of_events_says_what_the_code_says() -> None:
     """Mended by `python docs/reference.py`."""
     subprocess.run([sys.executable, ROOT / "docs" / "reference.py", "--check"], check=True, cwd=ROOT)
