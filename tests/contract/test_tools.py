@@ -12,7 +12,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from aethermind.definitions import context
 from aethermind.domain.errors import ToolRefused
 from aethermind.engine.toolbox import Toolbox
 from aethermind.infra.sanitize import is_clean, is_clean_line
@@ -60,9 +59,8 @@ def double(number: int) -> int:
 
 @pytest.fixture
 async def opened(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[Case, Kit, Any, Toolbox]]:
-    monkeypatch.setattr(context, "NOT_YET", {})
     case: Case = request.param
     (tmp_path / "notes.txt").write_text("some notes\n")
     (tmp_path / "mytools.py").write_text(MYTOOLS)
