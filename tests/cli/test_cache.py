@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_what_was_answered_is_not_sent_again_and_says_so(here: Path, said: Said)
     assert "sim:smart #1: cached, saved $" in said("logs", "last")[1]
     assert f"(the answer of {run['run']['id']})" in said("show", "last", "--step", "again")[1]
 
+    saved = calls[1]["saved_micro_usd"]
+    assert run["run"]["saved_micro_usd"] == saved
+    for by in ("model", "agent", "workflow", "day", "run"):
+        items = json.loads(said("costs", "--sim", "--by", by, "--json")[1])["items"]
+        assert sum(item["saved_micro_usd"] for item in items) == saved, by
+    rows = list(csv.DictReader(said("costs", "--sim", "--csv")[1].splitlines()))
+    assert sum(int(row["saved_micro_usd"]) for row in rows) == saved
+    assert "SAVED" in said("costs", "--sim")[1]
+
     code, second, _ = said("run", "cached.yaml", "--sim", "-q")
     assert (code, second) == (0, out)
     assert json.loads(said("show", "last", "--json")[1])["run"]["cost_micro_usd"] == 0
@@ -50,6 +60,7 @@ def test_what_was_answered_is_not_sent_again_and_says_so(here: Path, said: Said)
 
 def test_no_cache_sends_everything(here: Path, said: Said) -> None:
     (here / "cached.yaml").write_text(CACHED)
+    assert "SAVED" not in said("costs", "--sim")[1]
     assert said("run", "cached.yaml", "--sim", "-q")[0] == 0
     assert said("run", "cached.yaml", "--sim", "-q", "--no-cache")[0] == 0
     run = json.loads(said("show", "last", "--json")[1])

@@ -32,6 +32,7 @@ def of_rows(rows: list[CostRow]) -> dict[str, Any]:
         "in flight": sum(row.in_flight_calls for row in rows),
         "reserved": sum(row.reserved_micro_usd for row in rows),
         "at most": sum(row.at_most_micro_usd for row in rows),
+        "saved": sum(row.saved_micro_usd for row in rows),
         "usage": sum((row.usage for row in rows), NO_USAGE),
     }
 
@@ -57,6 +58,7 @@ def of_calls(calls: list[CallRow]) -> dict[str, Any]:
         "in flight": len(flying),
         "reserved": sum(call.reserved_micro_usd or 0 for call in flying),
         "at most": sum(call.reserved_micro_usd or 0 for call in calls if bounded(call)),
+        "saved": sum(call.saved_micro_usd for call in calls),
         "usage": sum((call.usage for call in calls if call.usage is not None), NO_USAGE),
     }
 
@@ -79,8 +81,12 @@ async def compare(store: Store, history: list[list[e.Draft]]) -> None:
                 assert run.id not in by_run
             elif run.id in by_run:
                 row = by_run[run.id]
-                assert (run.cost_micro_usd, run.unpriced_calls, run.at_most_micro_usd, run.usage) == (
-                    row.cost_micro_usd, row.unpriced_calls, row.at_most_micro_usd, row.usage,
+                assert (
+                    run.cost_micro_usd, run.unpriced_calls, run.at_most_micro_usd, run.saved_micro_usd,
+                    run.usage,
+                ) == (
+                    row.cost_micro_usd, row.unpriced_calls, row.at_most_micro_usd, row.saved_micro_usd,
+                    row.usage,
                 )  # fmt: skip
         days = [await store.ledger(day_scope(simulated=simulated), day) for day in _days(calls)]
         assert sum(day.spent for day in days) == (total["settled"] or 0)

@@ -23,7 +23,11 @@ JOURNALS = sorted(GOLDEN.glob("*.jsonl"))
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
 async def test_a_recorded_run_is_what_it_was(path: Path) -> None:
     found = bundle.read(path)  # through the codec, folded, with the invariants looked at
-    assert await picture(found) == json.loads(path.with_suffix(".picture.json").read_text())
+    today = await picture(found)
+    recorded = json.loads(path.with_suffix(".picture.json").read_text())
+    # A later version may tell more of a run in its row; what was told then stays as it was.
+    today["row"] = {name: value for name, value in today["row"].items() if name in recorded["row"]}
+    assert today == recorded
 
 
 def test_the_journals_hold_every_event_of_a_run() -> None:

@@ -76,15 +76,18 @@ def _print_table(by: CostGroup, rows: list[CostRow], *, sim: bool) -> None:
         in_flight_calls=sum(row.in_flight_calls for row in rows),
         reserved_micro_usd=sum(row.reserved_micro_usd for row in rows),
         at_most_micro_usd=sum(row.at_most_micro_usd for row in rows),
+        saved_micro_usd=sum(row.saved_micro_usd for row in rows),
     )
+    saved = bool(total.saved_micro_usd)
     text.show_table(
-        [by.upper(), "CALLS", "INPUT", "CACHED", "OUTPUT", "COST", ""],
-        [_cells(row) for row in [*rows, total]],
-        right=(1, 2, 3, 4, 5),
+        [by.upper(), "CALLS", "INPUT", "CACHED", "OUTPUT", "COST", *(["SAVED"] if saved else []), ""],
+        [_cells(row, saved=saved) for row in [*rows, total]],
+        right=(1, 2, 3, 4, 5, 6) if saved else (1, 2, 3, 4, 5),
     )
 
 
-def _cells(row: CostRow) -> list[str]:
+def _cells(row: CostRow, *, saved: bool) -> list[str]:
+    """`saved`: with the column of what caching saved."""
     more = [f"at most {text.money(row.at_most_micro_usd)} more"] if row.at_most_micro_usd else []
     more += [f"~{text.money(row.reserved_micro_usd)} in flight"] if row.in_flight_calls else []
     return [
@@ -94,6 +97,7 @@ def _cells(row: CostRow) -> list[str]:
         text.tokens(row.usage.cached_input_tokens),
         text.tokens(row.usage.output_tokens),
         text.money(row.cost_micro_usd, unpriced=row.unpriced_calls),
+        *([text.money(row.saved_micro_usd) if row.saved_micro_usd else ""] if saved else []),
         ", ".join(more),
     ]
 
@@ -111,6 +115,7 @@ def _print_csv(by: CostGroup, rows: list[CostRow], *, sim: bool) -> None:
         "in_flight_calls",
         "reserved_micro_usd",
         "at_most_micro_usd",
+        "saved_micro_usd",
     ]
     writer.writerow([by, "calls", *usage, *money, "simulated"])
     for row in rows:

@@ -163,10 +163,14 @@ def _tell_figures(run: Run, status: RunStatus) -> None:
 
 
 def cost_line(run: Run) -> str:
-    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls nobody saw end`."""
+    """`$0.0123 (sim: notional)`, `$0.0123 + 1 unpriced, at most $0.02 more for calls whose end nobody saw`;
+    `unknown, at most $0.02 …` where nothing but such calls was billed."""
     tally = run.tally
-    nothing_billed = tally.cost is None and not tally.unpriced  # every call so far failed, or is under way
-    told = text.money(0 if nothing_billed else tally.cost, unpriced=tally.unpriced)
+    known = tally.cost is not None or bool(tally.unpriced)
+    if known:
+        told = text.money(tally.cost, unpriced=tally.unpriced)
+    else:
+        told = "unknown" if _may_be_billed(run) else text.money(0)  # nothing: every call was refused
     if run.budget_micro_usd is not None:
         told += f" of {text.money(run.budget_micro_usd)}"
     if run.created.simulated:
@@ -174,10 +178,21 @@ def cost_line(run: Run) -> str:
     if tally.saved:
         told += f", {text.money(tally.saved)} saved by caching"
     if tally.at_most:
-        told += f", at most {text.money(tally.at_most)} more for calls whose end nobody saw"
+        more = " more" if known else ""
+        told += f", at most {text.money(tally.at_most)}{more} for calls whose end nobody saw"
     if tally.reserved:
         told += f", ~{text.money(tally.reserved)} in flight"
     return told
+
+
+def _may_be_billed(run: Run) -> bool:
+    """Whether a call is under way, or over without its amount being known."""
+    return any(
+        call.status in {"running", "lost"} or call.cost is not None
+        for node in run.walk()
+        for attempt in node.attempts
+        for call in attempt.calls
+    )
 
 
 def usage_line(run: Run) -> str:

@@ -56,6 +56,7 @@ def run_object(run: Run, *, status: RunStatus | None = None) -> dict[str, Json]:
             "cost_micro_usd": tally.cost,
             "unpriced_calls": tally.unpriced,
             "at_most_micro_usd": tally.at_most,
+            "saved_micro_usd": tally.saved,
             "simulated": run.created.simulated,
             "budget_micro_usd": run.budget_micro_usd,
             "generation": run.generation,

@@ -47,6 +47,8 @@ class RunRow(_Row, frozen=True, kw_only=True):
     unpriced_calls: int = 0
     at_most_micro_usd: int = 0
     """Reservations of calls lost in crashes: what may have been billed on top."""
+    saved_micro_usd: int = 0
+    """By caching: answers that were used again, and the prompt caches of vendors."""
     simulated: bool = False
     budget_micro_usd: int | None = None
     source: str | None = None
@@ -90,6 +92,8 @@ class CallRow(_Row, frozen=True, kw_only=True):
     cost_micro_usd: int | None = None
     price_source: str | None = None
     reserved_micro_usd: int | None = None
+    saved_micro_usd: int = 0
+    """By caching; 0 without a known cost."""
     error: str | None = None
 
 
@@ -140,6 +144,8 @@ class CostRow(_Row, frozen=True, kw_only=True):
     reserved_micro_usd: int = 0
     at_most_micro_usd: int = 0
     """What calls may have cost on top whose amount nobody knows."""
+    saved_micro_usd: int = 0
+    """By caching: answers that were used again, and the prompt caches of vendors."""
 
 
 class LedgerRow(msgspec.Struct, frozen=True):

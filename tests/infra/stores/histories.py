@@ -88,8 +88,9 @@ def answered(
     cost: int | None = 100,
     usage: Usage | None = TOKENS,
     content_key: str | None = None,
+    saved: int = 0,
 ) -> e.CallFinished:
-    price = Cost() if cost is None else Cost(micro_usd=cost, source="config")
+    price = Cost() if cost is None else Cost(micro_usd=cost, source="config", saved_micro_usd=saved)
     return e.CallFinished(
         step=step,
         attempt=attempt,
@@ -124,7 +125,14 @@ _agents = st.sampled_from([None, "writer", "critic"])
 _money = st.sampled_from([None, 0, 7, 500])
 _usages = st.sampled_from([None, Usage(), Usage(input_tokens=3, output_tokens=2, cached_input_tokens=1)])
 _costs = st.sampled_from(
-    [Cost(), AT_MOST_RESERVED, Cost(micro_usd=0, source="local"), Cost(micro_usd=31, source="config")]
+    [
+        Cost(),
+        AT_MOST_RESERVED,
+        Cost(micro_usd=0, source="local"),
+        Cost(micro_usd=31, source="config"),
+        Cost(micro_usd=17, source="config", saved_micro_usd=9),
+        Cost(micro_usd=0, source="cache", saved_micro_usd=40),
+    ]
 )
 _keys = st.sampled_from([None, "0a", "0b"])
 _models = st.sampled_from(["openai:big", "sim:x"])

@@ -50,7 +50,8 @@ async def database(tmp_path: Path) -> Path:
     tmp_path.chmod(0o700)
     path = tmp_path / "x.db"
     store = await opened(path)
-    first = (created(), started(agent="writer"), call(), log("first"), answered(cost=100), succeeded(), OVER)
+    answer = answered(cost=100, saved=40)
+    first = (created(), started(agent="writer"), call(), log("first"), answer, succeeded(), OVER)
     await store.append(on("old", *first), {"run/old": 0})
     await store.append(system(e.AgentRegistered(name="writer", definition={"models": ["smart"]})), {})
     later = (
@@ -318,6 +319,7 @@ async def costs(store: SqliteStore, simulated: bool = False) -> list[object]:
 async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(database: Path) -> None:
     store = await opened(database)
     spent = await costs(store)
+    assert any(row.saved_micro_usd for row in await store.costs(CostFilter()))
     ledger = [await store.ledger(*key) for key in LEDGERS]
     assert any(row.spent for row in ledger)
     last = await store.last_seq()

@@ -35,6 +35,7 @@ def row(key: str = "openai:gpt-5", cost: int | None = 412_700, **fields: int) ->
         in_flight_calls=fields.pop("in_flight", 0),
         reserved_micro_usd=fields.pop("reserved", 0),
         at_most_micro_usd=fields.pop("at_most", 0),
+        saved_micro_usd=fields.pop("saved", 0),
     )
 
 
@@ -85,7 +86,17 @@ def test_what_caches_gave_is_said() -> None:
     assert "50%" in plain(cells(row(cached=2_000), 412_700, 118, UNICODE))
 
 
-@pytest.mark.parametrize("width", [58, 78, 118])
+def test_what_caching_saved_is_said_and_in_no_other_sum() -> None:
+    found = total([row(saved=70_000), row("b", 100, saved=5)])
+    assert (found.saved, found.settled) == (70_005, 412_800)
+    assert "saved $0.0700" in plain(summary(Bill("model", [row(saved=70_000)]), 118, UNICODE)[0])
+    assert "saved" not in plain(summary(Bill("model", [row()]), 118, UNICODE)[0])
+    wide = plain(cells(row(saved=70_000), 412_700, 118, UNICODE))
+    assert wide.index("$0.0700") + 7 == plain(head("model", 118)).index("SAVED") + 5
+    assert "SAVED" not in plain(head("model", 108))
+
+
+@pytest.mark.parametrize("width", [58, 78, 108, 118])
 @pytest.mark.parametrize("group", GROUPS)
 def test_rows_and_head_fill_the_width_in_the_same_columns(width: int, group: str) -> None:
     found = next(g for g in GROUPS if g == group)

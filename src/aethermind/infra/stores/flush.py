@@ -19,11 +19,11 @@ SQL = blocks("write.sql")
 STREAMS = ManyRows(SQL["insert_streams"], 2)
 EVENTS = ManyRows(SQL["insert_events"], 7)
 LOGS = ManyRows(SQL["insert_logs"], 9)
-RUNS = ManyRows(SQL["put_runs"], 22)
+RUNS = ManyRows(SQL["put_runs"], 23)
 ATTEMPTS = ManyRows(SQL["put_attempts"], 10)
 SUCCEEDED = ManyRows(SQL["end_attempts"], 1)
-CALLS = ManyRows(SQL["put_calls"], 21)
-COSTS = ManyRows(SQL["add_costs"], 17)
+CALLS = ManyRows(SQL["put_calls"], 22)
+COSTS = ManyRows(SQL["add_costs"], 18)
 LEDGER = ManyRows(SQL["add_ledger"], 6)
 AGENTS = ManyRows(SQL["add_agents"], 7)
 ANSWERS = ManyRows(SQL["put_answers"], 2)
@@ -41,7 +41,7 @@ PROJECTIONS = {
 }
 """Table → its order. All of it follows from `events`."""
 
-PROJECTION = 5
+PROJECTION = 6
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
 FEW = 8

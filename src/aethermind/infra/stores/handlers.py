@@ -271,10 +271,12 @@ def _settle(
     counts = (0,) * 5 if usage is None else tokens(usage)
     micro = None if cost is None else cost.micro_usd
     priced = int(micro is not None)
+    saved = cost.saved_micro_usd if cost is not None and priced else 0
     at_most = reserved if cost is not None and cost.bounded else 0
     unpriced = int(cost is not None and micro is None and not cost.bounded)
     run.unpriced += unpriced
     run.at_most += at_most
+    run.saved += saved
     if micro is not None:
         run.cost = (run.cost or 0) + micro
     call = call._replace(
@@ -283,6 +285,7 @@ def _settle(
         cost_micro_usd=micro,
         price_source=None if cost is None else cost.source,
         error=error,
+        saved_micro_usd=saved,
     )
     if usage is not None:
         run.usage = run.usage + usage
@@ -291,7 +294,7 @@ def _settle(
     p.changes.calls[call.seq] = call
     gone = 0 if was_lost else -1
     at_most -= reserved if was_lost else 0
-    change = CostSum(0, gone, gone * reserved, unpriced, priced, micro or 0, *counts, at_most)
+    change = CostSum(0, gone, gone * reserved, unpriced, priced, micro or 0, *counts, at_most, saved)
     p.changes.add_cost(run, call, change)
     p.touch(run)
     p.changes.ops.append(("drop_partial", (run.id, call.step, call.attempt, call.call)))

@@ -79,6 +79,7 @@ def run_row(row: Row) -> RunRow:
         budget_micro_usd=row[18],
         source=row[19],
         error=row[20],
+        saved_micro_usd=row[22],
     )
 
 
@@ -115,6 +116,7 @@ def call_row(row: Row, run_id: str, workflow: str) -> CallRow:
         price_source=row[18],
         reserved_micro_usd=row[19],
         error=row[20],
+        saved_micro_usd=row[21],
     )
 
 
@@ -170,6 +172,7 @@ def cost_rows(where: CostFilter, sums: Iterable[tuple[Any, CostSum]]) -> list[Co
             in_flight_calls=total.in_flight,
             reserved_micro_usd=total.reserved,
             at_most_micro_usd=total.at_most,
+            saved_micro_usd=total.saved,
         )
         for key, total in by_key.items()
         if total.calls

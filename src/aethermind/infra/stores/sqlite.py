@@ -172,7 +172,7 @@ class SqliteStore:
 
     async def calls(self, run_id: str, *, limit: int = 1000, cursor: str | None = None) -> Page[CallRow]:
         rows = await self._page("calls", "", {"run_id": run_id}, limit, cursor, start=0)
-        return pages.page([pages.call_row(r, r[21], r[22]) for r in rows], [r[0] for r in rows], limit)
+        return pages.page([pages.call_row(r, r[22], r[23]) for r in rows], [r[0] for r in rows], limit)
 
     async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]:
         conditions, searched, parameters = filters.logs(where)

@@ -57,6 +57,7 @@ class CallRecord(NamedTuple):
     price_source: str | None = None
     reserved_micro_usd: int | None = None
     error: str | None = None
+    saved_micro_usd: int = 0
 
 
 class RunState:
@@ -76,6 +77,7 @@ class RunState:
         "id",
         "paused",
         "priority",
+        "saved",
         "seq",
         "settled",
         "simulated",
@@ -102,6 +104,7 @@ class RunState:
         self.settled = 0
         self.unpriced = 0
         self.at_most = 0
+        self.saved = 0
         self.simulated = 0
         self.budget: int | None = None
         self.source: str | None = None
@@ -162,6 +165,7 @@ class RunState:
             self.source,
             self.error,
             self._waits(),
+            self.saved,
         )
 
     def _waits(self) -> str | None:
@@ -191,6 +195,7 @@ class RunState:
             run.stopping = waits.get("stopping", False)
             run.asks = waits.get("asks", {})
             run.held = waits.get("held", {})
+        run.saved = row[22]
         run.attempts = {(a[2], a[3]): a for a in attempts}
         run.calls = {(c[2], c[3], c[4]): CallRecord(*c) for c in calls}
         return run
@@ -238,6 +243,7 @@ class CostSum(NamedTuple):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     at_most: int = 0
+    saved: int = 0
 
     def plus(self, other: CostSum) -> CostSum:
         return CostSum(*(a + b for a, b in zip(self, other, strict=True)))

@@ -54,6 +54,8 @@ class Sum:
     in_flight: int
     reserved: int
     at_most: int
+    saved: int
+    """By caching; it is in none of the other sums."""
 
 
 def total(rows: Sequence[CostRow]) -> Sum:
@@ -66,6 +68,7 @@ def total(rows: Sequence[CostRow]) -> Sum:
         in_flight=sum(row.in_flight_calls for row in rows),
         reserved=sum(row.reserved_micro_usd for row in rows),
         at_most=sum(row.at_most_micro_usd for row in rows),
+        saved=sum(row.saved_micro_usd for row in rows),
     )
 
 
@@ -109,6 +112,8 @@ def _sums(bill: Bill, width: int, glyphs: Glyphs) -> Cells:
     line.add("  reserved ", "faint").add(_some(found.reserved, glyphs), "waiting")
     line.add("  maybe billed ", "faint").add(_some(found.at_most, glyphs), "unpriced")
     line.add("  unpriced ", "faint").add(str(found.unpriced) if found.unpriced else glyphs.dash, "unpriced")
+    if found.saved:
+        line.add("  saved ", "faint").add(fmt.usd(found.saved), "ok")
     usage = found.usage
     if usage.cached_input_tokens:
         share = usage.cached_input_tokens * 100 // max(usage.input_tokens, 1)
@@ -159,6 +164,7 @@ class Columns:
     calls: int
     tokens: int
     cached: int
+    saved: int
     settled: int
     reserved: int
     at_most: int
@@ -167,19 +173,21 @@ class Columns:
 
     @staticmethod
     def of(width: int) -> Columns:
+        if width >= 110:
+            return Columns(width - 82, 7, 8, 8, 10, 10, 10, 10, 10, 9)
         if width >= 100:
-            return Columns(width - 72, 7, 8, 8, 10, 10, 10, 10, 9)
+            return Columns(width - 72, 7, 8, 8, 0, 10, 10, 10, 10, 9)
         if width >= 74:
-            return Columns(width - 56, 6, 8, 0, 11, 10, 11, 10, 0)
-        return Columns(max(width - 32, 10), 6, 0, 0, 10, 8, 0, 8, 0)
+            return Columns(width - 56, 6, 8, 0, 0, 11, 10, 11, 10, 0)
+        return Columns(max(width - 32, 10), 6, 0, 0, 0, 10, 8, 0, 8, 0)
 
 
 def head(by: CostGroup, width: int) -> Cells:
     columns = Columns.of(width)
     names = (
         ("CALLS", columns.calls), ("TOK", columns.tokens), ("CACHED", columns.cached),
-        ("SETTLED", columns.settled), ("RESERVED", columns.reserved), ("MAYBE", columns.at_most),
-        ("UNPRICED", columns.unpriced),
+        ("SAVED", columns.saved), ("SETTLED", columns.settled), ("RESERVED", columns.reserved),
+        ("MAYBE", columns.at_most), ("UNPRICED", columns.unpriced),
     )  # fmt: skip
     line = Line().field(f" {by.upper()}", columns.key, "head")
     for name, size in names:
@@ -200,6 +208,9 @@ def cells(row: CostRow, most: int, width: int, glyphs: Glyphs) -> Cells:
         cached = row.usage.cached_input_tokens
         share = f"{cached * 100 // max(row.usage.input_tokens, 1)}%" if cached else ""
         line.field(share, columns.cached, "ok", right=True)
+    if columns.saved:
+        saved = fmt.usd(row.saved_micro_usd) if row.saved_micro_usd else ""
+        line.field(saved, columns.saved, "ok", right=True)
     line.field(fmt.usd(row.cost_micro_usd, unknown=glyphs.dash), columns.settled, "money", right=True)
     reserved = fmt.usd(row.reserved_micro_usd) if row.reserved_micro_usd else ""
     if row.in_flight_calls and not reserved:

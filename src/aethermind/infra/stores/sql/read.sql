@@ -101,7 +101,7 @@ SELECT count(*), max(seq) FROM (SELECT seq FROM logs WHERE seq > :cursor {where}
 -- The sums of whole days, by {key} (an expression over `costs`).
 SELECT {key}, sum(calls), sum(in_flight), sum(reserved_micro_usd), sum(unpriced), sum(priced),
   sum(cost_micro_usd), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
-  sum(output_tokens), sum(reasoning_tokens), sum(at_most_micro_usd)
+  sum(output_tokens), sum(reasoning_tokens), sum(at_most_micro_usd), sum(saved_micro_usd)
 FROM costs WHERE simulated = :simulated AND day >= :first_day GROUP BY {key}
 
 -- name: costs_by_call
@@ -114,7 +114,8 @@ SELECT {key}, count(*), sum(calls.status = 'running'),
   coalesce(sum(calls.input_tokens), 0), coalesce(sum(calls.cached_input_tokens), 0),
   coalesce(sum(calls.cache_write_tokens), 0), coalesce(sum(calls.output_tokens), 0),
   coalesce(sum(calls.reasoning_tokens), 0),
-  sum(iif(calls.status = 'lost' OR price_source = 'reserved', coalesce(reserved_micro_usd, 0), 0))
+  sum(iif(calls.status = 'lost' OR price_source = 'reserved', coalesce(reserved_micro_usd, 0), 0)),
+  sum(calls.saved_micro_usd)
 FROM calls JOIN runs ON runs.seq = calls.run
 WHERE calls.simulated = :simulated AND calls.started_at >= :since AND calls.started_at < :until
 GROUP BY {key}
@@ -123,7 +124,8 @@ GROUP BY {key}
 -- Of all time: a run's row has its sums, only what is in flight is counted. Ordered as `cost_rows` does.
 SELECT runs.id, runs.calls + coalesce(flying.calls, 0), coalesce(flying.calls, 0),
   coalesce(flying.reserved, 0), unpriced_calls, cost_micro_usd IS NOT NULL, coalesce(cost_micro_usd, 0),
-  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, at_most_micro_usd
+  input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, at_most_micro_usd,
+  saved_micro_usd
 FROM runs LEFT JOIN (
   SELECT run, count(*) AS calls, sum(coalesce(reserved_micro_usd, 0)) AS reserved
   FROM calls WHERE (status = 'running' OR status = 'lost') AND status = 'running' GROUP BY run

@@ -62,7 +62,8 @@ SELECT calls.started_at / 86400000, provider || ':' || model, coalesce(agent, ''
   coalesce(sum(calls.input_tokens), 0), coalesce(sum(calls.cached_input_tokens), 0),
   coalesce(sum(calls.cache_write_tokens), 0), coalesce(sum(calls.output_tokens), 0),
   coalesce(sum(calls.reasoning_tokens), 0),
-  sum(iif(calls.status = 'lost' OR price_source = 'reserved', coalesce(reserved_micro_usd, 0), 0))
+  sum(iif(calls.status = 'lost' OR price_source = 'reserved', coalesce(reserved_micro_usd, 0), 0)),
+  sum(calls.saved_micro_usd)
 FROM calls JOIN runs ON runs.seq = calls.run
 WHERE calls.run IN (SELECT run FROM gone)
 GROUP BY 1, 2, 3, 4, 5
@@ -78,7 +79,8 @@ ON CONFLICT (day, model, agent, workflow, simulated) DO UPDATE SET
   cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
   reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd
+  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd,
+  saved_micro_usd = saved_micro_usd + excluded.saved_micro_usd
 
 -- name: drop_events
 DELETE FROM events WHERE stream IN (SELECT stream FROM gone)

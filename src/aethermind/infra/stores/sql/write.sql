@@ -54,7 +54,8 @@ ON CONFLICT (seq) DO UPDATE SET
   at_most_micro_usd = excluded.at_most_micro_usd,
   budget_micro_usd = excluded.budget_micro_usd,
   error = excluded.error,
-  waits = excluded.waits
+  waits = excluded.waits,
+  saved_micro_usd = excluded.saved_micro_usd
 
 -- name: put_attempts
 INSERT INTO attempts {rows}
@@ -78,7 +79,8 @@ ON CONFLICT (seq) DO UPDATE SET
   reasoning_tokens = excluded.reasoning_tokens,
   cost_micro_usd = excluded.cost_micro_usd,
   price_source = excluded.price_source,
-  error = excluded.error
+  error = excluded.error,
+  saved_micro_usd = excluded.saved_micro_usd
 
 -- name: add_costs
 -- Sums: what is given is added.
@@ -95,7 +97,8 @@ ON CONFLICT (day, model, agent, workflow, simulated) DO UPDATE SET
   cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
   output_tokens = output_tokens + excluded.output_tokens,
   reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd
+  at_most_micro_usd = at_most_micro_usd + excluded.at_most_micro_usd,
+  saved_micro_usd = saved_micro_usd + excluded.saved_micro_usd
 
 -- name: add_ledger
 -- As `LedgerSum.plus`: sums are added, a NULL says nothing.
