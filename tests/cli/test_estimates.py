@@ -58,3 +58,32 @@ def test_a_range_narrows_with_what_was_used(
     assert after["high_micro_usd"] == 2 * (20 * 10 + 10 * 100), "of one run the double"
     assert after["low_micro_usd"] == (20 * 10 + 10 * 100) // 2
     assert "narrowed by earlier runs" in said("run", "f.yaml", "--dry-run")[1]
+
+
+def test_a_budget_with_a_model_without_a_price_starts_nothing(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("AETHERMIND_CONFIG", str(config))
+    Path("f.yaml").write_text(FLOW)
+    with in_thread(vendor) as server:
+        config.write_text(CONFIG.replace("URL", server.url))
+        for how in (["--yes"], ["--dry-run"]):
+            code, out, err = said("run", "f.yaml", "--budget", "1", *how)
+            assert (code, out) == (2, "")
+            assert err == (
+                "vendor:m-2 has no known price, so the budget can't be kept (in config.toml:"
+                ' [providers.vendor.prices."m-2"] with input and output, in USD per million tokens;'
+                " or in the file: budget: {unpriced: allow})\n"
+            )
+        assert server.requests == [], "not even the step whose price is known was paid"
+        assert said("run", "f.yaml", "--budget", "1", "--sim", "-q")[0] == 0
+        # Either repair that the line names is one.
+        Path("g.yaml").write_text(FLOW + "budget: {usd: 1, unpriced: allow}\n")
+        assert said("run", "g.yaml", "--yes", "-q")[0] == 0
+        config.write_text(
+            CONFIG.replace("URL", server.url) + '[providers.vendor.prices."m-2"]\ninput = 1\noutput = 1\n'
+        )
+        assert said("run", "f.yaml", "--budget", "1", "--yes", "-q")[0] == 0
+        assert len(server.requests) == 4

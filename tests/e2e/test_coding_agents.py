@@ -135,7 +135,7 @@ def test_a_killed_engine_leaves_no_agent_and_a_question(here: Path) -> None:
 def test_a_budget_wants_to_know_first(here: Path) -> None:
     claude = StandIn(here / "bin", "claude", claude_good())
     limited = aethermind("run", "mend.yaml", "--trust", "--budget", "1", cwd=here)
-    assert limited.returncode == 1
+    assert limited.returncode == 2
     assert "says only in the end what it cost" in limited.stderr
     assert "unpriced: allow" in limited.stderr
     assert claude.starts == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aethermind import bootstrap
@@ -9,7 +10,9 @@ from aethermind.cli import streams, text
 from aethermind.cli.asking import confirm
 from aethermind.cli.session import user
 from aethermind.definitions.loader import LoadedWorkflow
-from aethermind.domain.errors import DeniedError
+from aethermind.domain.errors import DeniedError, InvalidError
+from aethermind.domain.journal import PROGRAMS
+from aethermind.domain.usage import Usage
 from aethermind.engine.client import RunRequest
 from aethermind.engine.consent import ran_before
 from aethermind.engine.costing import ASSUMED_ITEMS, CostRange
@@ -64,6 +67,36 @@ def check_cost(engine: EngineThread, request: RunRequest, models: str, costs: Co
         return
     if not confirm(f"{models}, {range_text(costs)}: go?"):
         raise DeniedError("not started: nothing was spent", hint="--sim runs it on simulated models")
+
+
+Meanings = Callable[[bootstrap.Composition, RunRequest], Mapping[str, tuple[str, ...]]]
+
+
+def check_prices(composition: bootstrap.Composition, request: RunRequest, meanings: Meanings) -> None:
+    """With a budget nothing is started, and so nothing paid, while a model's price is unknown. `meanings`: of
+    the models that the run may ask. Raises `InvalidError`; the engine looks again before each call."""
+    terms = request.definition.budget
+    if (request.budget_micro_usd is None and terms is None) or request.simulated:
+        return
+    if terms is not None and terms.unpriced == "allow":
+        return
+    prices = composition.models.prices
+    now = bootstrap.wall_clock()()
+    for full in (name for chain in meanings(composition, request).values() for name in chain):
+        provider, _, model = full.partition(":")
+        if provider == PROGRAMS:
+            said, mend = "says only in the end what it cost", ""
+        elif prices.cost(provider, model, Usage(input_tokens=1, output_tokens=1), at=now).micro_usd is None:
+            table = f'[providers.{provider}.prices."{model}"]'
+            said = "has no known price"
+            mend = (
+                f"in config.toml: {table} with input and output, in USD per million tokens; or in the file: "
+            )
+        else:
+            continue
+        raise InvalidError(
+            f"{full} {said}, so the budget can't be kept", hint=f"{mend}budget: {{unpriced: allow}}"
+        )
 
 
 def range_text(costs: CostRange) -> str:

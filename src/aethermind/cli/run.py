@@ -102,6 +102,7 @@ def command(
         origin="tui" if tui else "cli",
     )
     request = msgspec.structs.replace(request, fresh=no_cache)
+    consent.check_prices(composition, request, meanings)
     if dry_run:
         return explain(composition, loaded, request, as_json=as_json)
     with engine_of(composition, functions=target.functions) as engine:
