@@ -10,6 +10,7 @@ import click
 from aethermind.definitions.inputs import describe_type, from_words
 from aethermind.domain.errors import AethermindError
 from aethermind.infra.sanitize import clean_line
+from aethermind.tui.typed import forget_typed
 
 Json = Any
 
@@ -42,5 +43,6 @@ def ask_field(
 
 
 def confirm(question: str) -> bool:
-    """A yes or no; no is what an empty line means."""
+    """A yes or no; no is what an empty line means. What was typed before it is asked does not answer it."""
+    forget_typed()
     return click.confirm(clean_line(question), default=False, err=True)

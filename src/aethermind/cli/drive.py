@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+import click
+
 from aethermind.cli import streams
 from aethermind.cli.trace import Trace
 from aethermind.domain.ids import run_stream
@@ -28,6 +30,12 @@ STALLED_S = 1.0
 INTERRUPTED = 130
 
 
+Decision = Callable[[], None]
+"""Asks for one decision and sends it. Blocks; returns also where it was not taken. Raises `click.Abort` where
+the person would rather decide later: nothing more is asked then.
+"""
+
+
 class StopNow(BaseException):
     """The second Ctrl-C."""
 
@@ -38,11 +46,13 @@ def drive(
     trace: Trace,
     *,
     begin: Callable[[Client], Awaitable[object]] | None = None,
+    decide: Callable[[Run], Decision | None] | None = None,
 ) -> bool:
     """Show `run` from where it is folded to (`run.seq`) until it is over or waits for a decision.
 
-    `begin` is asked of the client once the subscription stands, so that no event is missed. Returns False
-    if it was interrupted. Raises what the engine raised.
+    `begin` is asked of the client once the subscription stands, so that no event is missed. `decide` gives
+    what is to be decided now, if anything: it is called as soon as that is open, from this thread, while the
+    run goes on. Returns False if it was interrupted. Raises what the engine raised.
     """
     subscription = engine.subscribe(run_id=run.id, after=run.seq)
     stopping = _Stopping(engine)
@@ -70,8 +80,24 @@ def drive(
                         trace.say("stopping: what is under way may end (at most 10 s); Ctrl-C stops at once")
                     if stopping.over and not items:
                         break
-                elif not items and ended.done() and ended.result().seq <= run.seq:
-                    break
+                elif not items:
+                    if decide is not None and (decision := decide(run)) is not None:
+                        trace.pause(run)
+                        try:
+                            with stopping.aside():
+                                decision()
+                        except (click.Abort, KeyboardInterrupt):
+                            decide = None
+                            streams.note(
+                                ""
+                            )  # the prompt's line ends; the run waits when the rest of it rests
+                            if run.counts.get("running") and not stopping.asked:
+                                trace.say("not now; the rest of the run goes on (Ctrl-C stops it)")
+                        # It may have been over for want of this decision.
+                        ended = engine.call(lambda client: client.wait(run.id))
+                        continue
+                    if ended.done() and ended.result().seq <= run.seq:
+                        break
                 if not items:
                     subscription.wait(TURN_S)
     except StopNow:
@@ -110,6 +136,29 @@ class _Stopping:
         # Begun here and not in the loop: the main thread may be blocked in a write to a stalled terminal.
         self._thread = threading.Thread(target=self._stop, name="stopping", daemon=True)
         self._thread.start()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While a person is asked: Ctrl-C says that he would rather not be (`KeyboardInterrupt`), and a
+        SIGTERM leaves the prompt, too, and stops.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def terminated(number: int, frame: FrameType | None) -> None:
+            self._signalled(number, frame)
+            raise KeyboardInterrupt
+
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, terminated),
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _stop(self) -> None:
         with suppress(Exception):  # an engine that fails now is stopped, too

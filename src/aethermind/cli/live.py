@@ -71,12 +71,19 @@ class LiveTree:
     def notice(self, message: str) -> None:
         self.say(message)
 
+    def pause(self, run: Run) -> None:
+        # The question is asked in the tree's place, and the tree drawn again below the answer.
+        self._live.transient = True
+        self._end()
+
     def close(self, run: Run) -> None:
         self._tails.clear()
-        # A question is asked in the tree's place, and the tree drawn again below the answer.
-        self._live.transient = asked = run.status == "waiting_answer" and streams.can_ask()
-        self._draw(run, max(self._console.height - MARGIN, 1) if asked else FINAL_ROWS)
-        self._guard(self._live.stop)
+        self._draw(run, FINAL_ROWS)
+        self._end()
+
+    def _end(self) -> None:
+        if self._started:
+            self._guard(self._live.stop)
         self._live, self._started = self._fresh(), False
 
     # --- drawing -------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Questions of a run that is followed here: asked on the terminal as they come, or answered by its script.
+"""Questions of a run that is followed here: asked on the terminal as soon as they open, one after the other,
+while the run's other branches go on; or answered by its script.
 
 Where nobody can be asked, a simulated run takes the answers of its `.sim.yaml`; any other run waits, and the
 command that answers it is printed (`ending`).
@@ -8,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import click
 
 from aethermind.cli import streams
 from aethermind.cli.asking import ask_field, confirm
-from aethermind.cli.drive import drive
+from aethermind.cli.drive import Decision, drive
 from aethermind.cli.session import user
 from aethermind.cli.trace import Trace
 from aethermind.definitions.inputs import parse_inputs
@@ -28,6 +30,7 @@ from aethermind.engine import scripted
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
 from aethermind.infra.sanitize import clean, clean_line
+from aethermind.tui.typed import forget_typed
 
 Json = Any
 
@@ -43,36 +46,54 @@ def drive_asking(
     """As `drive`, and on with what the run asks for as long as somebody answers. `person`: someone may be
     asked, if there is a terminal.
     """
-    completed = drive(engine, run, trace, begin=begin)
-    try:
-        while completed and run.status == "waiting_answer" and _answered(engine, run, person=person):
-            completed = drive(engine, run, trace)
-    except click.Abort:
-        streams.note("")  # the prompt's line ends; the run waits
-    return completed
+    asking = _Asking(engine, person=person and streams.can_ask())
+    return drive(engine, run, trace, begin=begin, decide=asking.next)
 
 
-def _answered(engine: EngineThread, run: Run, *, person: bool) -> bool:
-    """Whether a decision was made: by a person, or by the script where there is none."""
-    for node in open_questions(run):
-        if node.status != "waiting_answer" or node.question is None:
-            continue
-        values = scripted.answer(run, node)
-        by = "script"
-        if person and streams.can_ask():
-            values, by = _ask(node), user()
-        if values is None:
-            continue
+class _Asking:
+    """What was asked of this run so far. `person`: somebody sits there; else the script answers."""
+
+    def __init__(self, engine: EngineThread, *, person: bool) -> None:
+        self._engine = engine
+        self._person = person
+        self._seen: set[tuple[str, int, str | None]] = set()
+        """Questions that were answered, whether or not their answer has come back as an event."""
+
+    def next(self, run: Run) -> Decision | None:
+        """The first open question that nobody was asked yet; None: nothing is to be decided here."""
+        for node in open_questions(run):
+            question = node.question
+            if node.status != "waiting_answer" or question is None or _key(node.path, question) in self._seen:
+                continue
+            if self._person:
+                return partial(self._ask, run, node, question)
+            values = scripted.answer(run, node)
+            if values is not None:
+                return partial(self._send, run, node.path, question, values, "script")
+        return None
+
+    def _ask(self, run: Run, node: Node, question: Question) -> None:
         try:
-            engine.call(_sending(run.id, node.path, values, by)).result()
+            values = _ask(node)
+        except OSError:  # the terminal is gone
+            raise click.Abort from None
+        self._send(run, node.path, question, values, user())
+
+    def _send(self, run: Run, path: str, question: Question, values: dict[str, Json], by: str) -> None:
+        try:
+            self._engine.call(_sending(run.id, path, values, by)).result()
         except DeniedError as error:  # somebody else, or the clock, was faster
             streams.note(clean_line(error.message))
         except InvalidError as error:
             if by == "script":
-                raise InvalidError(f"the script's answer to {node.path}: {error.message}") from None
+                raise InvalidError(f"the script's answer to {path}: {error.message}") from None
             streams.note(clean_line(error.line()))
-        return True
-    return False
+            return  # it is asked again
+        self._seen.add(_key(path, question))
+
+
+def _key(path: str, question: Question) -> tuple[str, int, str | None]:
+    return path, question.asked_at, question.digest
 
 
 def _sending(
@@ -88,6 +109,7 @@ def _ask(node: Node) -> dict[str, Json]:
     """Field by field, on stderr. Raises `click.Abort` for whoever would rather decide later."""
     question = node.question
     assert question is not None
+    forget_typed()
     streams.note("")
     if question.show:
         streams.note(clean(question.show) + "\n")

@@ -40,6 +40,10 @@ class Trace(Protocol):
         """What a person must hear however little is shown: the disk is full, say."""
         ...
 
+    def pause(self, run: Run) -> None:
+        """A person is asked now: the terminal belongs to the prompt until the next call."""
+        ...
+
     def close(self, run: Run) -> None:
         """No more events come."""
         ...
@@ -58,6 +62,8 @@ class Quiet:
 
     def notice(self, message: str) -> None:
         streams.note(clean_line(message))
+
+    def pause(self, run: Run) -> None: ...
 
     def close(self, run: Run) -> None: ...
 
@@ -104,6 +110,9 @@ class Plain(Quiet):
 
     def say(self, message: str) -> None:
         streams.note(clean_line(message))
+
+    def pause(self, run: Run) -> None:
+        self.turn(run)
 
     def close(self, run: Run) -> None:
         self.turn(run)

@@ -9,9 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
-import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from aethermind.domain.errors import NotFoundError
+from aethermind.tui.typed import forget_typed
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -91,7 +90,5 @@ def _run(argv: list[str]) -> int | None:
         code = subprocess.run(argv, check=False).returncode
     except OSError:
         return None
-    if sys.stdin is not None and sys.stdin.isatty():
-        # What was typed for the editor and came too late for it is not meant for the screen.
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    forget_typed()  # what came too late for the editor is not meant for the screen
     return code
