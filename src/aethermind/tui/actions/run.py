@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aethermind.domain.errors import InvalidError
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.tui import format as fmt
 from aethermind.tui.actions import answering
@@ -179,26 +178,20 @@ def _can_retry(context: Context) -> str | None:
 
 
 async def _budget(context: Context, argument: str) -> None:
-    from aethermind.definitions.units import micro_usd
-    from aethermind.tui.screens.prompt import PromptScreen
+    from aethermind.tui.screens.prompt import ask_amount
 
     run_id, run = run_id_of(context), run_of(context)
     if run_id is None:
         return
-    now = fmt.budget(run.budget_micro_usd) if run is not None and run.budget_micro_usd is not None else ""
-    text = argument or await context.ask(
-        PromptScreen(
-            f"Budget of {short(run_id)} in US dollars:",
-            value=now.removeprefix("$"),
-            hint=_least(run) or "in all, not on top",
-        )
+    amount = await ask_amount(
+        context,
+        f"Budget of {short(run_id)} in US dollars:",
+        now=run.budget_micro_usd if run is not None else None,
+        hint=_least(run) or "in all, not on top",
+        given=argument,
     )
-    if not text:
+    if amount is None:
         return
-    try:
-        amount = micro_usd(text.strip().removeprefix("$"))
-    except ValueError as error:
-        raise InvalidError(str(error)) from None
     await context.engine.ask(lambda c: c.raise_budget(run_id, amount, by=by(context)))
     context.toast(f"the budget of {short(run_id)} is {fmt.budget(amount)} now")
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.widget import Widget
-
-from aethermind.definitions.units import micro_usd
 from aethermind.domain.days import DAY_MS
-from aethermind.domain.errors import InvalidError
 from aethermind.engine.client import Client
 from aethermind.engine.queries import CostFilter, CostGroup
 from aethermind.tui import format as fmt
@@ -22,35 +17,23 @@ from aethermind.tui.rows import bill as rows
 from aethermind.tui.rows.bill import Bill
 from aethermind.tui.rows.cells import Cells
 from aethermind.tui.screens.listing import Listing
-from aethermind.tui.screens.prompt import PromptScreen
-from aethermind.tui.widgets.line import OneLine
+from aethermind.tui.screens.prompt import ask_amount
 from aethermind.tui.widgets.rows_view import RowsView
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
-    from aethermind.tui.themes import Palette
 
 
 class BillScreen(Listing):
     where: ClassVar[Where] = "bill"
     BINDINGS = bindings(REGISTRY, "bill")
     TITLE_TEXT = "Spending"
+    HEADS = 3
 
     def __init__(self, context: Context, group: CostGroup = "model") -> None:
         super().__init__(context)
         self.bill = Bill(group, [])
         self._asked = 0
-        palette = context.app.palette
-        self._lines = [OneLine(palette, id=f"bill-{n}") for n in range(3)]
-
-    def body(self) -> Iterable[Widget]:
-        yield from self._lines
-        yield self.view
-
-    def repalette(self, palette: Palette) -> None:
-        super().repalette(palette)
-        for line in self._lines:
-            line.repalette(palette)
 
     # --- content -------------------------------------------------------------------------------
 
@@ -82,7 +65,7 @@ class BillScreen(Listing):
     def redraw(self) -> None:
         if self.is_mounted:
             for line, cells in zip(
-                self._lines, rows.summary(self.bill, self.size.width, self.context.glyphs), strict=True
+                self.heads, rows.summary(self.bill, self.size.width, self.context.glyphs), strict=True
             ):
                 line.show(cells)
         super().redraw()
@@ -105,21 +88,16 @@ class BillScreen(Listing):
     async def set_cap(self, argument: str) -> None:
         """Set what all runs together may spend on this day."""
         context, bill = self.context, self.bill
-        now = fmt.budget(bill.today.cap).removeprefix("$") if bill.today.cap is not None else ""
         whose = "all simulated runs" if bill.simulated else "all runs"
-        text = argument or await context.ask(
-            PromptScreen(
-                f"What {whose} together may spend today (UTC), in US dollars:",
-                value=now,
-                hint="for this day only; [budget] day in config.toml is for every day",
-            )
+        amount = await ask_amount(
+            context,
+            f"What {whose} together may spend today (UTC), in US dollars:",
+            now=bill.today.cap,
+            hint="for this day only; [budget] day in config.toml is for every day",
+            given=argument,
         )
-        if not text:
+        if amount is None:
             return
-        try:
-            amount = micro_usd(text.strip().removeprefix("$"))
-        except ValueError as error:
-            raise InvalidError(str(error)) from None
         await context.engine.ask(
             lambda c: c.raise_day_budget(amount, simulated=bill.simulated, by=by(context))
         )

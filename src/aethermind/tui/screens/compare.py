@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
-
-from textual.widget import Widget
 
 from aethermind.domain.run import Run
 from aethermind.domain.views import outputs
@@ -16,14 +13,12 @@ from aethermind.tui.rows.cells import Cells, Line
 from aethermind.tui.rows.compare import Pair
 from aethermind.tui.screens.detail.content import pretty
 from aethermind.tui.screens.detail.lines import Line as TextLine
-from aethermind.tui.screens.detail.lines import Span
+from aethermind.tui.screens.detail.lines import text_lines
 from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.reading import ReadingScreen
-from aethermind.tui.widgets.line import OneLine
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
-    from aethermind.tui.themes import Palette
 
 _TONE = {"+": "good", "-": "bad", "@": "accent"}
 
@@ -34,6 +29,7 @@ class CompareScreen(Listing):
     where: ClassVar[Where] = "diff"
     BINDINGS = bindings(REGISTRY, "diff")
     TITLE_TEXT = "Two runs"
+    HEADS = 2
 
     def __init__(self, context: Context, left: str, right: str) -> None:
         super().__init__(context)
@@ -42,17 +38,6 @@ class CompareScreen(Listing):
         self.everything = False
         self._all: list[Pair] = []
         self.pairs: list[Pair] = []
-        palette = context.app.palette
-        self._lines = [OneLine(palette, id=f"compare-{n}") for n in range(2)]
-
-    def body(self) -> Iterable[Widget]:
-        yield from self._lines
-        yield self.view
-
-    def repalette(self, palette: Palette) -> None:
-        super().repalette(palette)
-        for line in self._lines:
-            line.repalette(palette)
 
     # --- content -------------------------------------------------------------------------------
 
@@ -92,8 +77,8 @@ class CompareScreen(Listing):
     def redraw(self) -> None:
         if self.is_mounted and self.runs is not None:
             glyphs, width, (one, other) = self.context.glyphs, self.size.width, self.runs
-            self._lines[0].show(rows.outcome(one, "-", width, glyphs))
-            self._lines[1].show(rows.outcome(other, "+", width, glyphs, beside=one))
+            self.heads[0].show(rows.outcome(one, "-", width, glyphs))
+            self.heads[1].show(rows.outcome(other, "+", width, glyphs, beside=one))
         super().redraw()
 
     # --- what actions do -----------------------------------------------------------------------
@@ -122,4 +107,4 @@ def _text(run: Run, pair: Pair) -> str:
 
 
 def _painted(lines: list[str]) -> list[TextLine]:
-    return [(Span(line, _TONE.get(line[:1], "")),) if line else () for line in lines]
+    return [text_lines(line, _TONE.get(line[:1], ""))[0] for line in lines]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from aethermind.tui.actions import REGISTRY, bindings
+from aethermind.tui.actions import REGISTRY
 from aethermind.tui.actions.registry import GROUPS, PANES, Action, Where
-from aethermind.tui.screens.detail.lines import BLANK, Line, Span, plain
+from aethermind.tui.screens.detail.lines import BLANK, Line, Span
 from aethermind.tui.screens.detail.view import TextView
-from aethermind.tui.screens.dialog import Dialog, safe_line
+from aethermind.tui.screens.dialog import safe_line
+from aethermind.tui.screens.reading import TextDialog
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -39,17 +40,13 @@ _COLUMN = 28
 """Where descriptions begin."""
 
 
-class HelpScreen(Dialog[None]):
+class HelpScreen(TextDialog):
     """Of one pane or screen. What only works there comes first."""
-
-    BINDINGS = bindings(REGISTRY, "text")
-    where = "text"
 
     def __init__(self, context: Context, place: Where) -> None:
         super().__init__()
         self.context = context
         self.place: Where = place
-        self._sought = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog help") as box:
@@ -97,24 +94,6 @@ class HelpScreen(Dialog[None]):
             if keymap is not None
             else " ".join(action.keys[:limit])
         )
-
-    # --- what actions do -------------------------------------------------------------------------
-
-    def leave(self) -> None:
-        self.answer(None)
-
-    def find(self, text: str) -> bool:
-        self._sought = text
-        return self.query_one(TextView).find(text)
-
-    def find_next(self, delta: int) -> bool:
-        return self.query_one(TextView).find(self._sought, delta=delta)
-
-    def text_to_copy(self) -> str:
-        return "\n".join(plain(a_line) for a_line in self.lines())
-
-    def toggle_wrap(self) -> bool:
-        return self.query_one(TextView).toggle_wrap()
 
 
 def _general(action: Action) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from aethermind.definitions.units import micro_usd
-from aethermind.domain.errors import InvalidError
 from aethermind.tui import format as fmt
 from aethermind.tui.actions import REGISTRY, bindings
 from aethermind.tui.actions.answering import decide, send
@@ -18,7 +16,7 @@ from aethermind.tui.rows.cells import Cells, Line
 from aethermind.tui.rows.inbox import Waiting
 from aethermind.tui.screens.confirm import Choice, ConfirmScreen
 from aethermind.tui.screens.listing import Listing
-from aethermind.tui.screens.prompt import PromptScreen
+from aethermind.tui.screens.prompt import ask_amount
 
 if TYPE_CHECKING:
     from aethermind.tui.bridge import Frame
@@ -135,18 +133,13 @@ class InboxScreen(Listing):
     async def _raise(self, row: Waiting) -> None:
         context, of_day = self.context, row.about == "day budget"
         whose = "this day (UTC)" if of_day else short(row.run_id)
-        text = await context.ask(
-            PromptScreen(
-                f"Budget of {whose} in US dollars:",
-                hint=f"in all, not on top; {row.step} {row.message}",
-            )
+        amount = await ask_amount(
+            context,
+            f"Budget of {whose} in US dollars:",
+            hint=f"in all, not on top; {row.step} {row.message}",
         )
-        if not text:
+        if amount is None:
             return
-        try:
-            amount = micro_usd(text.strip().removeprefix("$"))
-        except ValueError as error:
-            raise InvalidError(str(error)) from None
         if of_day:
             await context.engine.ask(
                 lambda c: c.raise_day_budget(amount, simulated=row.simulated, by=by(context))

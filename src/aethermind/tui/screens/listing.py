@@ -33,12 +33,15 @@ class Listing(Screen[None], inherit_bindings=False):
     CSS_PATH = "../styles/listing.tcss"
     where: ClassVar[Where]
     TITLE_TEXT: ClassVar[str] = ""
+    HEADS: ClassVar[int] = 0
+    """Lines of its own above the rows: `heads`."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
         palette = context.app.palette
         self.top_line = OneLine(palette, id="listing-top")
+        self.heads = [OneLine(palette, id=f"listing-head-{n}") for n in range(self.HEADS)]
         self.view = RowsView(palette, context.glyphs, self.TITLE_TEXT)
         self.bottom_line = OneLine(palette, id="listing-bottom")
 
@@ -49,6 +52,7 @@ class Listing(Screen[None], inherit_bindings=False):
 
     def body(self) -> Iterable[Widget]:
         """What stands between the two lines."""
+        yield from self.heads
         yield self.view
 
     def panes(self) -> Sequence[LinePane]:
@@ -71,7 +75,7 @@ class Listing(Screen[None], inherit_bindings=False):
     def repalette(self, palette: Palette) -> None:
         """Other colours."""
         self._seen_palette = palette
-        for line in (self.top_line, self.bottom_line):
+        for line in (self.top_line, *self.heads, self.bottom_line):
             line.repalette(palette)
         for pane in self.panes():
             pane.repalette(palette)

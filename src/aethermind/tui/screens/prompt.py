@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from aethermind.definitions.units import micro_usd
+from aethermind.domain.errors import InvalidError
+from aethermind.tui import format as fmt
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 from aethermind.tui.screens.entry import Entry
+
+if TYPE_CHECKING:
+    from aethermind.tui.context import Context
 
 
 class PromptScreen(Dialog[str]):
@@ -33,3 +41,19 @@ class PromptScreen(Dialog[str]):
     def submitted(self, text: str) -> None:
         """Enter was pressed."""
         self.answer(text)
+
+
+async def ask_amount(
+    context: Context, label: str, *, hint: str, now: int | None = None, given: str = ""
+) -> int | None:
+    """US dollars as micro-USD; None if nothing was typed. `now`: what it is; `given`: what was typed already,
+    then nobody is asked. Raises `InvalidError` for what is no amount.
+    """
+    value = fmt.budget(now).removeprefix("$") if now is not None else ""
+    text = given or await context.ask(PromptScreen(label, value=value, hint=hint))
+    if not text:
+        return None
+    try:
+        return micro_usd(text)
+    except ValueError as error:
+        raise InvalidError(str(error)) from None
