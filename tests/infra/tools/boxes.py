@@ -17,7 +17,7 @@ from mcp.server.mcpserver import MCPServer
 from aethermind.definitions.loader import Defaults, load_text
 from aethermind.definitions.schemas import JsonSchemas
 from aethermind.domain.errors import ToolError
-from aethermind.engine.toolbox import Toolbox, ToolPlace, Tools
+from aethermind.engine.toolbox import Toolbox, ToolPlace
 from aethermind.infra.children.local import LocalChildren
 from aethermind.infra.secrets import redact
 from aethermind.infra.tools.functions import Functions
@@ -95,7 +95,7 @@ class Kit:
         self.logged: list[str] = []
         self._more = asyncio.Event()
         self.children = LocalChildren(grace=0.2)
-        self.tools: Tools = LocalTools(
+        self.tools = LocalTools(
             children=self.children,
             schemas=JsonSchemas(),
             scrub=redact,
