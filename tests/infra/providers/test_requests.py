@@ -73,15 +73,25 @@ async def test_anthropic_settings() -> None:
         ("claude-opus-4-6", {"type": "adaptive"}),
         ("claude-fable-5", {"type": "adaptive"}),
         ("claude-of-tomorrow", {"type": "adaptive"}),
-        ("claude-haiku-4-5-20251001", {"type": "enabled", "budget_tokens": 4_095}),
-        ("claude-opus-4-1", {"type": "enabled", "budget_tokens": 4_095}),
-        ("claude-opus-4-5-20251101", {"type": "enabled", "budget_tokens": 4_095}),
-        ("claude-3-7-sonnet-x", {"type": "enabled", "budget_tokens": 4_095}),
+        ("claude-haiku-4-5-20251001", {"type": "enabled", "budget_tokens": 2_048}),
+        ("claude-opus-4-1", {"type": "enabled", "budget_tokens": 2_048}),
+        ("claude-opus-4-5-20251101", {"type": "enabled", "budget_tokens": 2_048}),
+        ("claude-3-7-sonnet-x", {"type": "enabled", "budget_tokens": 2_048}),
     ],
 )
 async def test_anthropic_reasoning_by_model(model: str, thinking: dict[str, Any]) -> None:
     body = (await sent(Anthropic(), ask(model=model, settings={"reasoning": "high"}))).json
     assert body["thinking"] == thinking
+
+
+@pytest.mark.parametrize(
+    "level, limit, thoughts", [("low", 1_025, 1_024), ("high", 8_000, 4_000), ("medium", 20_000, 4_096)]
+)
+async def test_thoughts_leave_room_for_the_answer(level: str, limit: int, thoughts: int) -> None:
+    settings = {"reasoning": level, "max_tokens": limit}
+    body = (await sent(Anthropic(), ask(model="claude-haiku-4-5", settings=settings))).json
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": thoughts}
+    assert body["max_tokens"] == limit
 
 
 async def test_anthropic_reasoning_that_a_model_cannot_do_is_refused() -> None:

@@ -10,7 +10,7 @@ from aethermind.engine.ports import ChatEvent, ChatRequest, Message, ReasoningDe
 from aethermind.infra.providers.answer import Answer, Reason
 from aethermind.infra.providers.conversation import text_or_none, usage_of
 from aethermind.infra.providers.failures import Peer, bad_request
-from aethermind.infra.providers.settings import stop_list, thinking_version
+from aethermind.infra.providers.settings import LEAST_THOUGHT, stop_list, thinking_version
 from aethermind.infra.providers.structured import Structured, has_open_mapping, is_object, with_words
 from aethermind.infra.providers.toolwire import (
     Block,
@@ -99,7 +99,9 @@ def thinking_arguments(request: ChatRequest, talk: Talk) -> dict[str, Any]:
     if last and last[0].tool_calls and not any(isinstance(p, BlockPart) for p in parts_of(last[0], talk)):
         return {}
     limit = request.settings.get("max_tokens", MAX_TOKENS)
-    return {"thinking": {"type": "enabled", "budget_tokens": min(_THINKING_TOKENS[level], limit - 1)}}
+    # `max_tokens` bounds thoughts and answer together: whoever thinks all of it away says nothing.
+    room = max(LEAST_THOUGHT, limit // 2)
+    return {"thinking": {"type": "enabled", "budget_tokens": min(_THINKING_TOKENS[level], room)}}
 
 
 def _output_format(schema: Mapping[str, Any]) -> dict[str, Any] | None:

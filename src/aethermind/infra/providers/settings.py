@@ -52,7 +52,7 @@ _FIXED_SAMPLING = re.compile(r"o[1-9](-|$)|gpt-5(-(mini|nano|pro|codex))?(-\d{4}
 _NO_REASONING = re.compile(r"gpt-3\.5|gpt-4|chatgpt-4o|gpt-5(\.\d)?-chat")
 """Models of OpenAI that answer a reasoning effort with 400."""
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2}))?(?!\d)")
-_LEAST_THOUGHT = 1_024
+LEAST_THOUGHT = 1_024
 """Tokens; no smaller budget is taken by the models that are told a number."""
 
 
@@ -93,7 +93,7 @@ def _cannot_reason(
     if version < (3, 7):
         return f"{model} does not take the setting 'reasoning'", "leave it out"
     limit = settings.get("max_tokens")
-    if isinstance(limit, int) and limit <= _LEAST_THOUGHT:
+    if isinstance(limit, int) and limit <= LEAST_THOUGHT:
         return f"{model} needs max_tokens above 1024 to reason", "settings: {max_tokens: 4096} or more"
     return None
 
