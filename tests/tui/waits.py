@@ -11,15 +11,17 @@ from tests.tui.histories import Script, agents
 APPROVED = {"approved": {"type": "boolean"}}
 
 
-def approval(*, run_id: str = "r_ask", seq: int = 0, **created: Any) -> Script:
+def approval(
+    *, run_id: str = "r_ask", seq: int = 0, message: str = "Publish 312 words?", **created: Any
+) -> Script:
     """A step that asks for a yes or a no."""
-    ask = Ask(message="Publish 312 words?", fields=APPROVED)
+    ask = Ask(message=message, fields=APPROVED)
     definition = WorkflowDef(name="report", steps=(StepDef(id="publish", action=ask),))
     script = Script(definition, run_id=run_id, seq=seq, inputs={}, models={}, **created)
     script.begin(900, "publish")
     script.add(
         1_000,
-        e.AskOpened(step="publish", attempt=1, about="ask", message="Publish 312 words?", fields=APPROVED),
+        e.AskOpened(step="publish", attempt=1, about="ask", message=message, fields=APPROVED),
     )
     return script
 

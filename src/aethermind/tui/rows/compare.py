@@ -53,7 +53,7 @@ def outcome(run: Run, mark: str, width: int, glyphs: Glyphs, *, beside: Run | No
     """
     line = Line(ellipsis=glyphs.ellipsis)
     status, tally = run.status, run.tally
-    line.add(f" {mark} ", "failed" if mark == "-" else "ok").say(run.id, "id", width=8)
+    line.add(f" {mark} ", "failed" if mark == "-" else "ok").say(run.id[:6], "id", width=7)
     line.say(run.created.workflow, "strong").add("  ")
     line.add(f"{glyphs.status_of(status)} {status}", STYLE.get(status, ""))
     took = views.duration(run.created_at, run.finished_at)

@@ -126,7 +126,7 @@ def cells(row: Waiting, width: int, now: int, glyphs: Glyphs) -> Cells:
     sign = glyphs.status_of(_SIGN.get(row.about, "waiting_answer"))
     ago = fmt.ago(now - row.since) if row.since is not None else glyphs.dash
     line.add(" ").add(sign, style).field(ago, 5, "time", right=True).add(" ")
-    line.say(row.run_id, "id", width=7).add(" ")
+    line.say(row.run_id[:6], "id", width=7).add(" ")
     if columns.workflow:
         line.say(row.workflow, "", width=columns.workflow - 1).add(" ")
     line.say(row.step or "the run", "strong", width=columns.step - 1).add(" ")
