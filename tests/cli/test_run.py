@@ -261,6 +261,10 @@ def test_a_run_that_its_budget_holds_waits_and_goes_on_with_a_higher_one(here: P
     assert f"aethermind budget {run_id} USD" in err
     assert json.loads(said("show", "last", "--json")[1])["run"]["status"] == "waiting_budget"
     assert said("budget", "last", "0.000002", "-q")[0] == 5
+    code, _, err = said("budget", "last", "0", "-q")
+    assert code == 2
+    assert "lets run" in err
+    assert json.loads(said("show", "last", "--json")[1])["run"]["budget_micro_usd"] == 2
     assert said("budget", "last", "nothing", "-q")[0] == 2
     code, out, _ = said("budget", "last", "1", "-q")
     assert code == 0

@@ -10,6 +10,7 @@ from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import ask, compose, engine_of, user
 from aethermind.domain.days import iso_day
 from aethermind.domain.errors import InvalidError
+from aethermind.domain.run import Run
 from aethermind.engine.client import Client
 from aethermind.engine.queries import LedgerRow, RunFilter
 
@@ -41,6 +42,7 @@ def command(
     with engine_for(composition, run) as (engine, found):
         if found.finished is not None:
             raise InvalidError(f"run {found.id} is over: {found.finished}")
+        _check_helps(found, usd)
 
         async def allow(client: Client) -> None:
             await client.raise_budget(found.id, usd, by=user())
@@ -50,6 +52,32 @@ def command(
             streams.say(f"recorded; to go on: aethermind resume {found.id}")
             return 0
         return go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=allow)
+
+
+def _check_helps(run: Run, usd: int) -> None:
+    """A budget that is used up already lets nothing go on. Raises `InvalidError` naming the least that does:
+    for calls that it holds, what the cheapest of them needs besides.
+    """
+    tally = run.tally
+    parts = {
+        "spent": tally.cost or 0,
+        "possibly billed for calls whose end nobody saw": tally.at_most,
+        "reserved for calls in flight": tally.reserved,
+    }
+    used = sum(parts.values())
+    if usd > used:
+        return
+    needed = [holding.needed for holding in run.held.values() if holding.scope == "run"]
+    told = ", ".join(f"{text.money(micro)} {what}" for what, micro in parts.items() if micro)
+    raise InvalidError(
+        f"{text.money(usd)} lets run {run.id} do nothing more: {told or 'nothing is spent yet'}",
+        hint=f"the least that helps: aethermind budget {run.id} {typed(used + min(needed, default=1))}",
+    )
+
+
+def typed(micro: int) -> str:
+    """An amount of micro-USD as it is typed, exact: `0.0124`, `0.000003`, `2`."""
+    return f"{micro // 1_000_000}.{micro % 1_000_000:06d}".rstrip("0").rstrip(".")
 
 
 def _today(given: Given, usd: int | None, *, sim: bool, as_json: bool) -> int:
