@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aethermind.domain.events import CallFinished, CallStarted
-from aethermind.domain.workflow import Budget, Prompt, StepDef
+from aethermind.domain.workflow import Budget, Prompt, StepDef, Value
 from tests.engine.harness import Harness, types, workflow
 
 CALL = Prompt(template="Say a word", models=("smart",), settings={"max_tokens": 100})
@@ -42,6 +42,25 @@ async def test_on_exceed_fail_fails_the_step() -> None:
         assert run.status == "failed"
         assert run.error is not None
         assert "budget" in run.error.message
+        assert run.error.hint == f"aethermind fork {run.id} --at a --budget USD"
+
+
+async def test_the_repair_of_an_exceeded_budget_names_the_step_that_a_fork_takes() -> None:
+    async with Harness() as h:
+        run = await h.run(
+            workflow(
+                StepDef(id="cheap", action=Value(value=1)),
+                StepDef(id="each", action=CALL, for_each=[1, 2], depends_on=("cheap",)),
+                budget=Budget(micro_usd=10, on_exceed="fail"),
+            ),
+        )
+        assert run.status == "failed"
+        found = {node.error.hint for node in run.walk() if node.error is not None and node.mode == "leaf"}
+        assert found == {f"aethermind fork {run.id} --at each --budget USD"}
+        fork = await h.client.fork(run.id, "each", budget_micro_usd=1_000_000)
+        mended = await asyncio.wait_for(h.client.wait(fork), 5)
+        assert mended.status == "succeeded"
+        assert list(mended.created.adopted) == ["cheap"]
 
 
 async def test_what_was_reserved_and_spent_never_exceeds_the_budget() -> None:

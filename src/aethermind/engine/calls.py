@@ -222,7 +222,7 @@ class Calls:
         def decide(run: Run) -> list[AnyEvent]:
             nonlocal number, held
             started = self._started(run, full, request, worst, thread, asked)
-            reserving.check_run(run, worst, full, live.pending)
+            reserving.check_run(run, worst, started, full, live.pending)
             events, held = self._guarded(run, same)
             number = started.call
             return events if held else [*events, started]

@@ -15,6 +15,7 @@ from aethermind import wire
 from aethermind.domain.errors import AethermindError, ErrorInfo, ProviderError
 from aethermind.domain.events import CallStarted
 from aethermind.domain.holding import GUARD
+from aethermind.domain.ids import static_path
 from aethermind.domain.journal import PROGRAMS
 from aethermind.domain.run import Run
 from aethermind.domain.usage import Usage
@@ -74,9 +75,11 @@ def check_price(run: Run, worst: int | None, full: str) -> None:
         )
 
 
-def check_run(run: Run, worst: int | None, full: str, pending: Iterable[CallStarted]) -> None:
-    """Whether the run's own budget has room for `worst` micro-USD. `pending`: calls that were decided and are
-    not applied yet. Raises `ProviderError`, `HeldByBudget`."""
+def check_run(
+    run: Run, worst: int | None, call: CallStarted, full: str, pending: Iterable[CallStarted]
+) -> None:
+    """Whether the run's own budget has room for `worst` micro-USD, which `call` may cost. `pending`: calls
+    that were decided and are not applied yet. Raises `ProviderError`, `HeldByBudget`."""
     budget = run.budget_micro_usd
     if budget is None:
         return
@@ -85,7 +88,7 @@ def check_run(run: Run, worst: int | None, full: str, pending: Iterable[CallStar
         return
     # What a call whose end nobody saw may have cost counts as spent.
     available = budget - (run.tally.cost or 0) - run.tally.at_most - run.tally.reserved
-    available -= sum(call.reserved_micro_usd or 0 for call in pending)
+    available -= sum(other.reserved_micro_usd or 0 for other in pending)
     if worst <= available:
         return
     terms = run.definition.budget
@@ -95,6 +98,7 @@ def check_run(run: Run, worst: int | None, full: str, pending: Iterable[CallStar
                 kind="bad_request",
                 message=f"the budget of ${budget / 1e6:.4f} could be exceeded: this call may cost "
                 f"${worst / 1e6:.4f}, ${max(available, 0) / 1e6:.4f} is left",
+                hint=f"aethermind fork {run.id} --at {static_path(call.step).split('/')[0]} --budget USD",
             )
         )
     raise HeldByBudget("run", worst, available)
