@@ -60,6 +60,19 @@ def test_a_range_narrows_with_what_was_used(
     assert "narrowed by earlier runs" in said("run", "f.yaml", "--dry-run")[1]
 
 
+@pytest.mark.parametrize(
+    "steps, told",
+    [
+        ("[{id: a, value: 1}]", "one: 1 step\n"),
+        ("[{id: a, value: 1}, {id: b, value: 2}]", "one: 2 steps\n"),
+    ],
+)
+def test_the_plan_counts_the_steps(tmp_path: Path, said: Said, steps: str, told: str) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(f"name: one\nsteps: {steps}\n")
+    assert said("run", str(file), "--dry-run")[1].startswith(told)
+
+
 def test_a_budget_with_a_model_without_a_price_starts_nothing(
     tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:

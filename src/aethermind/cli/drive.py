@@ -88,9 +88,7 @@ def drive(
                                 decision()
                         except (click.Abort, KeyboardInterrupt):
                             decide = None
-                            streams.note(
-                                ""
-                            )  # the prompt's line ends; the run waits when the rest of it rests
+                            streams.note("")  # the prompt's line ends
                             if run.counts.get("running") and not stopping.asked:
                                 trace.say("not now; the rest of the run goes on (Ctrl-C stops it)")
                         # It may have been over for want of this decision.

@@ -101,7 +101,7 @@ def explain(
         }
         streams.say(text.json_line({"plan": plan}))
         return 0
-    streams.say(f"{clean_line(request.definition.name)}: {len(rows)} steps")
+    streams.say(f"{clean_line(request.definition.name)}: {len(rows)} step{'' if len(rows) == 1 else 's'}")
     text.show_table(
         ["STEP", "KIND", "AFTER", "", "WHAT"],
         [
