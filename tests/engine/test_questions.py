@@ -55,6 +55,8 @@ async def test_it_is_decided_once() -> None:
         ):
             with pytest.raises(InvalidError):
                 await h.client.answer(run_id, "ask", wrong, by="ada")
+        with pytest.raises(InvalidError, match=r"^note: 3 is not of type"):
+            await h.client.answer(run_id, "ask", {"choice": "yes", "note": 3}, by="ada")
         both = await asyncio.gather(
             h.client.answer(run_id, "ask", {"choice": "yes"}, by="ada"),
             h.client.answer(run_id, "ask", {"choice": "no"}, by="grace"),

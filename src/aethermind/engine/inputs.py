@@ -28,7 +28,7 @@ def settle(definition: WorkflowDef, given: Mapping[str, Any], schemas: Schemas) 
             try:
                 settled[name] = schemas.check(given[name], spec.schema)
             except OutputError as error:
-                raise InvalidError(f"input {name}: {error.message}") from None
+                raise InvalidError(f"input {name}: {error.message.removeprefix('$: ')}") from None
         elif spec.required and spec.default is None:
             raise InvalidError(f"input {name} is missing", hint=f"-i {name}=…")
         else:

@@ -121,7 +121,7 @@ def _checked(
         try:
             given[name] = schemas.check(values[name], schema)
         except OutputError as error:
-            raise InvalidError(f"{name}: {error.message}") from None
+            raise InvalidError(f"{name}: {error.message.removeprefix('$: ')}") from None
     return given
 
 
