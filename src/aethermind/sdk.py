@@ -14,6 +14,7 @@ from aethermind import bootstrap
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.domain.usage import micro_usd
+from aethermind.domain.views import diff_object
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.engine import Engine
@@ -104,7 +105,8 @@ def _submitter(composition: bootstrap.Composition, cwd: str) -> Submitter:
 
 
 class Session:
-    """What `aethermind.open()` gives: run things and look at what ran."""
+    """What `aethermind.open()` gives: run things and look at what ran. `client` does all that the command
+    line does: list, fork, retry, answer, cancel."""
 
     def __init__(self, composition: bootstrap.Composition, client: Client) -> None:
         self._composition = composition
@@ -132,6 +134,13 @@ class Session:
         full = await self.client.find_run(run_id)
         await self.client.resume(full, by="sdk")
         return RunResult(await self.client.wait(full))
+
+    async def diff(self, left: str, right: str) -> dict[str, Json]:
+        """Two runs side by side, by id, its beginning or `last`: what `aethermind diff --json` prints, with
+        each run's recorded status. Money is micro-USD, durations ms. Raises `NotFoundError`, `InvalidError`.
+        """
+        runs = [await self.client.run(await self.client.find_run(ref)) for ref in (left, right)]
+        return diff_object(*runs)
 
 
 @asynccontextmanager
