@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import aethermind
-from aethermind.domain.errors import NotFoundError
+from aethermind.domain.errors import InvalidError, NotFoundError
 
 FLOW = """\
 name: greet
@@ -31,3 +31,11 @@ async def test_two_runs_are_compared(tmp_path: Path) -> None:
         }
         with pytest.raises(NotFoundError):
             await a.diff("last", "r_nowhere")
+
+
+async def test_an_input_that_does_not_fit_is_told_by_its_name(tmp_path: Path) -> None:
+    flow = tmp_path / "greet.yaml"
+    flow.write_text(FLOW)
+    async with aethermind.open(tmp_path / "home") as a:
+        with pytest.raises(InvalidError, match=r"^input `?who`?: 3 is not of type"):
+            await a.run(flow, who=3)
