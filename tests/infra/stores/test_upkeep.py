@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from aethermind.domain import events as e
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError, StoreError
@@ -17,13 +15,12 @@ from aethermind.engine.queries import CostFilter, LogFilter, RunFilter
 from aethermind.infra.stores import flush, inspection
 from aethermind.infra.stores.inspection import check
 from aethermind.infra.stores.lease import Lease
-from aethermind.infra.stores.sqlite import SqliteStore, open_store
 from aethermind.infra.stores.upkeep import Upkeep
+from tests.infra.stores.files import OVER, costs, opened
 from tests.infra.stores.histories import (
     DAY,
     T0,
     answered,
-    appends,
     call,
     created,
     error,
@@ -34,14 +31,6 @@ from tests.infra.stores.histories import (
     succeeded,
     system,
 )
-
-OVER = e.RunSucceeded(outputs={"x": 1})
-
-
-async def opened(path: Path) -> SqliteStore:
-    store = await open_store(path, durability="process")
-    assert isinstance(store, SqliteStore)
-    return store
 
 
 @pytest.fixture
@@ -309,13 +298,6 @@ def test_where_no_links_are_known_a_backup_is_made_without(
 LEDGERS = [(scope, T0 // DAY + n) for scope in ("day", "day:sim") for n in (-1, 0, 1, 2)]
 
 
-async def costs(store: SqliteStore, simulated: bool = False) -> list[object]:
-    return [
-        await store.costs(CostFilter(by=by, simulated=simulated))
-        for by in ("day", "model", "agent", "workflow")
-    ]
-
-
 async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(database: Path) -> None:
     store = await opened(database)
     spent = await costs(store)
@@ -365,38 +347,3 @@ def test_a_preview_and_a_prune_of_nothing_change_nothing(database: Path) -> None
     assert len(upkeep.preview(T0 + 1_000 * DAY).runs) == 2
     assert upkeep.prune(T0 - DAY).runs == []
     assert (hashes(database), database.stat().st_size) == before
-
-
-async def test_the_space_goes_back_to_the_disk(tmp_path: Path) -> None:
-    store = await opened(tmp_path / "x.db")
-    for number in range(20):
-        history = (created(), started(), succeeded(output="long " * 5_000), OVER)
-        await store.append(on(f"r{number}", *history), {})
-    await store.close()
-    size = (tmp_path / "x.db").stat().st_size
-    pruned = Upkeep(tmp_path / "x.db").prune(T0 + DAY)
-    assert len(pruned.runs) == 20
-    assert (tmp_path / "x.db").stat().st_size < size / 2
-    assert pruned.freed_bytes > size / 2
-    assert pruned.note is None
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=appends)
-async def test_whatever_was_recorded_pruning_keeps_the_sums_and_the_rest(
-    tmp_path_factory: pytest.TempPathFactory, history: Sequence[Sequence[e.Draft]]
-) -> None:
-    path = tmp_path_factory.mktemp("random") / "x.db"
-    store = await opened(path)
-    for drafts in history:
-        await store.append(drafts, {})
-    spent = await costs(store), await costs(store, simulated=True)
-    finished = {row.id for row in (await store.runs(RunFilter())).items if row.finished_at is not None}
-    await store.close()
-    pruned = Upkeep(path).prune(T0 + 1_000 * DAY)
-    assert {run.id for run in pruned.runs} == finished
-    assert not any(table.changed for table in Upkeep(path).rebuild())
-    assert [p for p in check(path).problems if p.check != "files"] == []
-    store = await opened(path)
-    assert (await costs(store), await costs(store, simulated=True)) == spent
-    await store.close()
