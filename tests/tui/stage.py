@@ -22,6 +22,7 @@ from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, main_bindings, perform
 from aethermind.tui.context import Changes, Context, Pane, Settings
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
+from aethermind.tui.held import Held
 from aethermind.tui.keymap import Keymap, build
 from tests.tui.fakes import FakeEngine
 from tests.tui.histories import Script
@@ -40,6 +41,10 @@ class FakeBridge:
         self.stage = stage
         self.listeners: list[Callable[[Changes], None]] = []
         self.texts: dict[tuple[str, str, int, int], str] = {}
+
+    def held(self, run_id: str) -> Held | None:
+        """None: these tests play no log lines of waits."""
+        return None
 
     def run(self, run_id: str) -> Run | None:
         return self.stage.runs.get(run_id)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from aethermind.domain.run import Run
+from aethermind.domain.state import Node
 from aethermind.engine.client import Client, FeedItem, RunRequest
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aethermind.tui.glyphs import Glyphs
     from aethermind.tui.keymap import Keymap
     from aethermind.tui.rows.runs import RunItem
+    from aethermind.tui.rows.waits import Wait
 
 T = TypeVar("T")
 Pane = Literal["agents", "runs", "trace", "logs", "cost"]
@@ -275,6 +277,11 @@ class Context:
     def live_text(self, run_id: str, step: str, attempt: int, call: int) -> str:
         """What a call in flight has streamed so far (not cleaned); empty when unknown or over."""
         return self.app.bridge.live_text(run_id, step, attempt, call)
+
+    def wait_of(self, run_id: str, node: Node) -> Wait | None:
+        """What a step of a run that is held waits for just now, as its log says."""
+        held = self.app.bridge.held(run_id)
+        return held.waits.of(node, self.now()) if held is not None else None
 
     def on_frame(self, listener: Callable[[Changes], None]) -> Callable[[], None]:
         """Call `listener` once a frame with what changed in the open run; returns what ends it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aethermind.domain import events as e
 from aethermind.domain.run import Run
@@ -12,6 +13,7 @@ from aethermind.tui.context import Changes
 from aethermind.tui.rows.logs import LogLine, LogRing
 from aethermind.tui.rows.streams import Streams, rate_of
 from aethermind.tui.rows.trace import STRUCTURAL
+from aethermind.tui.rows.waits import Waits
 
 _WHOLE = (e.RunCreated, e.RunReopened, e.DefinitionAdopted)
 """Events after which every row may be another."""
@@ -24,6 +26,7 @@ class Held:
         self.run = run
         self.logs = LogRing()
         self.streams = Streams()
+        self.waits = Waits()
         self.rate = rate_of(run)
         self._now = now
         self._last_log = 0
@@ -70,6 +73,7 @@ class Held:
             self._nodes.add("")
             return
         self._nodes.add(step)
+        self.waits.over(step)
         if isinstance(event, STRUCTURAL):
             self._structure.add(step)
         streamed = self.streams.close(self.run, event)
@@ -86,14 +90,20 @@ class Held:
         event = recorded.event
         assert isinstance(event, e.LogWritten)
         self._last_log = recorded.seq
+        self._wait(recorded.at, event.step, event.attempt, event.metadata)
         self.logs.append(LogLine(recorded.at, event.level, event.agent, event.step, event.message))
         self._logs += 1
+
+    def _wait(self, at: int, step: str | None, attempt: int | None, metadata: Mapping[str, Any]) -> None:
+        if self.waits.take(at, step, attempt, metadata) and step is not None:
+            self._nodes.add(step)
 
     def load_logs(self, rows: list[LogRow]) -> None:
         """A page of stored lines, oldest first."""
         for row in rows:
             if row.seq > self._last_log:
                 self._last_log = row.seq
+                self._wait(row.at, row.step, row.attempt, row.metadata)
                 self.logs.append(LogLine(row.at, row.level, row.agent, row.step, row.message))
                 self._logs += 1
 

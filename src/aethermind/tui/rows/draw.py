@@ -17,6 +17,7 @@ from aethermind.tui.rows import gantt
 from aethermind.tui.rows.cells import Cells, Line, fit, width_of
 from aethermind.tui.rows.gantt import Piece, Scale
 from aethermind.tui.rows.trace import CallRef, Row, ToolRef, TraceRows
+from aethermind.tui.rows.waits import Wait, brief
 
 ACTIVE = frozenset({"running", "retry_wait", "waiting_answer", "waiting_budget", "in_doubt", "stopping"})
 STYLE = {
@@ -81,6 +82,8 @@ class Scene:
     """The same of one call."""
     match: str = ""
     """What is sought, in lower case."""
+    waiting: Callable[[Node, int], Wait | None] = lambda node, now: None
+    """What a step under way waits for, at a time (epoch ms)."""
 
 
 def head(columns: Columns, a_scale: Scale, glyphs: Glyphs) -> Cells:
@@ -247,6 +250,8 @@ def _note(node: Node, scene: Scene) -> str:
     if node.status == "retry_wait" and node.attempts:
         left = (node.due_at or scene.now) - scene.now
         return f"{tree.note(node)} in {fmt.duration(max(left, 0), live=True)}"
+    if node.mode == "leaf" and (wait := scene.waiting(node, scene.now)) is not None:
+        return brief(wait, scene.now)
     return tree.note(node).replace("←", glyphs.needs)
 
 

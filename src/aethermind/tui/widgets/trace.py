@@ -156,6 +156,7 @@ class TracePane(LinePane):
             streaming=streams.tokens,
             call_streaming=streams.call_tokens,
             match=self.sought.lower(),
+            waiting=held.waits.of,
         )
 
     # --- the rows ------------------------------------------------------------------------------

@@ -119,14 +119,16 @@ def body(
     *,
     partial: str,
     written: Written = (),
+    waits: str = "",
     now: int,
     width: int,
     glyphs: Glyphs,
 ) -> Body:
-    """`partial` is what the call in flight has streamed so far; `width` is for tables only."""
+    """`partial` is what the call in flight has streamed so far, `waits` what the step waits for; `width` is
+    for tables only."""
     match section:
         case "answer":
-            return _answer(node, stop, partial)
+            return _answer(node, stop, partial, waits)
         case "prompt":
             return _prompt(node, stop)
         case "process":
@@ -154,13 +156,13 @@ def _heading(text: str) -> Line:
 # --- a model call --------------------------------------------------------------------------------
 
 
-def _answer(node: Node, stop: Stop, partial: str) -> Body:
+def _answer(node: Node, stop: Stop, partial: str, waits: str) -> Body:
     attempt, call = find(node, stop)
     if call is None:
         error = attempt.error if attempt is not None else node.error
         if error is not None:
             return Text(tuple(error_lines(error)))
-        return Text((_nothing_yet(node),))
+        return Text(((Span(waits, "warn"),) if waits else _nothing_yet(node),))
     head: list[Line] = []
     if call.reasoning:
         head += [_heading("reasoning"), *text_lines(clean(call.reasoning), "dim"), BLANK, _heading("answer")]
@@ -168,6 +170,8 @@ def _answer(node: Node, stop: Stop, partial: str) -> Body:
     error = call.error or (attempt.error if attempt is not None and stop == _last(node, stop) else None)
     if error is not None:
         tail += [BLANK, *error_lines(error)]
+    if waits and stop == _last(node, stop):
+        tail += [BLANK, (Span(waits, "warn"),)]
     if call.finish not in {None, "stop", "tool_calls"}:
         tail += [BLANK, (Span(f"ended early: {clean_line(str(call.finish))}", "warn"),)]
     if call.status == "running":

@@ -24,10 +24,11 @@ def title(
     width: int,
     glyphs: Glyphs,
     interrupted: bool = False,
+    waits: str = "",
 ) -> Line:
     """`● read_papers  running  try 2/3  01:31      22.4k tok  $0.2100 sim  r_8f21`
 
-    `interrupted`: no engine drives the run; the run itself can't know that.
+    `interrupted`: no engine drives the run; the run itself can't know that. `waits`: for what, in short.
     """
     is_run = node.parent is None
     status: str = run.status if is_run else node.status
@@ -43,6 +44,8 @@ def title(
     most = max(node.step.retry.max_attempts, tries)
     if tries > 1:
         left.append(Span(f"  try {tries}/{most}", "dim"))
+    if waits and status == "running":
+        left.append(Span(f"  {waits}", "warn"))
     begun = run.started_at if is_run else node.started_at
     ended = run.finished_at if is_run else node.finished_at
     if begun is not None and status != "interrupted":

@@ -15,6 +15,7 @@ from aethermind.domain.state import Node
 from aethermind.tui.actions import REGISTRY, bindings, hints
 from aethermind.tui.actions.registry import Where
 from aethermind.tui.actions.target import status_of
+from aethermind.tui.rows.waits import Wait, brief, sentence
 from aethermind.tui.screens.detail import content, head, timeline
 from aethermind.tui.screens.detail.body_view import BodyView
 from aethermind.tui.screens.detail.content import Section, Text
@@ -160,6 +161,7 @@ class DetailScreen(Screen[None]):
             width=width,
             glyphs=glyphs,
             interrupted=status_of(self.context) == "interrupted",
+            waits=brief(wait, now) if (wait := self._wait(node)) is not None else "",
         )
         self.query_one("#detail-title", Lines).show([title])
         line, self._places = head.tabs(sections, self.section or sections[0])
@@ -216,6 +218,9 @@ class DetailScreen(Screen[None]):
         _, call = timeline.find(node, stop)
         return call is not None and call.status == "running"
 
+    def _wait(self, node: Node) -> Wait | None:
+        return self.context.wait_of(self.run_id, node)
+
     def _draw_body(self, run: Run, node: Node) -> None:
         stop = self._stop(node)
         assert self.section is not None
@@ -232,6 +237,7 @@ class DetailScreen(Screen[None]):
             stop,
             partial=live,
             written=self._output.lines,
+            waits=sentence(wait) if (wait := self._wait(node)) is not None else "",
             now=self.context.now(),
             width=max(self.text_view.size.width - 2, 20),
             glyphs=self.context.glyphs,
