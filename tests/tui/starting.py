@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError
+from aethermind.domain.usage import Cost, Usage
 from aethermind.engine.ports import Estimate
 from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
@@ -45,6 +46,10 @@ class FakePrices:
             return Estimate(low_micro_usd=None, high_micro_usd=None)
         return Estimate(low_micro_usd=self.low, high_micro_usd=self.high)
 
+    def cost(self, provider: str, model: str, usage: Usage, *, at: int) -> Cost:
+        """A micro-USD a token."""
+        return Cost(micro_usd=usage.total_tokens, source="config")
+
 
 class FakeModels:
     def check(self, name: str) -> str:
@@ -55,6 +60,9 @@ class FakeModels:
 
     def __init__(self, low: int = 0, high: int = 0) -> None:
         self.prices = FakePrices(low, high)
+
+    def programs_in(self, names: Sequence[str]) -> tuple[str, ...]:
+        return ()
 
     def resolve(self, name: str, *, sim: bool) -> str:
         if sim:

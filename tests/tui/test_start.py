@@ -10,6 +10,7 @@ from textual import events
 
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError, NotFoundError
+from aethermind.domain.workflow import Prompt, StepDef, WorkflowDef
 from aethermind.tui.screens import found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
@@ -17,6 +18,7 @@ from aethermind.tui.screens.entry import Area, Entry
 from aethermind.tui.screens.form import Form, Pick
 from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
+from tests.tui.histories import Script
 from tests.tui.starting import KINDS, SHELL, FakeModels, form_of, stage
 
 # --- what is found ---------------------------------------------------------------------------------
@@ -193,6 +195,19 @@ async def test_what_it_may_cost_is_said_and_asked_about_once(here: Path) -> None
         await pilot.press("y")
         await made.workers.wait_for_complete()
         assert [asked[0] for asked in made.engine.asked] == ["start_run"]
+
+
+async def test_what_its_steps_used_before_narrows_the_estimate(here: Path) -> None:
+    async with stage(here, models=FakeModels(1_000, 10_000)) as (made, pilot):
+        steps = (StepDef(id="a", action=Prompt(template="x")),)
+        before = Script(WorkflowDef(name="kinds", steps=steps), run_id="r_before", seq=10_000)
+        before.begin(0, "a")
+        before.call(10, "a", model="openai:gpt-6.1-sol")
+        before.reply(20, "a", "done", tokens=(2_500, 500))
+        made.engine.put(*before.history)
+        screen = await form_of(made, pilot, "kinds")
+        # `a` used 3,000 tokens, once: twice and half of that; `b` is as it was.
+        assert str(screen.query_one("#start-cost", Line).content) == "estimated $0.0025–0.0160"
 
 
 async def test_a_simulated_run_is_not_asked_about(here: Path) -> None:

@@ -9,6 +9,7 @@ from aethermind.domain.errors import AethermindError
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.consent import model_names
 from aethermind.engine.costing import ASSUMED_ITEMS, CostRange, estimate
+from aethermind.engine.history import NO_HISTORY, History, history_of
 from aethermind.tui import format as fmt
 
 if TYPE_CHECKING:
@@ -17,11 +18,27 @@ if TYPE_CHECKING:
 Json = Any
 
 
+async def used_before(context: Context, workflow: str) -> History:
+    """What the steps of this workflow used when they ran before; nothing if that can't be read: an estimate
+    without it is wider, not wrong.
+    """
+    try:
+        return await context.engine.ask(lambda client: history_of(client, workflow))
+    except AethermindError:
+        return NO_HISTORY
+
+
 def estimate_of(
-    context: Context, definition: WorkflowDef, inputs: Mapping[str, Json], *, model: str, sim: bool
+    context: Context,
+    definition: WorkflowDef,
+    inputs: Mapping[str, Json],
+    *,
+    model: str,
+    sim: bool,
+    history: History = NO_HISTORY,
 ) -> CostRange | None:
     """The range of real money; None if all is simulated, there are no prompts, or a name means nothing.
-    `model`: one for all steps, "" for what the file says.
+    `model`: one for all steps, "" for what the file says. `history`: see `used_before`.
     """
     models = context.composition.models
     meanings: dict[str, tuple[str, ...]] = {}
@@ -32,7 +49,9 @@ def estimate_of(
             return None
         if not meant.startswith("sim:"):
             meanings[name] = (meant,)
-    return estimate(definition, meanings, models.prices, inputs) if meanings else None
+    if not meanings:
+        return None
+    return estimate(definition, meanings, models.prices, inputs, history=history, now=context.now())
 
 
 def range_text(costs: CostRange) -> str:

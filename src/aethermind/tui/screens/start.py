@@ -27,11 +27,12 @@ from aethermind.tui.screens.fields import Field
 from aethermind.tui.screens.form import Form
 from aethermind.tui.screens.found import Found
 from aethermind.tui.screens.trusting import trusted
-from aethermind.tui.spending import estimate_of, range_text
+from aethermind.tui.spending import estimate_of, range_text, used_before
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
     from aethermind.engine.client import RunRequest
+    from aethermind.engine.history import History
     from aethermind.tui.context import Context
 
 Json = Any
@@ -52,6 +53,7 @@ class StartScreen(Dialog[str]):
         self.flow = flow
         self.loaded = loaded
         self._starting = False
+        self._history: History | None = None
 
     @property
     def definition(self) -> WorkflowDef:
@@ -143,14 +145,21 @@ class StartScreen(Dialog[str]):
     async def _show_cost(self, model: str, *, sim: bool) -> None:
         """Off the screen's thread: the first look at prices takes a while."""
         inputs = self._inputs()
+        history = await self._used_before()
         found = await asyncio.to_thread(
-            estimate_of, self.context, self.definition, inputs, model=model, sim=sim
+            estimate_of, self.context, self.definition, inputs, model=model, sim=sim, history=history
         )
         if self.is_mounted:
             told = range_text(found) if found is not None else ""
             line = self.query_one("#start-cost", Line)
             line.show(safe_line(self._plain(told), "$foreground-muted"))
             line.display = bool(told)
+
+    async def _used_before(self) -> History:
+        """Read once: the form asks for an estimate with every key."""
+        if self._history is None:
+            self._history = await used_before(self.context, self.definition.name)
+        return self._history
 
     def _plain(self, text: str) -> str:
         return text.replace("–", "-") if self.context.glyphs.ascii else text
@@ -227,6 +236,7 @@ class StartScreen(Dialog[str]):
             request.inputs,
             model=request.model or "",
             sim=request.simulated,
+            history=await self._used_before(),
         )
         if found is None or not (found.high or found.unpriced):
             return True
