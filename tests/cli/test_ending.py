@@ -18,7 +18,7 @@ def begun(*, reserved: int | None = 20_000) -> Script:
 
 
 def ended(script: Script, cost: Cost | None) -> Script:
-    error = ErrorInfo(kind="provider", message="no")
+    error = ErrorInfo(kind="server", message="no")
     script.add(20, e.CallFailed(step="a", attempt=1, call=1, error=error, usage=None, cost=cost))
     return script
 

@@ -158,6 +158,4 @@ def _sum_of(call: CallRecord) -> CostSum:
         int(priced),
         call.cost_micro_usd or 0,
         *(count or 0 for count in call[12:17]),
-        (call.reserved_micro_usd or 0) if bounded else 0,
-        call.saved_micro_usd,
-    )
+    )._replace(at_most=(call.reserved_micro_usd or 0) if bounded else 0, saved=call.saved_micro_usd)
