@@ -70,6 +70,14 @@ def pytest_configure(config: pytest.Config) -> None:
     }
 
 
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process has loaded it conceals until its end: not so between tests."""
+    from aethermind.infra import secrets as loaded
+
+    monkeypatch.setattr(loaded, "_registry", loaded._Registry())
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     import shutil
 

@@ -58,6 +58,8 @@ class Life:
         self.told = 0
         self.caught_up = asyncio.Event()
         self.started = asyncio.Event()
+        """The step that ends by itself never is at work."""
+        self.cancels = True
         """The child of `cancelled` is at work."""
         self.cancelled: str | None = None
 
@@ -101,7 +103,9 @@ class Life:
         if name == "flow":
             with suppress(InvalidError):  # it is over
                 await self.client.pause(run_id, by=BY)
-        cancelling = asyncio.create_task(self._cancel(run_id)) if name == "cancelled" else None
+        cancelling = (
+            asyncio.create_task(self._cancel(run_id)) if name == "cancelled" and self.cancels else None
+        )
         while not self._is_over(name, run := await self.client.wait(run_id)):
             await self._go_on(name, run)
         if cancelling is not None:
@@ -174,6 +178,18 @@ async def live(directory: Path, composition: Composition, leave_after: float | N
                 await Life(directory, composition, engine).live()
         except TimeoutError:
             await engine.scheduler.drain(DRAIN_S)
+
+
+async def leave_in_the_middle(directory: Path, composition: Composition) -> None:
+    """A graceful stop while a child is at work that ends by itself never."""
+    composition.config.make_home()
+    async with bootstrap.open_engine(composition, composition.database) as engine:
+        life = Life(directory, composition, engine)
+        life.cancels = False
+        going = asyncio.create_task(life.live())
+        await asyncio.wait_for(life.started.wait(), 20)
+        going.cancel()
+        await engine.scheduler.drain(DRAIN_S)
 
 
 def upkeep(do: str, directory: Path, composition: Composition) -> None:

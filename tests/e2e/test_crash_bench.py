@@ -18,8 +18,6 @@ from tests.e2e import every
 from tests.servers.http import in_thread
 
 KILLS = 8
-CUT_S = 0.4
-"""The first life leaves after so long, with attempts under way: the second finds them lost."""
 
 
 def test_every_failpoint_is_reached(
@@ -33,7 +31,7 @@ def test_every_failpoint_is_reached(
     with in_thread(every.Served()) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         composition = bootstrap.load(Options(home=tmp_path / "home", config=tmp_path / "config.toml"))
-        asyncio.run(host.live(tmp_path, composition, CUT_S))
+        asyncio.run(host.leave_in_the_middle(tmp_path, composition))
         asyncio.run(host.live(tmp_path, composition, None))
     _the_judge_sees(tmp_path)
     upkeep.export(tmp_path)
