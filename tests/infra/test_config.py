@@ -148,7 +148,12 @@ BAD = [
     ("[models]\nsmart = 'opnai:gpt'", 2, "unknown provider 'opnai'", "did you mean openai?"),
     ("[models]\n'a b' = 'openai:gpt'", 2, "'a b' cannot be an alias", None),
     ("[providers.x]\nkind = 'openai'", 1, "'base_url' is missing for x", None),
-    ("[providers.x]\nbase_url = 'http://h'", 1, "'kind' is missing for x", "openai, anthropic, ollama or cli"),
+    (
+        "[providers.x]\nbase_url = 'http://h'",
+        1,
+        "'kind' is missing for x",
+        "openai, anthropic, ollama or cli",
+    ),
     (
         "[providers.x]\nkind = 'openrouter'\nbase_url = 'http://h'",
         2,
