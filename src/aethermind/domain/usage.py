@@ -48,8 +48,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the price came from: `genai-prices 0.2.3`, `config`, `sim`, `local`, `reported`, `unpriced`; or
     `reserved`: nobody knows the amount, but it is not above what was reserved for the call."""
     saved_micro_usd: int = 0
-    """By a vendor's prompt cache against the full input rate, or by an answer that was used again, what it had
-    cost (0 when unknown)."""
+    """By a vendor's prompt cache against the full input rate, or by an answer that was used again: what it
+    had cost (0 when unknown)."""
 
     @property
     def bounded(self) -> bool:
