@@ -55,7 +55,8 @@ def networked(wire: Wire) -> Callable[[], AbstractAsyncContextManager[Rig]]:
             await current[-1](request, reply)
 
         async with serve(handle) as server:
-            provider = connect(wire, server.url, deadlines=Deadlines(first_token_ms=45_000, idle_ms=100))
+            provider = connect(wire, server.url, deadlines=Deadlines(first_token_ms=5_000, idle_ms=100))
+            await asyncio.to_thread(provider.warm)  # its SDK takes seconds to import
             ways = {
                 "401": wires.status(wire, 401, "bad key", kind="authentication_error"),
                 "429": wires.status(wire, 429, "slow down", kind="rate_limit_error", retry_after="3"),

@@ -135,7 +135,7 @@ class ToolLoop:
             return message
         if failpoints.armed:
             failpoints.reached("tool.result")
-        return call.finished(output.text, is_error=output.is_error, truncated=output.truncated)
+        return await call.finished(output.text, is_error=output.is_error, truncated=output.truncated)
 
     def _recorded(self, reply: Reply, tool_call_id: str) -> ToolState | None:
         attempts = self._calls.node.attempts
@@ -199,12 +199,16 @@ class _ToolCall:
 
         await self._calls.record(decide)
 
-    def finished(self, text: str, *, is_error: bool, truncated: bool) -> Message:
+    async def finished(self, text: str, *, is_error: bool, truncated: bool) -> Message:
+        """Record the end, on disk when this returns: were it one commit with the next tool's intent, a death
+        between the two would leave that one in doubt."""
         event = self._calls.services.veil.conceal(
             ToolFinished(**self._where, result=wire.recordable(text), is_error=is_error, truncated=truncated)
         )
         assert isinstance(event, ToolFinished)
-        self._calls.live.post(Note((event,)))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._calls.live.post(Note((event,), done))
+        await done
         return _told(self.wanted, event.result, is_error)
 
     def failed(self, error: ErrorInfo, *, digest: str = "") -> Message:
