@@ -81,6 +81,9 @@ def test_on_a_terminal_it_is_asked_right_there_and_yes_to_the_price_is_no_yes_to
         screen.shows("what the model is told with a no")
         screen.type("b is better\r")
         screen.shows("+b")
+        # What is typed before it is asked does not answer it.
+        question = "keep wants to write n [y/N]:"
+        screen.until(lambda: screen.text.count(question) == 2, what="the second question")
         screen.type("y\r")
         assert screen.end() == 0
         screen.shows("It is kept.")

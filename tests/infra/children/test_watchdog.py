@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -79,6 +80,22 @@ def sleepers() -> Iterator[list[subprocess.Popen[bytes]]]:
         sleeper.wait()
 
 
+@contextlib.contextmanager
+def marked(mark: str, program: str = "cat", **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with this mark that has begun: its environment can be read only a moment after `Popen`
+    returns, so it has to have answered.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen([program], env=env | {watchdog.MARK: mark}, stdin=pipe, stdout=pipe) as started:
+        assert started.stdin is not None
+        assert started.stdout is not None
+        started.stdin.write(b".")
+        started.stdin.flush()
+        assert started.stdout.read(1) == b"."
+        yield started
+        started.kill()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_own_process_is_seen() -> None:
     (me,) = [p for p in watchdog.processes() if p.pid == os.getpid()]
@@ -87,30 +104,26 @@ def test_the_own_process_is_seen() -> None:
 
 
 def test_a_name_with_brackets_confuses_nobody(tmp_path: Path) -> None:
-    program = shutil.copy(shutil.which("tail") or "", f"{tmp_path}/a) R 1 1 (b")
-    with subprocess.Popen([program, "-f", "/dev/null"], env={watchdog.MARK: "brackets.1"}) as started:
+    program = shutil.copy(shutil.which("cat") or "", f"{tmp_path}/a) R 1 1 (b")
+    with marked("brackets.1", program) as started:
         (found,) = [p for p in watchdog.processes() if p.pid == started.pid]
-        started.kill()
     assert (found.parent, found.marks) == (os.getpid(), "brackets.1")
 
 
 def test_marks_of_older_processes_are_not_read() -> None:
-    argv = ["tail", "-f", "/dev/null"]
-    with subprocess.Popen(argv, env={watchdog.MARK: "old.1"}) as started:
+    with marked("old.1") as started:
         start = watchdog.start_of(started.pid)
         seen = {
             since: [p for p in watchdog.processes(since) if p.bears("old.")] for since in (start, start + 1)
         }
-        started.kill()
     assert len(seen[start]) == 1
     assert seen[start + 1] == []
 
 
 @pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps(1)")
 def test_ps_sees_the_same() -> None:
-    with subprocess.Popen(["tail", "-f", "/dev/null"], env={"A": "b", watchdog.MARK: "byps.1"}) as started:
+    with marked("byps.1", A="b") as started:
         (found,) = [p for p in watchdog.processes_by_ps() if p.bears("byps.")]
-        started.kill()
     assert (found.pid, found.parent, found.group) == (started.pid, os.getpid(), os.getpgrp())
 
 
@@ -131,9 +144,9 @@ def test_an_orderly_end_kills_what_bears_the_mark() -> None:
     guard.ensure()
     pid = guard.pid
     assert pid is not None
-    with subprocess.Popen(["tail", "-f", "/dev/null"], env={watchdog.MARK: "orderly.1"}) as marked:
+    with marked("orderly.1") as started:
         guard.close()
-        assert marked.wait() == -signal.SIGKILL
+        assert started.wait() == -signal.SIGKILL
     assert not alive(pid)
     guard.close()
 
