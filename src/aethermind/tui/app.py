@@ -324,18 +324,28 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.notify(clean_line(text)[:500], severity=severity, timeout=4, markup=False)
 
     def copy(self, text: str) -> None:
+        self._clipboard = text  # what a field of Textual's pastes
         self.spawn(self._copy(text))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Textual's own fields copy as everything else does."""
+        self.copy(text)
 
     async def _copy(self, text: str) -> None:
         from aethermind.tui.clipboard import copy
 
         how = self.settings.clipboard
         try:
-            said = await copy(text, how=how, osc52=self.copy_to_clipboard, ssh=self.settings.ssh)
+            said = await copy(text, how=how, write=self.to_terminal, ssh=self.settings.ssh)
         except OSError as error:
             self.toast(f"not copied: {error.strerror or error}", "error")
         else:
             self.toast(said)
+
+    def to_terminal(self, sequence: str) -> None:
+        """Write an escape sequence of ours as it is."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
 
     def spawn(self, work: Awaitable[None]) -> Worker[None]:
         return self.run_worker(self._guarded(work), exit_on_error=False)

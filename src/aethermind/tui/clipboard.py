@@ -2,7 +2,8 @@
 
     tmux     `tmux load-buffer -w`: tmux drops the escape sequence by default, but takes this and passes it on
     native   pbcopy, wl-copy, xclip, xsel: of this machine, so not over SSH
-    osc52    the escape sequence that most terminals understand, up to 74,994 bytes
+    osc52    the escape sequence that most terminals understand, up to 74,994 bytes; within tmux and screen
+             wrapped, so that they pass it on to the terminal they run in
     file     a new file that only the user can read, when all else fails or the text is too long
 
 Text is copied as it is, not cleaned: it goes to the user, not to the terminal.
@@ -19,11 +20,15 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 Way = Literal["auto", "native", "osc52", "file"]
 CAP = 74_994
-"""Bytes of base64 that terminals take in one sequence."""
+"""Bytes of text whose sequence is not longer than the 100,000 bytes that terminals take in one."""
+SCREEN_CHUNK = 512
+"""Characters that screen passes on in one piece: longer ones it drops."""
+ESCAPE = "\x1b"
+END = "\x1b\\"
 _TIMEOUT_S = 2.0
 
 
@@ -31,11 +36,11 @@ async def copy(
     text: str,
     *,
     how: Way = "auto",
-    osc52: Callable[[str], None],
+    write: Callable[[str], None],
     ssh: bool = False,
     env: Mapping[str, str] = os.environ,
 ) -> str:
-    """Copy and say how. `osc52` writes the sequence for a text to the terminal (`App.copy_to_clipboard`).
+    """Copy and say how. `write` takes an escape sequence to the terminal.
 
     Raises `OSError` if not even a file can be written.
     """
@@ -44,12 +49,39 @@ async def copy(
         for argv in commands(env, ssh=ssh and how == "auto"):
             if await asyncio.to_thread(_feed, argv, text):
                 return f"copied {what} ({Path(argv[0]).name})"
-    if how in {"auto", "osc52"} and len(b64encode(text.encode("utf-8", "replace"))) <= CAP:
-        osc52(text)
-        return f"copied {what} (OSC 52: if it did not arrive, your terminal does not take it)"
+    if how in {"auto", "osc52"} and len(text.encode("utf-8", "replace")) <= CAP:
+        host = multiplexer(env)
+        write(osc52(text, host))
+        through = f" through {host}" if host else ""
+        return f"copied {what} (OSC 52{through}: if it did not arrive, your terminal does not take it)"
     path = await asyncio.to_thread(_spill, text)
     reason = "too long for the terminal's clipboard" if how != "file" else "as configured"
     return f"{what} saved to {path} ({reason})"
+
+
+def multiplexer(env: Mapping[str, str]) -> Literal["tmux", "screen", ""]:
+    """What stands between this program and the terminal. Over SSH only TERM tells."""
+    term = env.get("TERM", "")
+    if env.get("TMUX") or term.startswith("tmux"):
+        return "tmux"
+    return "screen" if env.get("STY") or term.startswith("screen") else ""
+
+
+def osc52(text: str, host: Literal["tmux", "screen", ""] = "") -> str:
+    """The sequence that copies this text. Within tmux both the plain one, which it takes for itself where
+    `set-clipboard` is on, and one to be passed on, which it does where `allow-passthrough` is.
+    """
+    plain = f"\x1b]52;c;{b64encode(text.encode('utf-8', 'replace')).decode()}\a"
+    match host:
+        case "tmux":
+            return f"{plain}\x1bPtmux;{plain.replace(ESCAPE, ESCAPE * 2)}{END}"
+        case "screen":
+            parts = (plain[at : at + SCREEN_CHUNK] for at in range(0, len(plain), SCREEN_CHUNK))
+            return "".join(f"\x1bP{part}{END}" for part in parts)
+        case "":
+            return plain
+        case _:
+            assert_never(host)
 
 
 def commands(env: Mapping[str, str], *, ssh: bool) -> list[Sequence[str]]:
