@@ -141,13 +141,14 @@ class Stage(App[None]):
         if scripts:
             self.main.open_run_id = self.main.selected_run_id = scripts[0].run_id
         self._now = now if now is not None else (scripts[0].now if scripts else 0)
+        self.settings = Settings(place="me@box")
         self.toasts: list[tuple[str, str]] = []
         self.copied: list[str] = []
         self.context = Context(
             app=cast(Any, self),
             engine=cast(Any, self.engine),
             main=cast(Any, self.main),
-            settings=Settings(place="me@box"),
+            settings=self.settings,
             composition=composition or NOTHING,
         )
 

@@ -78,21 +78,43 @@ def apply(app: AethermindApp, settings: Settings) -> None:
 
 
 async def put(context: Context, option: Option, value: Value) -> None:
-    """Set it now, and write it into the config; a toast says where, or why not."""
+    """Set it now, and write it into the config; a toast says why that failed."""
     apply(context.app, changed(context.app.settings, option.name, value))
-    config = getattr(context.composition, "config", None)
-    path: Path | None = getattr(config, "path", None)
+    _ = await _keep(context, option.table, option.key or option.name, value)
+
+
+async def keep_theme(context: Context, name: str) -> None:
+    """This theme from now on; a toast says so."""
+    app = context.app
+    app.settings = replace(app.settings, theme=name)  # or the next setting would bring the old one back
+    app.theme = name
+    if await _keep(context, "tui", "theme", name):
+        context.toast(f"{name}; the config has it as theme under [tui]")
+    elif _config_of(context) is None:
+        context.toast(f'{name}, for now. To keep it: theme = "{name}" under [tui] in the config')
+
+
+def _config_of(context: Context) -> Path | None:
+    path: Path | None = getattr(getattr(context.composition, "config", None), "path", None)
+    return path
+
+
+async def _keep(context: Context, table: str, key: str, value: Value) -> bool:
+    path = _config_of(context)
     if path is None:
-        return
+        return False
     try:
-        await asyncio.to_thread(write, path, option, value)
+        await asyncio.to_thread(write, path, table, key, value)
     except AethermindError as error:
         context.toast(f"for now only: {error.line()}", "warning")
     except OSError as error:
         context.toast(f"for now only: {path}: {error.strerror or error}", "warning")
+    else:
+        return True
+    return False
 
 
-def write(path: Path, option: Option, value: Value) -> None:
+def write(path: Path, table: str, key: str, value: Value) -> None:
     """Replace the file as a whole, so that nobody reads half of it. Raises `InvalidError`, `OSError`."""
     real = path.resolve()  # one that is linked to stays where it is
     try:
@@ -101,7 +123,7 @@ def write(path: Path, option: Option, value: Value) -> None:
         text = ""
     except UnicodeDecodeError:
         raise InvalidError(f"{path} is not UTF-8") from None
-    found = with_value(text, option.table, option.key or option.name, value)
+    found = with_value(text, table, key, value)
     real.parent.mkdir(parents=True, exist_ok=True)
     mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
     descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=".config-")

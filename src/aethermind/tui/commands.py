@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aethermind.domain.errors import InvalidError
+from aethermind.tui.actions.reach import here, why_not
 from aethermind.tui.actions.registry import Action, Registry
+from aethermind.tui.actions.target import place_of
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -47,21 +49,32 @@ def suggest(registry: Registry, line: str, context: Context, *, limit: int = 8) 
     """How the line may go on, best first."""
     word, space, argument = line.lstrip().partition(" ")
     if not space:
-        fit = [a for a in registry if a.command.startswith(word) and a.command]
-        fit += [a for a in registry if a.command and word and word in a.command and a not in fit]
+        known = [a for a in registry if a.command]
+        fit = [a for a in known if a.command.startswith(word)]
+        fit += [a for a in known if word and word in a.command and a not in fit]
+        place = place_of(context)
+        fit.sort(key=lambda a: (a.command != word, not here(a, place)))
         return [
             Suggestion(
                 a.command + (" " if a.usage else ""),
                 f"{a.command} {a.usage}".rstrip(),
-                a.enabled(context) or a.title,
+                why_not(context, a) or a.title,
             )
             for a in fit[:limit]
         ]
     action = registry.command(word)
     if action is None or action.complete is None:
         return []
-    wanted = argument.strip().casefold()
     names = list(action.complete(context))
-    fit_names = [n for n in names if n.casefold().startswith(wanted)]
-    fit_names += [n for n in names if wanted in n.casefold() and n not in fit_names]
-    return [Suggestion(f"{action.command} {name}", name) for name in fit_names[:limit]]
+    found = _fitting(names, argument.strip())
+    if not found and len(action.usage.split()) > 1:  # the word after the first
+        head, _, last = argument.lstrip().rpartition(" ")
+        return [Suggestion(f"{action.command} {head} {name}", name) for name in _fitting(names, last)[:limit]]
+    return [Suggestion(f"{action.command} {name}", name) for name in found[:limit]]
+
+
+def _fitting(names: list[str], wanted: str) -> list[str]:
+    """Those that begin so, then those that hold it."""
+    wanted = wanted.casefold()
+    found = [name for name in names if name.casefold().startswith(wanted)]
+    return found + [name for name in names if wanted in name.casefold() and name not in found]

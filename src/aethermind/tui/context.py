@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.engine.client import Client, FeedItem, RunRequest
+from aethermind.tui.history import History
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -255,6 +256,8 @@ class Context:
     settings: Settings
     composition: Any = None
     """`bootstrap.Composition`: samples, workflow directories, models and prices for the start form."""
+    history: History = field(default_factory=History)
+    """What was typed on the `:` line."""
 
     @property
     def glyphs(self) -> Glyphs:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from textual.binding import BindingType
 
-from aethermind.domain.errors import AethermindError
+from aethermind.tui.actions import foot as footer
+from aethermind.tui.actions import reach
 from aethermind.tui.actions.bindings import bindings, widget_bindings
 from aethermind.tui.actions.detail import DETAIL
 from aethermind.tui.actions.everywhere import EVERYWHERE_ACTIONS
 from aethermind.tui.actions.find import FIND
+from aethermind.tui.actions.foot import Hint
 from aethermind.tui.actions.looks import LOOKS
 from aethermind.tui.actions.move import MOVES
 from aethermind.tui.actions.out import OUT
@@ -19,7 +21,6 @@ from aethermind.tui.actions.registry import PANES, Action, Registry, Where
 from aethermind.tui.actions.replaying import REPLAY
 from aethermind.tui.actions.run import RUNS
 from aethermind.tui.actions.screens import SCREEN_ACTIONS
-from aethermind.tui.actions.target import place_of
 from aethermind.tui.actions.view import VIEW
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _OPENED = (
     "aethermind.tui.screens.bill",
     "aethermind.tui.screens.compare",
     "aethermind.tui.screens.inbox",
+    "aethermind.tui.screens.jump",
     "aethermind.tui.screens.layers",
     "aethermind.tui.screens.replay",
     "aethermind.tui.screens.settings",
@@ -57,19 +59,17 @@ def main_bindings() -> list[BindingType]:
 
 def perform(context: Context, id: str, argument: str = "") -> bool:
     """Do it, or say why not. What takes time goes on beside the screens. Raises `KeyError` for no action."""
-    action = REGISTRY[id]
-    why = action.enabled(context)
-    if why is not None:
-        context.toast(f"{action.title}: {why}", "warning")
-        return False
-    try:
-        work = action.run(context, argument)
-    except AethermindError as error:
-        context.toast(error.line(), "error")
-        return False
-    if work is not None:
-        _ = context.spawn(work)
-    return True
+    return reach.perform(context, REGISTRY[id], argument)
+
+
+def summon(context: Context, id: str, argument: str = "") -> bool:
+    """The same for what was picked or typed, which may be meant for another screen: then it says so."""
+    return reach.summon(context, REGISTRY[id], argument)
+
+
+def why_not(context: Context, id: str) -> str | None:
+    """Why it can't be done here and now; None: it can."""
+    return reach.why_not(context, REGISTRY[id])
 
 
 def warm() -> None:
@@ -80,47 +80,36 @@ def warm() -> None:
         import_module(name)
 
 
+def foot(context: Context, width: int) -> list[Hint]:
+    """For the footer of where the focus is: what can be done now, and dim what can't (see `actions.foot`)."""
+    return footer.foot(REGISTRY, context, width)
+
+
 def hints(context: Context, width: int) -> list[tuple[str, str]]:
-    """(key, word) for the footer of where the focus is: what can be done now, as much as fits into `width`
-    cells; help and quit come last and always.
-    """
-    keymap = context.keymap
-    place = place_of(context)
-    here = [a for a in REGISTRY.at(place) if a.hint and a.enabled(context) is None]
-    pairs = [
-        (
-            keymap.shown(a, limit=1, ascii=context.glyphs.ascii) if keymap else (a.keys or ("",))[0],
-            a.hint_in.get(place, a.hint),
-        )
-        for a in sorted(here, key=lambda a: a.rank)
-    ]
-    pairs = [pair for pair in pairs if pair[0]]
-    last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
-    room = width - _cells(last)
-    found: list[tuple[str, str]] = []
-    for pair in pairs:
-        if pair in last:
-            continue
-        room -= _cells([pair])
-        if room < 0:
-            break
-        found.append(pair)
-    return found + last
+    """(key, word) of what can be done now, as much as fits into `width` cells; help and quit come last."""
+    return [(hint.key, hint.word) for hint in foot(context, width) if hint.can]
 
 
-def _cells(pairs: list[tuple[str, str]]) -> int:
-    return sum(len(key) + len(word) + 3 for key, word in pairs)
+def click(context: Context, key: str) -> bool:
+    """Do what this key does, as keys are shown: somebody clicked on it. False if it has none here."""
+    action = footer.action_of(REGISTRY, context, key)
+    return action is not None and perform(context, action.id)
 
 
 __all__ = [
     "REGISTRY",
     "Action",
+    "Hint",
     "Registry",
     "Where",
     "bindings",
+    "click",
+    "foot",
     "hints",
     "main_bindings",
     "perform",
+    "summon",
     "warm",
+    "why_not",
     "widget_bindings",
 ]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aethermind.domain.errors import InvalidError
 from aethermind.tui.actions.registry import Action
 from aethermind.tui.actions.target import OfStep
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
+
+
+_SECTIONS = 6
 
 
 def _call(context: Context, delta: int) -> None:
@@ -22,11 +26,17 @@ def _several(context: Context) -> str | None:
     return None if isinstance(screen, OfStep) and screen.calls > 1 else "there is only one"
 
 
+def _to_section(context: Context, argument: str) -> None:
+    screen = context.app.screen
+    if not argument.isdecimal():
+        raise InvalidError(f"{argument or 'nothing'} is no number of a section", hint="section 2")
+    if isinstance(screen, OfStep) and not screen.show_section(int(argument) - 1):
+        context.toast(f"this step has no section {argument}", "warning")
+
+
 def _section(number: int) -> Action:
     def show(context: Context, argument: str) -> None:
-        screen = context.app.screen
-        if isinstance(screen, OfStep):
-            screen.show_section(number - 1)
+        _to_section(context, str(number))
 
     return Action(
         id=f"detail.section_{number}",
@@ -36,6 +46,7 @@ def _section(number: int) -> Action:
         group="move",
         where=frozenset({"detail"}),
         keys=(str(number),),
+        through=f"section {number}",
         no_cli="it only changes what the screen shows",
         run=show,
     )
@@ -52,6 +63,7 @@ DETAIL: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="previous",
         rank=20,
+        command="before",
         enabled=_several,
         run=lambda context, argument: _call(context, -1),
     ),
@@ -65,8 +77,23 @@ DETAIL: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="next",
         rank=21,
+        command="after",
         enabled=_several,
         run=lambda context, argument: _call(context, 1),
     ),
-    *(_section(number) for number in range(1, 7)),
+    *(_section(number) for number in range(1, _SECTIONS + 1)),
+    Action(
+        id="detail.section",
+        title="Go to a section",
+        description="Show the section of this number.",
+        family="To a section.",
+        group="move",
+        where=frozenset({"detail"}),
+        no_key="its number is the key",
+        no_cli="it only changes what the screen shows",
+        command="section",
+        usage="NUMBER",
+        complete=lambda context: map(str, range(1, _SECTIONS + 1)),
+        run=_to_section,
+    ),
 )

@@ -55,6 +55,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         no_cli=_SCREEN,
         hint="cmd",
         rank=50,
+        command="command",
         run=_command,
     ),
     Action(
@@ -65,6 +66,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         where=WHOLE,
         keys=("ctrl+p", "P"),
         no_cli=_SCREEN,
+        command="palette",
         run=_palette,
     ),
     Action(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from aethermind.domain.views import open_questions
 from aethermind.tui.actions.registry import MAIN, SCREENS, Action, Where
-from aethermind.tui.actions.target import Readable
+from aethermind.tui.actions.target import Readable, run_of
+from aethermind.tui.actions.view import steps_of
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
@@ -54,6 +57,37 @@ def _previous(context: Context, argument: str) -> None:
 def _next_error(context: Context, argument: str) -> None:
     if not context.main.next_error():
         context.toast("no error here")
+
+
+def _next_waiting(context: Context, argument: str) -> None:
+    """The step after the one under the cursor that waits for a person, round the end."""
+    run = run_of(context)
+    paths = [node.path for node in open_questions(run)] if run is not None else []
+    if not paths:
+        context.toast("no step of this run waits for you; I shows all runs")
+        return
+    at = context.main.selected_node_path
+    context.main.select_node(paths[(paths.index(at) + 1) % len(paths) if at in paths else 0])
+
+
+def _step(context: Context, argument: str) -> None:
+    run = run_of(context)
+    if run is None or argument not in run.nodes:
+        near = get_close_matches(argument, run.nodes if run is not None else (), 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        context.toast(f"no step {argument or '(name one)'} in this run{hint}", "warning")
+    else:
+        context.main.select_node(argument)
+
+
+def _jump(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.jump import JumpScreen, targets
+
+    found = targets(context.app.screen)
+    if found:
+        context.push(JumpScreen(found))
+    else:
+        context.toast("there is nothing on the screen to jump to", "warning")
 
 
 def _clear(context: Context, argument: str) -> None:
@@ -109,6 +143,7 @@ FIND: tuple[Action, ...] = (
         where=MAIN | _TEXTS,
         keys=("n",),
         no_cli="it only moves on the screen",
+        command="next",
         run=_next,
     ),
     Action(
@@ -120,6 +155,7 @@ FIND: tuple[Action, ...] = (
         where=MAIN | _TEXTS,
         keys=("N",),
         no_cli="it only moves on the screen",
+        command="previous",
         run=_previous,
     ),
     Action(
@@ -132,5 +168,40 @@ FIND: tuple[Action, ...] = (
         cli="aethermind logs RUN --level error",
         command="error",
         run=_next_error,
+    ),
+    Action(
+        id="find.next_waiting",
+        title="Next that waits",
+        description="Go to the next step that waits for a person: a question, an approval, a doubt.",
+        group="find",
+        where=MAIN,
+        keys=("w",),
+        cli="aethermind runs --status waiting_answer",
+        command="waiting",
+        run=_next_waiting,
+    ),
+    Action(
+        id="find.step",
+        title="Go to a step",
+        description="Put the cursor of the trace on the step of this name.",
+        group="find",
+        where=MAIN,
+        no_key="it needs a name; f finds one by a part of it",
+        no_cli="it only moves on the screen",
+        command="step",
+        usage="STEP",
+        complete=steps_of,
+        run=_step,
+    ),
+    Action(
+        id="find.jump",
+        title="Jump",
+        description="Label every row on the screen; typing a label goes there.",
+        group="find",
+        where=MAIN | SCREENS,
+        keys=("t",),
+        no_cli="it only moves on the screen",
+        command="jump",
+        run=_jump,
     ),
 )

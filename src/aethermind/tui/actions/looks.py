@@ -99,6 +99,7 @@ LOOKS: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="into",
         rank=20,
+        command="into",
         run=_into,
     ),
     Action(
@@ -111,6 +112,7 @@ LOOKS: tuple[Action, ...] = (
         no_cli="it only changes what the screen shows",
         hint="out",
         rank=21,
+        command="outof",
         run=_out,
     ),
     Action(

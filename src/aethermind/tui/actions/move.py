@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from aethermind.domain.errors import InvalidError
 from aethermind.tui.actions.registry import MAIN, PANES, SCREENS, Action, Effect, Where
 from aethermind.tui.actions.target import OfStep, screen_of
 
@@ -15,6 +16,16 @@ _READING: frozenset[Where] = SCREENS | {"detail", "list", "text"}
 _IN_TIME = frozenset({"left", "right", "top", "bottom"})
 """Moves that go through time where a run is replayed, not through rows."""
 _NO_CLI = "it only moves on the screen"
+_MOST = 10_000
+"""Lines that one command moves."""
+_PANE_WORDS: dict[Where, str] = {
+    "agents": "agents",
+    "runs": "runs",
+    "trace": "trace",
+    "logs": "log",
+    "cost": "cost",
+}
+"""What one types to go there; `logs` and `costs` do more."""
 
 
 def _main_only(act: Callable[[Context], None]) -> Effect:
@@ -31,8 +42,26 @@ _PAGES = "Half a page, and a page, down and up."
 _PANES = "To a pane: agents, runs, trace, logs, cost."
 
 
+def times(argument: str) -> int:
+    """How often, as typed: `down 5`. Raises `InvalidError`."""
+    if not argument:
+        return 1
+    if not argument.isdecimal() or not 1 <= int(argument) <= _MOST:
+        raise InvalidError(f"{argument} is no number of lines", hint=f"1 to {_MOST:,}")
+    return int(argument)
+
+
+def _moves(how: Move) -> Effect:
+    def run(context: Context, argument: str) -> None:
+        for _ in range(times(argument)):
+            context.main.move(how)
+
+    return run
+
+
 def _move(id: str, title: str, keys: tuple[str, ...], how: Move, widget: str, family: str) -> Action:
     """On the main screen the focused pane moves; elsewhere the focused widget has an action of that name."""
+    many = how not in {"top", "bottom"}
     return Action(
         id=id,
         title=title,
@@ -42,8 +71,10 @@ def _move(id: str, title: str, keys: tuple[str, ...], how: Move, widget: str, fa
         keys=keys,
         family=family,
         no_cli=_NO_CLI,
+        command=how.replace("_", ""),
+        usage="[N]" if many else "",
         widget=widget,
-        run=_main_only(lambda context: context.main.move(how)),
+        run=_moves(how),
     )
 
 
@@ -57,8 +88,15 @@ def _pane(number: int, pane: Where) -> Action:
         keys=(str(number),),
         family=_PANES,
         no_cli=_NO_CLI,
+        command=_PANE_WORDS[pane],
         run=_main_only(lambda context: context.main.focus_pane(pane)),  # type: ignore[arg-type]  # one of PANES
     )
+
+
+def _all_panes(context: Context, argument: str) -> None:
+    if context.main.zoomed:
+        context.main.zoom()
+    context.main.focus_pane("trace")
 
 
 def _cycle(context: Context, delta: int) -> None:
@@ -99,6 +137,7 @@ MOVES: tuple[Action, ...] = (
         where=frozenset({"trace", "agents"}),
         keys=("minus", "backspace"),
         no_cli=_NO_CLI,
+        command="parent",
         run=_main_only(lambda context: context.main.move("parent")),
     ),
     Action(
@@ -109,6 +148,7 @@ MOVES: tuple[Action, ...] = (
         where=frozenset({"trace", "detail"}),
         keys=("space",),
         no_cli=_NO_CLI,
+        command="toggle",
         widget="fold",
         run=_main_only(lambda context: context.main.toggle_fold()),
     ),
@@ -124,6 +164,7 @@ MOVES: tuple[Action, ...] = (
         hint_in={"detail": "section"},
         rank=60,
         no_cli=_NO_CLI,
+        command="nextpane",
         run=lambda context, argument: _cycle(context, 1),
     ),
     Action(
@@ -135,7 +176,19 @@ MOVES: tuple[Action, ...] = (
         where=MAIN | {"detail"},
         keys=("shift+tab",),
         no_cli=_NO_CLI,
+        command="previouspane",
         run=lambda context, argument: _cycle(context, -1),
+    ),
+    Action(
+        id="pane.all",
+        title="All panes",
+        description="Every pane in its place again, with the focus on the trace.",
+        group="move",
+        where=MAIN,
+        keys=("0",),
+        no_cli=_NO_CLI,
+        command="panes",
+        run=_all_panes,
     ),
     *(_pane(number, pane) for number, pane in enumerate(PANES, 1)),
     Action(
@@ -146,6 +199,7 @@ MOVES: tuple[Action, ...] = (
         where=MAIN | _READING,
         keys=("escape",),
         no_cli=_NO_CLI,
+        command="back",
         run=_back,
     ),
 )

@@ -137,6 +137,7 @@ OUT: tuple[Action, ...] = (
         where=MAIN | {"detail"},
         keys=("Y",),
         cli="aethermind show RUN",
+        command="copycommand",
         enabled=_has_run,
         run=_copy_command,
     ),

@@ -3,6 +3,7 @@
 Rules
 - An action has an id (`noun.verb`), a title and a description, and keys or a stated reason for none.
 - An action on runs names the CLI command that does the same, any other one says why there is none.
+- Every action can be had by key, by the palette and by the `:` line; the latter two go through `reach`.
 - `where` tells on which screens and panes it means something; a key stands for one action there.
 - `enabled` gives None, or the reason why not, which is shown when somebody tries (`perform`).
 - Moving about: on the main screen an action runs like any other; elsewhere the focused widget answers the
@@ -93,7 +94,9 @@ class Action:
     family: str = ""
     """Help shows actions of one family in one line, with these words."""
     command: str = ""
-    """Its word on the `:` line; empty keeps it out."""
+    """Its word on the `:` line."""
+    through: str = ""
+    """In place of a word: the line that does it through another action, `section 3`."""
     usage: str = ""
     """What follows that word: `[RUN]`, `FILE`."""
     complete: Completer | None = None
@@ -137,6 +140,10 @@ class Registry:
         if not found and word:
             found = [action for action in self if action.command.startswith(word)]
         return found[0] if len(found) == 1 else None
+
+    def typed(self, action: Action) -> str:
+        """What one types after `:` for this action."""
+        return action.through or action.command
 
     def grouped(self, actions: Sequence[Action]) -> list[tuple[Group, list[Action]]]:
         """By group, in the order of `GROUPS`; groups without actions are left out."""

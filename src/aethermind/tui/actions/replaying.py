@@ -73,6 +73,7 @@ def _wind(
         where=_HERE,
         keys=keys,
         no_cli=_NO_CLI,
+        command={"earlier": "leapback", "later": "leapon", "start": "start", "end": "end"}[id],
         run=_on(act),
     )
 
@@ -102,6 +103,7 @@ REPLAY: tuple[Action, ...] = (
         no_cli=_NO_CLI,
         hint="play",
         rank=10,
+        command="play",
         run=_on(lambda screen: screen.toggle_play()),
     ),
     Action(
@@ -114,6 +116,7 @@ REPLAY: tuple[Action, ...] = (
         no_cli=_NO_CLI,
         hint="speed",
         rank=12,
+        command="speed",
         run=_on(lambda screen: screen.next_speed()),
     ),
     Action(
@@ -127,6 +130,7 @@ REPLAY: tuple[Action, ...] = (
         no_cli=_NO_CLI,
         hint="back",
         rank=14,
+        command="stepback",
         run=_on(lambda screen: screen.wind(lambda tape: tape.step(-1))),
     ),
     Action(
@@ -140,6 +144,7 @@ REPLAY: tuple[Action, ...] = (
         no_cli=_NO_CLI,
         hint="on",
         rank=15,
+        command="stepon",
         run=_on(lambda screen: screen.wind(lambda tape: tape.step(1))),
     ),
     _wind(
@@ -182,6 +187,7 @@ REPLAY: tuple[Action, ...] = (
         where=_HERE,
         keys=("enter",),
         no_cli=_NO_CLI,
+        command="foldhere",
         run=_on(lambda screen: screen.fold()),
     ),
     Action(
@@ -194,6 +200,7 @@ REPLAY: tuple[Action, ...] = (
         no_cli=_NO_CLI,
         hint="pane",
         rank=60,
+        command="otherpane",
         run=_on(lambda screen: screen.next_pane(1)),
     ),
 )

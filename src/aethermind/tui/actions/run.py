@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.tui import format as fmt
 from aethermind.tui.actions import answering
+from aethermind.tui.actions.again import AGAIN
 from aethermind.tui.actions.mending import MEND
 from aethermind.tui.actions.registry import MAIN, Action, Where
 from aethermind.tui.actions.target import (
@@ -159,10 +160,18 @@ async def _retry(context: Context, argument: str) -> None:
         return
     node = node_of(context)
     steps = [node.path] if node is not None and node.status in {"failed", "cancelled"} else []
+    steps = [argument] if argument else steps
     env = await environment_of(context, run_id)
     await context.engine.ask(lambda c: c.retry(run_id, steps=steps, by=by(context), env=env))
     where = f"from {steps[0]}" if steps else "from what failed"
     context.toast(f"{short(run_id)} runs again {where}; what succeeded is kept")
+
+
+def _failed_steps(context: Context) -> Iterable[str]:
+    from aethermind.tui.rows.trace import failed_steps
+
+    run = run_of(context)
+    return [node.path for node in failed_steps(run)] if run is not None else ()
 
 
 def _can_retry(context: Context) -> str | None:
@@ -304,15 +313,18 @@ RUNS: tuple[Action, ...] = (
         title="Retry what failed",
         description="Run what failed or was cancelled again: all of it, or the step under the cursor.",
         group="run",
-        where=_STEP,
+        where=MAIN,
         keys=("R",),
         cli="aethermind retry RUN [--from STEP]",
         hint="retry",
         rank=36,
         command="retry",
+        usage="[STEP]",
+        complete=_failed_steps,
         enabled=_can_retry,
         run=_retry,
     ),
+    *AGAIN,
     MEND,
     Action(
         id="run.answer",

@@ -163,6 +163,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         hint="open",
         hint_in={"inbox": "decide", "settings": "change"},
         rank=10,
+        command="choose",
         run=_choose,
     ),
     Action(
@@ -186,6 +187,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind show RUN",
         hint="go to the run",
         rank=20,
+        command="goto",
         enabled=_inbox_empty,
         run=_inbox_run,
     ),
@@ -213,6 +215,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind costs --by GROUP",
         hint="group",
         rank=20,
+        command="nextgroup",
         run=_on_bill(lambda screen: screen.next_group(1)),
     ),
     Action(
@@ -224,6 +227,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         where=frozenset({"bill"}),
         keys=("shift+tab",),
         cli="aethermind costs --by GROUP",
+        command="previousgroup",
         run=_on_bill(lambda screen: screen.next_group(-1)),
     ),
     Action(
@@ -236,6 +240,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind costs --since 7d",
         hint="days",
         rank=25,
+        command="span",
         run=_on_bill(lambda screen: screen.next_span()),
     ),
     Action(
@@ -248,6 +253,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind costs --sim",
         hint="real/sim",
         rank=30,
+        command="money",
         run=_on_bill(lambda screen: screen.other_money()),
     ),
     Action(
@@ -260,6 +266,8 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind budget today USD",
         hint="today's budget",
         rank=15,
+        command="cap",
+        usage="[USD]",
         run=_cap,
     ),
     Action(
@@ -270,6 +278,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         where=MAIN,
         keys=("m",),
         cli="aethermind diff RUN RUN",
+        command="mark",
         enabled=has_run,
         run=_mark,
     ),
@@ -296,6 +305,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         cli="aethermind diff RUN RUN --all",
         hint="all",
         rank=20,
+        command="same",
         run=_same_too,
     ),
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 from aethermind.tui.actions.registry import MAIN, WHOLE, Action, Where
 from aethermind.tui.actions.target import OfStep, Readable, run_of
+from aethermind.tui.rows.ring import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from aethermind.tui.context import Context
 
@@ -49,6 +51,13 @@ def _follow(context: Context, argument: str) -> None:
 
 
 def _level(context: Context, argument: str) -> None:
+    if argument and argument not in LEVELS:
+        context.toast(f"a level is {', '.join(LEVELS)}", "warning")
+        return
+    for _ in LEVELS if argument else ():
+        if context.main.cycle_level() == argument:
+            context.toast(f"logs from {argument} up")
+            return
     context.toast(f"logs from {context.main.cycle_level()} up")
 
 
@@ -83,7 +92,7 @@ def _only_agent(context: Context, argument: str) -> None:
     context.toast(f"logs of {wanted} alone" if wanted else "logs of all agents")
 
 
-def _steps(context: Context) -> Iterable[str]:
+def steps_of(context: Context) -> Iterable[str]:
     run = run_of(context)
     return list(run.nodes)[:_MANY] if run is not None else ()
 
@@ -108,19 +117,22 @@ def _wrap(context: Context, argument: str) -> None:
         context.toast("long lines are wrapped" if screen.toggle_wrap() else "long lines run on: h l")
 
 
-def _theme(context: Context, argument: str) -> None:
+def _theme(context: Context, argument: str) -> Coroutine[Any, Any, None] | None:
+    from aethermind.tui import appearance
     from aethermind.tui.screens.themes import ThemeScreen
 
     if not argument:
         context.push(ThemeScreen(context))
-    elif argument in context.app.available_themes:
-        context.app.theme = argument
-    else:
-        context.toast(f"no theme {argument}", "warning")
+        return None
+    if argument not in context.app.available_themes:
+        near = get_close_matches(argument, context.app.available_themes, 1)
+        context.toast(f"no theme {argument}" + (f" (did you mean {near[0]}?)" if near else ""), "warning")
+        return None
+    return appearance.keep_theme(context, argument)
 
 
 def _theme_names(context: Context) -> Iterable[str]:
-    return list(context.app.available_themes)
+    return [name for name in context.app.available_themes if not name.startswith("textual-")]
 
 
 def _no_run(context: Context) -> str | None:
@@ -195,6 +207,8 @@ VIEW: tuple[Action, ...] = (
         keys=("L",),
         cli="aethermind logs RUN --level LEVEL",
         command="level",
+        usage="[LEVEL]",
+        complete=lambda context: LEVELS,
         run=_level,
     ),
     Action(
@@ -207,7 +221,7 @@ VIEW: tuple[Action, ...] = (
         cli="aethermind logs RUN --step STEP",
         command="only",
         usage="[STEP]",
-        complete=_steps,
+        complete=steps_of,
         run=_only_selected,
     ),
     Action(
@@ -256,12 +270,13 @@ VIEW: tuple[Action, ...] = (
         where=frozenset({"detail", "text"}),
         keys=("w",),
         no_cli=_HERE,
+        command="wrap",
         run=_wrap,
     ),
     Action(
         id="view.theme",
         title="Theme",
-        description="Choose colours; the screen shows each as the cursor passes.",
+        description="Choose colours, and keep them; the screen shows each as the cursor passes.",
         group="view",
         where=WHOLE,
         keys=("T",),

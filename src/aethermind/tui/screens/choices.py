@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import events
 from textual.widgets import OptionList
 
@@ -40,16 +42,26 @@ class Typing(Entry):
     """A line whose arrow keys move in the list beside it."""
 
     def __init__(
-        self, value: str = "", *, moves: str = "", placeholder: str = "", id: str | None = None
+        self,
+        value: str = "",
+        *,
+        moves: str = "",
+        placeholder: str = "",
+        id: str | None = None,
+        recall: Callable[[str], bool] = lambda key: False,
     ) -> None:
         super().__init__(value, placeholder=placeholder, id=id)
         self.moves = moves
         """The selector of that list."""
+        self.recall = recall
+        """Asked first about up and down: whether they were for something else than the list."""
 
     async def on_key(self, event: events.Key) -> None:
         action = _LIST_KEYS.get(event.key)
         if action is not None and self.moves:
             event.stop()
             event.prevent_default()
+            if event.key in {"up", "down"} and self.recall(event.key):
+                return
             choices = self.screen.query_one(self.moves, OptionList)
             getattr(choices, f"action_{action}")()

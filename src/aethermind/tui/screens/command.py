@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from aethermind.domain.errors import InvalidError
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import commands
-from aethermind.tui.actions import REGISTRY, perform
+from aethermind.tui.actions import REGISTRY, summon
 from aethermind.tui.screens.choices import Choices, Typing
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class CommandScreen(Dialog[None]):
-    """Tab takes the line that is marked; enter does what the line says."""
+    """Tab takes the line that is marked; enter does what the line says; up, above the first mark, brings back
+    what was typed before.
+    """
 
     AUTO_FOCUS = "Input"
 
@@ -32,6 +34,7 @@ class CommandScreen(Dialog[None]):
         self.context = context
         self.line = line
         self._suggestions: list[commands.Suggestion] = []
+        self._recalled = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="bottom"):
@@ -41,7 +44,7 @@ class CommandScreen(Dialog[None]):
             yield Line("", id="command-problem")
             with Horizontal(classes="prompt command"):
                 yield Line(":", classes="label")
-                yield Typing(self.line, moves="#command-choices")
+                yield Typing(self.line, moves="#command-choices", recall=self.recall)
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_position = len(self.line)
@@ -49,6 +52,8 @@ class CommandScreen(Dialog[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        if event.value != self._recalled:
+            self.context.history.rest()
         self.query_one("#command-problem", Line).show("")
         self._suggest(event.value)
 
@@ -65,6 +70,18 @@ class CommandScreen(Dialog[None]):
             event.prevent_default()
             self._take()
 
+    def recall(self, key: str) -> bool:
+        """Whether an arrow was one through the lines of before; else it moves in the list."""
+        history, field = self.context.history, self.query_one(Input)
+        at = self.query_one("#command-choices", Choices).highlighted
+        if not history.walking and (key != "up" or at not in {None, 0}):
+            return False
+        line = history.older(field.value) if key == "up" else history.newer()
+        if line is not None:
+            self._recalled = field.value = line
+            field.cursor_position = len(line)
+        return True
+
     def _take(self) -> None:
         at = self.query_one("#command-choices", Choices).highlighted
         if at is not None and at < len(self._suggestions):
@@ -79,8 +96,9 @@ class CommandScreen(Dialog[None]):
         except InvalidError as error:
             self.query_one("#command-problem", Line).show(safe_line(error.line(), "$text-error"))
             return
+        self.context.history.add(event.value.strip())
         self.answer(None)
-        self.call_after_refresh(perform, self.context, action.id, argument)
+        self.call_after_refresh(summon, self.context, action.id, argument)
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from aethermind.tui.actions import REGISTRY
+from aethermind.tui.actions.reach import TITLES
 from aethermind.tui.actions.registry import GROUPS, PANES, Action, Where
 from aethermind.tui.screens.detail.lines import BLANK, Line, Span
 from aethermind.tui.screens.detail.view import TextView
@@ -16,25 +17,6 @@ from aethermind.tui.screens.reading import TextDialog
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
-
-_TITLES: dict[Where, str] = {
-    "agents": "agents",
-    "runs": "runs",
-    "trace": "trace",
-    "logs": "logs",
-    "cost": "costs",
-    "inbox": "what waits for you",
-    "bill": "what was spent",
-    "diff": "two runs compared",
-    "layers": "the steps by layers",
-    "replay": "a replay",
-    "settings": "settings",
-    "detail": "a step",
-    "list": "a list",
-    "form": "a form",
-    "text": "a text",
-}
-
 
 _COLUMN = 28
 """Where descriptions begin."""
@@ -50,7 +32,7 @@ class HelpScreen(TextDialog):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog help") as box:
-            box.border_title = safe_line(f"Help: {_TITLES[self.place]}")
+            box.border_title = safe_line(f"Help: {TITLES[self.place]}")
             box.border_subtitle = safe_line("/ find   esc back")
             yield TextView(id="help-text")
 

@@ -13,7 +13,9 @@ from textual.widgets import Input
 from textual.widgets.option_list import Option
 
 from aethermind.infra.sanitize import clean_line
-from aethermind.tui.actions import REGISTRY, perform
+from aethermind.tui.actions import REGISTRY, summon, why_not
+from aethermind.tui.actions.reach import here
+from aethermind.tui.actions.registry import Action, Where
 from aethermind.tui.actions.target import place_of
 from aethermind.tui.screens.choices import Choices, Typing
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 _SHOWN = 50
+_FAR = 2
+"""From this rank on actions come after runs and workflows."""
 
 
 class Item(NamedTuple):
@@ -60,21 +64,30 @@ class PaletteScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         place = place_of(self.context)
-        self._items = [*self._actions(place), *self._runs(), *self._workflows(workflows(self.context))]
+        ranked = self._actions(place)
+        self._items = [
+            *[item for rank, item in ranked if rank < _FAR],
+            *self._runs(),
+            *self._workflows(workflows(self.context)),
+            *[item for rank, item in ranked if rank >= _FAR],
+        ]
         self._show("")
 
-    def _actions(self, place: str) -> list[Item]:
-        """Of where one is first; moving about is left out."""
-        found = []
+    def _actions(self, place: Where) -> list[tuple[int, Item]]:
+        """Of where one is first; then of the rest of this screen; then moving about, and other screens."""
         context, keymap = self.context, self.context.keymap
+        ranked: list[tuple[int, Item]] = []
         for action in REGISTRY:
-            if action.group == "move" or place not in action.where:
-                continue
             keys = keymap.shown(action, limit=2, ascii=context.glyphs.ascii) if keymap is not None else ""
-            found.append(
-                Item(action.title, keys, "do", action.enabled(context), _performs(context, action.id))
+            item = Item(
+                action.title,
+                keys or f":{REGISTRY.typed(action)}",
+                "do",
+                why_not(context, action.id),
+                _summons(context, action.id),
             )
-        return found
+            ranked.append((_rank(action, place), item))
+        return sorted(ranked, key=lambda pair: pair[0])
 
     def _runs(self) -> list[Item]:
         main = self.context.main
@@ -97,7 +110,7 @@ class PaletteScreen(Dialog[None]):
                 flow.description or flow.place,
                 "workflow",
                 None,
-                _performs(context, "run.start", flow.name),
+                _summons(context, "run.start", flow.name),
             )
             for flow in found
         ]
@@ -145,8 +158,16 @@ class PaletteScreen(Dialog[None]):
         self.call_after_refresh(item.run)
 
 
-def _performs(context: Context, id: str, argument: str = "") -> Callable[[], object]:
-    return lambda: perform(context, id, argument)
+def _rank(action: Action, place: Where) -> int:
+    if not here(action, place):
+        return _FAR + 1
+    if action.group == "move":
+        return _FAR
+    return 0 if place in action.where else 1
+
+
+def _summons(context: Context, id: str, argument: str = "") -> Callable[[], object]:
+    return lambda: summon(context, id, argument)
 
 
 def _opens(open_run: Callable[[str], None], run_id: str) -> Callable[[], object]:

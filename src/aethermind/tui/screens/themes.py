@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.theme import BUILTIN_THEMES
 from textual.widgets.option_list import Option
 
+from aethermind.tui import appearance
 from aethermind.tui.screens.choices import Choices
 from aethermind.tui.screens.dialog import Dialog, safe_line
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ThemeScreen(Dialog[str]):
-    """Enter keeps the theme for this session, escape goes back to the one before."""
+    """Enter keeps the theme, escape goes back to the one before."""
 
     AUTO_FOCUS = "Choices"
 
@@ -48,9 +49,8 @@ class ThemeScreen(Dialog[str]):
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
         name = str(event.option.id)
-        self.context.app.theme = name
         self.answer(name)
-        self.context.toast(f'{name}, for now. To keep it: theme = "{name}" under [tui] in the config')
+        _ = self.context.spawn(appearance.keep_theme(self.context, name))
 
     def action_dismiss_dialog(self) -> None:
         self.context.app.theme = self._before
