@@ -21,7 +21,7 @@ from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.domain.events import AnyEvent, Draft, Recorded, RunCreated, RunResumed
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
-from aethermind.domain.state import FINISHED_RUN, Node
+from aethermind.domain.state import Node
 from aethermind.engine import provenance
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates
@@ -32,13 +32,11 @@ from aethermind.engine.doors import Doors, alone
 from aethermind.engine.due import Due
 from aethermind.engine.feed import Feed
 from aethermind.engine.guard import Limits
+from aethermind.engine.info import RESTING
 from aethermind.engine.live import Act, Ended, LiveRun, Note, StepFunction
 from aethermind.engine.losses import lost_events
 from aethermind.engine.ports import Chance, Clock, EventStore, Expressions, Schemas
 from aethermind.engine.turn import Decider, Turn
-
-RESTING = FINISHED_RUN | {"parked", "waiting_answer", "waiting_budget", "paused"}
-"""Statuses in which a run does nothing by itself."""
 
 LONGEST_S = 60.0
 """A timer of the event loop stands still while the machine sleeps: so soon afterwards what is due is seen."""
