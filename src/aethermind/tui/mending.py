@@ -16,6 +16,7 @@ from aethermind.domain.errors import AethermindError, InvalidError
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
     from aethermind.domain.run import Run
+    from aethermind.domain.workflow import WorkflowDef
     from aethermind.tui.context import Context
 
 
@@ -49,7 +50,17 @@ class Ready:
     at: Place
 
 
-Found = Unchanged | Wrong | Ready
+@dataclass(frozen=True)
+class Reworded:
+    """It is no file but the prompt of one step, and can be taken."""
+
+    definition: WorkflowDef
+    stays: tuple[str, ...]
+    runs: tuple[str, ...]
+    at: Place
+
+
+Found = Unchanged | Wrong | Ready | Reworded
 
 
 async def look(context: Context, run: Run) -> Found:

@@ -20,7 +20,7 @@ _STILL = FINISHED_RUN | {"interrupted", "parked"}
 
 async def mend(context: Context, argument: str) -> None:
     from aethermind.tui import editor
-    from aethermind.tui.mending import Unchanged, look
+    from aethermind.tui.mending import Ready, Unchanged, look
     from aethermind.tui.screens.mend import MendScreen
 
     run_id = run_id_of(context)
@@ -40,7 +40,7 @@ async def mend(context: Context, argument: str) -> None:
         context.toast(f"nothing in {name} has changed: the run stays as it is")
         return
     wanted = await context.ask(MendScreen(name, found, again))
-    if wanted is not None:
+    if isinstance(wanted, Ready):
         await _go_on(context, run, wanted)
 
 

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from aethermind.domain.errors import AethermindError
 from aethermind.infra.sanitize import clean, clean_line
-from aethermind.tui.mending import Found, Ready, Unchanged, Wrong
+from aethermind.tui.mending import Found, Ready, Reworded, Unchanged, Wrong
 from aethermind.tui.screens.choices import Choices
 from aethermind.tui.screens.dialog import Dialog, Guard, Line, glyphs_of, safe_line
 
@@ -23,7 +23,7 @@ Again = Callable[[Found], Awaitable[Found]]
 """Edits the file at the place of what was found, and looks again."""
 
 
-class MendScreen(Dialog[Ready]):
+class MendScreen(Dialog[Ready | Reworded]):
     """Answers what the run is to go on with, or None to leave it as it is. Enter goes on if the file can be
     taken, and edits again if not. It stays while the editor has the terminal, so that no key that was meant
     for the editor acts on what lies below.
@@ -58,8 +58,9 @@ class MendScreen(Dialog[Ready]):
         self._guard = Guard(self._clock)
         self.query_one("#mend-found", Line).show(_told(found))
         rows = [("e", "edit it again", "edit"), ("esc", "leave the run as it is", "leave")]
-        if isinstance(found, Ready):
-            rows.insert(0, (glyphs_of(self.app).enter, "go on with the edited file", "go"))
+        if isinstance(found, Ready | Reworded):
+            what = "edited file" if isinstance(found, Ready) else "new prompt"
+            rows.insert(0, (glyphs_of(self.app).enter, f"go on with the {what}", "go"))
         choices = self.query_one(Choices)
         choices.set_options([Option(_label(key, words), id=id) for key, words, id in rows])
         choices.highlighted = 0
@@ -76,7 +77,7 @@ class MendScreen(Dialog[Ready]):
             self.answer(None)
         elif self._editing or not self._guard.open:
             return
-        elif what == "go" and isinstance(self.found, Ready):
+        elif what == "go" and isinstance(self.found, Ready | Reworded):
             self.answer(self.found)
         elif what == "edit":
             self._editing = True
@@ -94,13 +95,13 @@ class MendScreen(Dialog[Ready]):
 def _told(found: Found) -> Content:
     match found:
         case Unchanged():
-            return Content("Nothing has changed: the file says what the run has done.")
+            return Content("Nothing has changed: it says what the run has done.")
         case Wrong(problem=problem, excerpt=excerpt):
             lines = [safe_line(problem, "$text-error")]
             if excerpt:
                 lines += [Content(""), Content.styled(clean(excerpt), "$text-muted")]
             return Content("\n").join(lines)
-        case Ready(stays=stays, runs=runs):
+        case Ready(stays=stays, runs=runs) | Reworded(stays=stays, runs=runs):
             return Content("\n").join([_steps("keeps", stays), _steps("runs", runs)])
         case _:
             assert_never(found)
