@@ -30,8 +30,7 @@ def act(
     if as_json:
         streams.say(text.json_line({"run": views.run_object(run, status=status)["run"]}))
     else:
-        mark = text.glyph(status, unicode=streams.unicode_fits(streams.OUT))
-        streams.say(f"{run.id}  {text.paint(f'{mark} {status}', status, streams.OUT)}")
+        streams.say(f"{run.id}  {text.state(status, streams.OUT)}")
         if status == "interrupted":
             streams.note(f"to go on: aethermind resume {run.id}")
     return 0

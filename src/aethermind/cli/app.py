@@ -12,7 +12,7 @@ import click
 from aethermind import __version__
 from aethermind.cli import streams
 from aethermind.cli.errors import report
-from aethermind.cli.options import Given, Verb, global_options, looks
+from aethermind.cli.options import Given, Verb, global_options, keep, looks
 
 
 class Entry(NamedTuple):
@@ -92,13 +92,20 @@ class Root(click.Group):
 
 
 def _start(ctx: click.Context) -> int:
-    """Without a command: the screen on a terminal, help elsewhere."""
+    """Without a command: the screen on a terminal, a prompt on one that can only print lines or with --plain,
+    help elsewhere.
+    """
+    given = ctx.ensure_object(Given)
+    if given.plain or (streams.on_terminal() and streams.PLAIN.is_set()):
+        from aethermind.cli.plain import open_plain
+
+        return open_plain(given)
     if not streams.on_terminal():
         click.echo(ctx.get_help())
         return 0
     from aethermind.cli.screen import open_screen
 
-    return open_screen(ctx.ensure_object(Given))
+    return open_screen(given)
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -112,6 +119,13 @@ def _without_command(ctx: click.Context) -> int | None:
     return _start(ctx) if ctx.invoked_subcommand is None else None
 
 
+_PLAIN = click.Option(
+    ["--plain"],
+    is_flag=True,
+    expose_value=False,
+    callback=keep,
+    help="Lines and a prompt in place of the screen: for screen readers, and by itself where TERM is dumb.",
+)
 _VERSION = click.Option(
     ["--version"],
     is_flag=True,
@@ -124,7 +138,7 @@ root = Root(
     "aethermind",
     callback=_without_command,
     invoke_without_command=True,
-    params=[*global_options(), *looks(), _VERSION],
+    params=[*global_options(), *looks(), _PLAIN, _VERSION],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=(
         "Describe agents and a workflow in one file, run it, watch it, resume it. "

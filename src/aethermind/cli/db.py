@@ -57,16 +57,15 @@ def check(given: Given, as_json: bool) -> int:
         problems = msgspec.to_builtins(health.problems)
         streams.say(text.json_line({"ok": not problems, "problems": problems, "facts": facts}))
         return 1 if problems else 0
-    unicode = streams.unicode_fits(streams.OUT)
     for found in health.problems:
-        mark = text.paint(text.glyph("failed", unicode=unicode), "failed", streams.OUT)
         repair = f" ({found.repair})" if found.repair else ""
-        streams.say(f"{mark} {found.check}: {clean_line(found.problem + repair)}")
+        told = f"{found.check}: {clean_line(found.problem + repair)}"
+        streams.say(text.marked("failed", told, streams.OUT))
     if not health.problems:
-        mark = text.paint(text.glyph("succeeded", unicode=unicode), "succeeded", streams.OUT)
         size = _size(facts["bytes"] + facts["wal_bytes"])
         held = f"{text.many(facts['runs'], 'run')}, {_records(facts['events'], facts['logs'])}, {size}"
-        streams.say(f"{mark} {clean_line(facts['database'])}: {held}: no problems")
+        told = f"{clean_line(facts['database'])}: {held}: no problems"
+        streams.say(text.marked("succeeded", told, streams.OUT))
     return 1 if health.problems else 0
 
 

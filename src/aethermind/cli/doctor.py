@@ -188,7 +188,4 @@ def _print(found: Findings) -> None:
         streams.say("no problems")
     for item in found.problems:
         repair = f": {item['repair']}" if item["repair"] else ""
-        mark = text.paint(
-            text.glyph("failed", unicode=streams.unicode_fits(streams.OUT)), "failed", streams.OUT
-        )
-        streams.say(f"{mark} {clean_line(str(item['problem']) + repair)}")
+        streams.say(text.marked("failed", clean_line(str(item["problem"]) + repair), streams.OUT))

@@ -145,14 +145,13 @@ def _why(run: Run) -> str:
 
 
 def _tell_figures(run: Run, status: RunStatus) -> None:
-    mark = text.glyph(status, unicode=streams.unicode_fits(streams.ERR))
     spent = text.took(views.duration(run.created_at, run.finished_at))
     parts = [f"{status}{f' in {spent}' if spent else ''}{_why(run)}"]
     if run.tally.calls:
         parts += [cost_line(run), usage_line(run)]
     parts.append(run.id)
     dot = " · " if streams.unicode_fits(streams.ERR) else " | "
-    streams.note(f"{text.paint(mark, status, streams.ERR)} {clean_line(dot.join(parts))}")
+    streams.note(text.mark(status, streams.ERR) + clean_line(dot.join(parts)))
     if not streams.ERR.terminal:
         return
     steps = [f"aethermind show {run.id}", f"aethermind logs {run.id}"]

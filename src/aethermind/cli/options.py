@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from aethermind.cli import streams
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -21,14 +23,19 @@ class Given:
     ascii: bool = False
     """Of the terminal UI; False leaves it to the config."""
     theme: str | None = None
+    plain: bool = False
+    """No screen: lines and a prompt."""
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """A callback that remembers the option in `Given`, wherever it stood."""
     if value is None or value is False or ctx.resilient_parsing:
         return
     assert param.name is not None
     if param.name in {"connect", "store"}:
         raise click.UsageError(f"--{param.name} is not in this version yet", ctx)
+    if param.name == "plain":
+        streams.be_plain()
     setattr(ctx.find_root().ensure_object(Given), param.name, value)
 
 
@@ -37,7 +44,7 @@ def global_options() -> list[click.Option]:
     path = click.Path(path_type=Path)
 
     def option(name: str, help: str, **more: Any) -> click.Option:
-        return click.Option([name], help=help, expose_value=False, callback=_keep, **more)
+        return click.Option([name], help=help, expose_value=False, callback=keep, **more)
 
     return [
         option("--home", "Data directory (else AETHERMIND_HOME).", type=path, metavar="DIR"),
@@ -54,14 +61,14 @@ def looks() -> list[click.Option]:
             ["--ascii"],
             is_flag=True,
             expose_value=False,
-            callback=_keep,
+            callback=keep,
             help="Terminal UI: words and ASCII signs only.",
         ),
         click.Option(
             ["--theme"],
             metavar="NAME",
             expose_value=False,
-            callback=_keep,
+            callback=keep,
             help="Terminal UI: its colours, such as aether-light.",
         ),
     ]
@@ -113,12 +120,20 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Verb]:
     return click.command(name, cls=Verb, **attributes)
 
 
+def _be_plain(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    if value and not ctx.resilient_parsing:
+        streams.be_plain()
+    return value
+
+
 def viewing(command: F) -> F:
     """`--plain`, `-q` and `--json`, for whatever drives a run."""
     text = "A line of JSON for each new event, then the summary."
     command = click.option("--json", "as_json", is_flag=True, help=text)(command)
     command = click.option("-q", "--quiet", is_flag=True, help="Outputs only.")(command)
-    return click.option("--plain", is_flag=True, help="The trace as plain lines.")(command)
+    return click.option(
+        "--plain", is_flag=True, callback=_be_plain, help="The trace as plain lines, without colours."
+    )(command)
 
 
 def settings(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:

@@ -50,7 +50,7 @@ def _cells(row: RunRow) -> list[str]:
     return [
         row.id,
         row.workflow,
-        f"{text.glyph(row.status, unicode=streams.unicode_fits(streams.OUT))} {row.status}",
+        f"{text.glyph(row.status, unicode=streams.unicode_fits(streams.OUT))} {row.status}".strip(),
         text.moment(row.created_at),
         text.took(spent),
         text.tokens(row.usage.total_tokens) if row.usage.total_tokens else "",

@@ -79,11 +79,10 @@ def _print_output(run: Run, name: str, *, as_json: bool) -> None:
 
 def _print_head(run: Run, status: RunStatus) -> None:
     created, tally = run.created, run.tally
-    mark = text.glyph(status, unicode=streams.unicode_fits(streams.OUT))
     spent = text.took(views.duration(run.created_at, run.finished_at))
     sim = "  sim" if created.simulated else ""
     streams.say(
-        f"{clean_line(created.workflow)}  {run.id}  {text.paint(f'{mark} {status}', status, streams.OUT)}"
+        f"{clean_line(created.workflow)}  {run.id}  {text.state(status, streams.OUT)}"
         f"{'  ' + spent if spent else ''}{sim}"
     )
     facts = {
@@ -126,8 +125,8 @@ def _print_step(run: Run, path: str, *, as_json: bool) -> None:
     now = int(time.time() * 1000)
     for attempt in node.attempts:
         spent = text.took((attempt.finished_at or now) - attempt.started_at)
-        mark = text.glyph(attempt.status, unicode=streams.unicode_fits(streams.OUT))
-        streams.say(f"{mark} try {attempt.n}  {attempt.status}  {spent}")
+        mark = text.mark(attempt.status, streams.OUT)
+        streams.say(f"{mark}try {attempt.n}  {attempt.status}  {spent}")
         if attempt.error is not None:
             streams.say(f"  {clean_line(attempt.error.message)}")
             if attempt.error.detail:
@@ -160,11 +159,10 @@ def _print_step(run: Run, path: str, *, as_json: bool) -> None:
 
 def _print_tool(tool: ToolState, now: int) -> None:
     status = tool_status(tool)
-    mark = text.glyph(status, unicode=streams.unicode_fits(streams.OUT))
     spent = text.took((tool.finished_at or now) - tool.started_at)
     by = f"  decided by {tool.by}" if tool.by else ""
     said = f"  {said}" if (said := tool_said(tool)) else ""
-    streams.say(clean_line(f"  {mark} {tool_title(tool)}  {spent}{by}{said}"))
+    streams.say("  " + text.marked(status, clean_line(f"{tool_title(tool)}  {spent}{by}{said}"), streams.OUT))
 
 
 def _print_request(request: Json) -> None:

@@ -88,11 +88,27 @@ OUT = Stream("stdout")
 ERR = Stream("stderr")
 CLOSED = threading.Event()
 """All has been written that this command had to say."""
+PLAIN = threading.Event()
+"""Lines only, for a screen reader or a terminal that can do nothing else: no colour, no cursor that moves,
+each state as a word."""
+WORDS = threading.Event()
+"""Besides, no signs for states: they would be read aloud."""
+
+
+def be_plain(*, words: bool = False) -> None:
+    """From now on, until this command ends."""
+    PLAIN.set()
+    if words:
+        WORDS.set()
 
 
 def prepare() -> None:
     """Before anything is written: whatever a run produced can be printed in any encoding."""
     CLOSED.clear()
+    PLAIN.clear()
+    WORDS.clear()
+    if (OUT.terminal or ERR.terminal) and os.environ.get("TERM") == "dumb":
+        be_plain(words=True)
     for stream in (OUT, ERR):
         stream.error = None
         reconfigure = getattr(stream.file, "reconfigure", None)
@@ -148,9 +164,13 @@ def unicode_fits(stream: Stream) -> bool:
 
 def draws(stream: Stream) -> bool:
     """Whether this terminal can move its cursor."""
-    return stream.terminal and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    return (
+        stream.terminal and not PLAIN.is_set() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    )
 
 
 def colours(stream: Stream) -> bool:
     """Colours only for a terminal that has some, and for somebody who wants them (https://no-color.org)."""
-    return stream.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if PLAIN.is_set() or os.environ.get("NO_COLOR"):
+        return False
+    return stream.terminal and os.environ.get("TERM") != "dumb"

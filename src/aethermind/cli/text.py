@@ -53,7 +53,27 @@ COLOURS = {
 
 
 def glyph(status: str, *, unicode: bool = True) -> str:
-    return GLYPHS.get(status, ("?", "?"))[not unicode]
+    """Empty where signs are not wanted."""
+    return "" if streams.WORDS.is_set() else GLYPHS.get(status, ("?", "?"))[not unicode]
+
+
+def mark(status: str, stream: streams.Stream) -> str:
+    """The sign of a status before words that name it: coloured, with a blank; empty where none is wanted."""
+    found = glyph(status, unicode=streams.unicode_fits(stream))
+    return f"{paint(found, status, stream)} " if found else ""
+
+
+def marked(status: str, told: str, stream: streams.Stream) -> str:
+    """The sign of a status before words that don't name it; where no signs are wanted, its name."""
+    return (
+        mark(status, stream) + told if not streams.WORDS.is_set() else f"{status.replace('_', ' ')}: {told}"
+    )
+
+
+def state(status: str, stream: streams.Stream) -> str:
+    """`✓ succeeded`, in its colour."""
+    found = glyph(status, unicode=streams.unicode_fits(stream))
+    return paint(f"{found} {status}".strip(), status, stream)
 
 
 def took(ms: int | None) -> str:
@@ -146,7 +166,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
     cells = [[clean_line(cell) for cell in row] for row in rows]
     widths = [max(width(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
     last = len(heads) - 1
-    room = columns() if streams.OUT.terminal else 1_000_000
+    room = columns() if streams.OUT.terminal and not streams.PLAIN.is_set() else 1_000_000
 
     def line(row: Sequence[str]) -> str:
         found = []

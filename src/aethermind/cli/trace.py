@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from aethermind import wire
@@ -19,6 +21,20 @@ from aethermind.infra.sanitize import clean_line
 LOGS_A_TURN = 100
 """Log lines printed each time events are fetched; what a flood brings beyond is counted."""
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
+SILENCE_S = 10.0
+"""After so long without a line, plain mode says how far the run is."""
+SPOKEN = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "retry_wait": "failed, to be tried again",
+    "waiting_answer": "question",
+    "waiting_budget": "out of budget",
+    "cancelled": "cancelled",
+    "lost": "lost",
+}
+"""Statuses that a line does not name by itself."""
+NAMED = 4
+"""Steps at work that are named."""
 
 
 class Trace(Protocol):
@@ -78,7 +94,9 @@ class JsonLines(Quiet):
 class Plain(Quiet):
     """Lines on stderr: when, which step, what happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._told_at = now()
         self._unicode = streams.unicode_fits(streams.ERR)
         self._logs = 0
         self._start: int | None = None
@@ -98,11 +116,18 @@ class Plain(Quiet):
         if told is None:
             return
         status, what = told
+        if streams.PLAIN.is_set() and (word := SPOKEN.get(status)):
+            what = f"{word}: {what}"
         mark = text.glyph(status, unicode=self._unicode) if status else " "
-        line = f"{text.took(recorded.at - self._start):>7} {text.paint(mark, status, streams.ERR)} {what}"
+        gap = f" {text.paint(mark, status, streams.ERR)} " if mark and not streams.WORDS.is_set() else "  "
+        line = f"{text.took(recorded.at - self._start):>7}{gap}{what}"
         streams.ERR.write(line.rstrip() + "\n", flush=False)
+        self._told_at = self._now()
 
     def turn(self, run: Run) -> None:
+        if streams.PLAIN.is_set() and run.version and self._now() - self._told_at >= SILENCE_S:
+            self._told_at = self._now()
+            self.say(so_far(run))
         if self._logs > LOGS_A_TURN:
             self.say(f"        … {self._logs - LOGS_A_TURN} more log lines: aethermind logs {run.id}")
         self._logs = 0
@@ -210,6 +235,10 @@ def _tell(recorded: e.Recorded, run: Run) -> tuple[str, str] | None:  # noqa: C9
             | e.AgentRemoved()
             | e.TrustGranted()
             | e.TrustRevoked()
+            | e.TokenCreated()
+            | e.TokenRevoked()
+            | e.EngineStopped()
+            | e.DatabasePruned()
             | e.StateChanged()
         ):
             return None  # of the system, not of a run
@@ -227,6 +256,19 @@ def _is_told(log: e.LogWritten, run: Run) -> bool:
     if node is None or log.attempt is None or "kind" not in log.metadata or log.attempt > len(node.attempts):
         return False
     return node.attempts[log.attempt - 1].error is not None
+
+
+def so_far(run: Run) -> str:
+    """`so far: 3 of 6 steps, 41.2k tokens, $0.4127; running: gather, scrape`."""
+    leaves = [node for node in run.walk() if node.mode == "leaf"]
+    parts = [f"{sum(node.over for node in leaves)} of {len(leaves)} steps"]
+    if run.tally.calls:
+        parts.append(f"{text.tokens(run.tally.usage.total_tokens)} tokens")
+        parts.append(text.money(run.tally.cost, unpriced=run.tally.unpriced))
+    busy = [node.path for node in leaves if node.status == "running"]
+    more = f" and {len(busy) - NAMED} more" if len(busy) > NAMED else ""
+    at_work = f"; running: {', '.join(busy[:NAMED])}{more}" if busy else ""
+    return f"so far: {', '.join(parts)}{at_work}"
 
 
 def heading(run: Run) -> str:

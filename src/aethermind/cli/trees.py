@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aethermind.cli import streams, text
 from aethermind.domain import views
 from aethermind.domain.run import Run
@@ -20,11 +22,36 @@ def guides(row: TreeRow, *, unicode: bool) -> str:
 
 def print_tree(run: Run, *, limit: int) -> None:
     """Print the steps on stdout: what, how it went, time, tokens, cost."""
-    unicode = streams.unicode_fits(streams.OUT)
     tree = tree_of(run, limit=limit)
+    if streams.PLAIN.is_set():
+        for row in tree.rows:
+            streams.say(spoken(row))
+    else:
+        _draw(tree.rows)
+    if tree.hidden:
+        streams.say(f"… {tree.hidden} more steps: aethermind show {run.id} --tree")
+
+
+def spoken(row: TreeRow) -> str:
+    """A row for whoever has it read aloud: `  gather, running, 21.0s, 9.9k tokens, $0.0912`."""
+    spent = text.took(views.duration(row.started_at, row.finished_at))
+    cost = text.money(row.cost_micro_usd, unpriced=row.unpriced) if row.tokens or row.unpriced else ""
+    parts = [
+        clean_line(row.label),
+        row.status.replace("_", " "),
+        clean_line(row.note),
+        spent,
+        f"{text.tokens(row.tokens)} tokens" if row.tokens else "",
+        cost,
+    ]
+    return "  " * row.depth + ", ".join(part for part in parts if part)
+
+
+def _draw(rows: Sequence[TreeRow]) -> None:
+    unicode = streams.unicode_fits(streams.OUT)
     left: list[tuple[str, str, str]] = []
     right: list[tuple[str, str, str]] = []
-    for row in tree.rows:
+    for row in rows:
         note = f"  {clean_line(row.note)}" if row.note else ""
         left.append((guides(row, unicode=unicode), row.status, f"{clean_line(row.label)}{note}"))
         cost = text.money(row.cost_micro_usd, unpriced=row.unpriced) if row.tokens or row.unpriced else ""
@@ -37,5 +64,3 @@ def print_tree(run: Run, *, limit: int) -> None:
         gap = " " * (width - len(rails) - 2 - text.width(told))
         figures = "  ".join(cell.rjust(size) for cell, size in zip(cells, sizes, strict=True))
         streams.say(f"{rails}{mark} {told}{gap}  {figures}".rstrip())
-    if tree.hidden:
-        streams.say(f"… {tree.hidden} more steps: aethermind show {run.id} --tree")

@@ -70,8 +70,7 @@ def _scripted(composition: bootstrap.Composition, name: str) -> LoadedWorkflow |
 
 
 def _say(line: str) -> None:
-    mark = text.glyph("succeeded", unicode=streams.unicode_fits(streams.OUT))
-    streams.say(f"{text.paint(mark, 'succeeded', streams.OUT)} {clean_line(line)}")
+    streams.say(text.marked("succeeded", clean_line(line), streams.OUT))
 
 
 def _problem(name: str, error: AethermindError) -> dict[str, Json]:
