@@ -88,8 +88,8 @@ class FakeMain:
         return self.copyable
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def note(*arguments: Any) -> Any:
-            self.told.append((name, *arguments))
+        def note(*arguments: Any, **named: Any) -> Any:
+            self.told.append((name, *arguments, *named.items()))
             return self.answers.get(name, True)
 
         return note
