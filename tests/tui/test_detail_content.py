@@ -12,6 +12,7 @@ from aethermind.domain.usage import Cost
 from aethermind.domain.workflow import Command, StepDef, WorkflowDef
 from aethermind.tui.glyphs import ASCII, UNICODE
 from aethermind.tui.screens.detail import content, head, markdown, timeline
+from aethermind.tui.screens.detail.changes import changes
 from aethermind.tui.screens.detail.content import Body, Prose, Section, Text, Value
 from aethermind.tui.screens.detail.lines import plain
 from aethermind.tui.screens.detail.timeline import Stop
@@ -274,6 +275,47 @@ def test_ascii_has_no_other_signs() -> None:
     title = plain(head.title(RESEARCH.run, node, streaming=True, now=RESEARCH.now, width=80, glyphs=ASCII))
     rows = [plain(x.line) for x in timeline.entries(node, now=RESEARCH.now, width=40, glyphs=ASCII)]
     assert (title + "".join(rows)).isascii()
+
+
+# --- an attempt beside the one before ----------------------------------------------------------------
+
+
+def test_a_try_is_shown_beside_the_one_before_it() -> None:
+    node = RESEARCH.run.nodes["gather/scrape"]
+    assert "changes" in content.sections(node)
+    said = [
+        plain(a_line)
+        for a_line in changes(node, Stop(3, 1), prompts=("a\nb", "a\nc"), written=(), glyphs=UNICODE)
+    ]
+    assert said[0] == "try 2, call 1 → try 3, call 1"
+    assert "  cost    — → $0.0399" in said
+    assert "  status  failed" in said
+    begin = said.index("prompt")
+    assert said[begin + 2 : begin + 5] == [" a", "-b", "+c"]
+    assert "-rate_limit: 429 Too Many Requests" in said
+    assert "+half a page" in said
+
+
+def test_what_a_command_wrote_is_compared() -> None:
+    script = histories.failed()
+    script.add(8_000, e.RunReopened(steps=("build",), generation=2))
+    script.begin(8_100, "build")
+    node = script.run.nodes["build"]
+    written = [(1, "stdout", "cc main.c"), (1, "stderr", "expected ;"), (2, "stdout", "cc main.c")]
+    found = changes(node, Stop(2, None), prompts=("", ""), written=written, glyphs=ASCII)
+    said = [plain(a_line) for a_line in found]
+    assert said[0] == "try 1 -> try 2"
+    assert "-expected ;" in said
+    assert " cc main.c" in said
+
+
+def test_the_first_try_has_none_before_it_and_what_is_huge_is_not_compared() -> None:
+    node = RESEARCH.run.nodes["gather/scrape"]
+    (line,) = changes(node, Stop(1, 1), prompts=("", "x"), written=(), glyphs=UNICODE)
+    assert plain(line).startswith("this is the first try")
+    found = changes(node, Stop(2, 1), prompts=("x\n" * 5_000, "y\n"), written=(), glyphs=UNICODE)
+    assert any("too long to compare: 5 001 lines and 2 lines" in plain(a_line) for a_line in found)
+    assert "changes" not in content.sections(RESEARCH.run.nodes["plan"])
 
 
 # --- Markdown --------------------------------------------------------------------------------------

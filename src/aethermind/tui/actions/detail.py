@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 
-_SECTIONS = 6
+_SECTIONS = 8
 
 
 def _call(context: Context, delta: int) -> None:

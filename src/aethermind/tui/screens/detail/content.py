@@ -21,18 +21,15 @@ from aethermind.domain.call_states import CallState
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.domain.tree import label
 from aethermind.infra.sanitize import clean, clean_line
-from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
-from aethermind.tui.rows.cells import fit
-from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines
-from aethermind.tui.screens.detail.timeline import TONE, Stop, entries, find
+from aethermind.tui.screens.detail.changes import changes, has_changes, pair
+from aethermind.tui.screens.detail.lines import BLANK, Line, Span, plain, text_lines
+from aethermind.tui.screens.detail.steps import step_lines
+from aethermind.tui.screens.detail.timeline import Stop, entries, find
 from aethermind.tui.screens.detail.usage import usage_lines
 
 Json = Any
-MOST_STEPS = 500
-"""Lines of the list of steps: it is made anew with each frame."""
 Written = Sequence[tuple[int, str, str]]
 """What a child process wrote while it ran: (attempt, `stdout` or `stderr`, line)."""
 Section = Literal[
@@ -46,6 +43,7 @@ Section = Literal[
     "usage",
     "definition",
     "attempts",
+    "changes",
 ]
 TITLES: dict[Section, str] = {
     "answer": "Answer",
@@ -58,6 +56,7 @@ TITLES: dict[Section, str] = {
     "definition": "Definition",
     "attempts": "Attempts",
     "question": "Question",
+    "changes": "Changes",
 }
 
 
@@ -106,6 +105,8 @@ def sections(node: Node) -> list[Section]:
                 found = ["output"]
     if node.question is not None and "question" not in found:
         found.append("question")
+    if has_changes(node):
+        found.append("changes")
     if node.tally is not None:
         found.append("usage")
     return [*found, "definition"]
@@ -138,13 +139,16 @@ def body(
         case "inputs":
             return Value(run.created.inputs)
         case "steps":
-            return Text(tuple(_steps(run, node, now, width, glyphs)))
+            return Text(tuple(step_lines(node, now, width, glyphs)))
         case "usage":
             return Text(tuple(usage_lines(run, node, now=now, glyphs=glyphs)))
         case "definition":
             return Value(wire.decode_json(wire.encode_json(node.step)))
         case "question":
             return Text(tuple(_question(node)))
+        case "changes":
+            sent = (_plain(pair(node, stop)[0]), _plain(pair(node, stop)[1]))
+            return Text(tuple(changes(node, stop, prompts=sent, written=written, glyphs=glyphs)))
         case "attempts":
             return Text(tuple(e.line for e in entries(node, now=now, width=width, glyphs=glyphs)))
 
@@ -213,6 +217,10 @@ def _prompt(node: Node, stop: Stop) -> Body:
         template = getattr(node.step.action, "template", "")
         lines = [_heading("template (nothing was sent yet)"), *text_lines(clean(template))]
         return Text(tuple(lines), copy=template)
+    return _sent(call)
+
+
+def _sent(call: CallState) -> Text:
     request = call.request if isinstance(call.request, dict) else {"messages": [call.request]}
     lines = []
     copy: list[str] = []
@@ -231,6 +239,10 @@ def _prompt(node: Node, stop: Stop) -> Body:
     for name, value in rest.items():
         lines += [_heading(name), *_json_lines(value, "dim"), BLANK]
     return Text(tuple(lines), copy="\n\n".join(copy))
+
+
+def _plain(call: CallState | None) -> str:
+    return "\n".join(map(plain, _sent(call).lines)) if call is not None else ""
 
 
 # --- a child process -----------------------------------------------------------------------------
@@ -343,27 +355,6 @@ def error_lines(error: ErrorInfo) -> list[Line]:
     if error.detail:
         lines += [BLANK, *text_lines(clean(error.detail), "dim")]
     return lines
-
-
-def _steps(run: Run, node: Node, now: int, width: int, glyphs: Glyphs) -> Iterable[Line]:
-    for inner in node.children[:MOST_STEPS]:
-        end = inner.finished_at or now
-        took = fmt.duration(end - inner.started_at, live=not inner.over) if inner.started_at else ""
-        cost = fmt.usd(inner.tally.cost) if inner.tally is not None else ""
-        tried = f"try {len(inner.attempts)}" if len(inner.attempts) > 1 else ""
-        why = inner.error.message if inner.error is not None else inner.reason or ""
-        name = fit(clean_line(label(inner)), max(min(width // 3, 40), 12), ellipsis=glyphs.ellipsis)
-        yield (
-            Span(glyphs.status_of(inner.status) + " ", TONE.get(inner.status, "dim")),
-            Span(name),
-            Span(inner.status.replace("_", " ").ljust(15), "dim"),
-            Span(took.rjust(7)),
-            Span(cost.rjust(10)),
-            Span("  " + tried, "warn"),
-            Span("  " + clean_line(why), "bad" if inner.error is not None else "dim"),
-        )
-    if len(node.children) > MOST_STEPS:
-        yield (Span(f"{len(node.children) - MOST_STEPS:,} more: the trace has them all", "dim"),)
 
 
 # --- JSON ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.tui.actions import REGISTRY, bindings, hints
+from aethermind.tui.actions import REGISTRY, bindings, foot
 from aethermind.tui.actions.registry import Where
 from aethermind.tui.actions.target import status_of
 from aethermind.tui.rows.waits import Wait, brief, sentence
@@ -25,6 +25,8 @@ from aethermind.tui.screens.detail.output import Output
 from aethermind.tui.screens.detail.timeline import Stop
 from aethermind.tui.screens.detail.view import Lines, TextView
 from aethermind.tui.screens.dialog import safe_line
+from aethermind.tui.widgets.chrome import footer_cells
+from aethermind.tui.widgets.keys_line import KeysLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +91,7 @@ class DetailScreen(Screen[None]):
                 beside.can_focus = False
                 yield beside
             yield BodyView(id="detail-content")
-        yield Lines(id="detail-hints")
+        yield KeysLine(self.context.app.palette, id="detail-hints")
 
     def on_mount(self) -> None:
         self.set_class(self.context.glyphs.ascii, "-ascii")
@@ -193,7 +195,7 @@ class DetailScreen(Screen[None]):
         """What the text is of, on its frame."""
         assert self.section is not None
         words = [content.TITLES[self.section]]
-        if self.section in {"answer", "prompt", "process"} and stop.attempt:
+        if self.section in {"answer", "prompt", "process", "changes"} and stop.attempt:
             known = timeline.stops(node)
             attempt, call = timeline.find(node, stop)
             place = f"try {stop.attempt}" + (f", call {stop.call}" if stop.call is not None else "")
@@ -208,11 +210,9 @@ class DetailScreen(Screen[None]):
         return safe_line(f" {self.context.glyphs.dot} ".join(words))
 
     def _draw_hints(self) -> None:
-        keys = hints(self.context, self.size.width - 2)
-        spans: list[Span] = [Span(" ")]
-        for key, word in keys:
-            spans += [Span(key, "key"), Span(f" {word}  ", "dim")]
-        self.query_one("#detail-hints", Lines).show([tuple(spans)])
+        width = self.size.width
+        cells = footer_cells(foot(self.context, width), width, self.context.glyphs)
+        self.query_one("#detail-hints", KeysLine).show(cells)
 
     def _live_call(self, node: Node, stop: Stop) -> bool:
         _, call = timeline.find(node, stop)
@@ -306,7 +306,7 @@ class DetailScreen(Screen[None]):
             return False
         self.stop_shown = known[at] if at < len(known) - 1 else None
         self.body_view.forget()
-        if self.section not in {"answer", "prompt", "process"}:
+        if self.section not in {"answer", "prompt", "process", "changes"}:
             self.section = None
         self.redraw()
         return True
