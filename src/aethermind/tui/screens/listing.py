@@ -13,10 +13,11 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from aethermind.tui.actions import hints
+from aethermind.tui.actions import foot
 from aethermind.tui.actions.registry import Where
 from aethermind.tui.rows.cells import Cells, Line
 from aethermind.tui.widgets.chrome import footer_cells
+from aethermind.tui.widgets.keys_line import KeysLine
 from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
 from aethermind.tui.widgets.rows_view import RowsView
@@ -43,7 +44,7 @@ class Listing(Screen[None], inherit_bindings=False):
         self.top_line = OneLine(palette, id="listing-top")
         self.heads = [OneLine(palette, id=f"listing-head-{n}") for n in range(self.HEADS)]
         self.view = RowsView(palette, context.glyphs, self.TITLE_TEXT)
-        self.bottom_line = OneLine(palette, id="listing-bottom")
+        self.bottom_line = KeysLine(palette, id="listing-bottom")
 
     def compose(self) -> ComposeResult:
         yield self.top_line
@@ -112,7 +113,7 @@ class Listing(Screen[None], inherit_bindings=False):
     def show_keys(self) -> None:
         if self.is_current:
             width = self.size.width
-            self.bottom_line.show(footer_cells(hints(self.context, width), width, self.context.glyphs))
+            self.bottom_line.show(footer_cells(foot(self.context, width), width, self.context.glyphs))
 
     def on_line_pane_chosen(self, event: LinePane.Chosen) -> None:
         event.stop()

@@ -14,11 +14,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from aethermind.tui.actions import hints, main_bindings
+from aethermind.tui.actions import foot, main_bindings
 from aethermind.tui.bridge import Bridge, Frame
 from aethermind.tui.context import PANES, Changes, Context, Move, Pane, Settings
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
+from aethermind.tui.layout import Layout
 from aethermind.tui.rows.runs import RunItem
 from aethermind.tui.rows.trace import failed_steps
 from aethermind.tui.screens.shapes import WIDE, Shape, shape_of
@@ -73,6 +74,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._logs_of_selected = False
         self._shown_id: str | None = None
         self._beside: Beside | None = None
+        self.layout_sizes = Layout(self)
 
     @property
     def _app(self) -> AethermindApp:
@@ -92,8 +94,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             yield self.trace
             yield self.cost
         yield self.logs
-        yield self.chrome.message
-        yield self.chrome.footer
+        yield from (self.chrome.message, self.chrome.footer)
 
     def on_mount(self) -> None:
         self._reshape()
@@ -109,10 +110,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         width, height = self.size if self.size.width else self.app.size
         self._shape = shape_of(width, height, zoomed=self.zoomed)
         classes = {f"-{shape}": shape == self._shape for shape in ("full", "tabs", "single", "tiny")}
-        classes |= {f"-on-{pane}": pane == self._active for pane in PANES}
-        classes["-zoom"] = self.zoomed
+        classes |= {f"-on-{pane}": pane == self._active for pane in PANES} | {"-zoom": self.zoomed}
         classes["-wide"] = wide = self._shape == "full" and width >= WIDE
         self.update_classes(classes)
+        self.layout_sizes.settle(self._shape)
         if wide and self._beside is None and self.context is not None:
             from aethermind.tui.widgets.beside import Beside  # it takes a while to import
 
@@ -255,7 +256,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def _show_footer(self) -> None:
         if self.context is not None and self.is_current:
-            self.chrome.show_footer(hints(self.context, self.size.width), self.size.width)
+            self.chrome.show_footer(foot(self.context, self.size.width), self.size.width)
 
     # --- what actions ask (context.Main) -------------------------------------------------------
 

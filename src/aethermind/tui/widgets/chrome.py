@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from aethermind.tui.actions import Hint
 from aethermind.tui.context import Pane, Settings
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.held import Held
 from aethermind.tui.rows import header, message
 from aethermind.tui.rows.cells import Cells, Line
 from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.keys_line import KeysLine
 from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.tabs import Tabs
 
@@ -30,8 +32,8 @@ class Chrome:
         self.settle(settings)
         self.header = OneLine(palette, id="header")
         self.tabs = Tabs(palette, glyphs)
-        self.message = OneLine(palette, id="message")
-        self.footer = OneLine(palette, id="footer")
+        self.message = KeysLine(palette, id="message")
+        self.footer = KeysLine(palette, id="footer")
         self.held = False
         """Nothing new starts: the header says so."""
         self.note = ""
@@ -87,21 +89,22 @@ class Chrome:
             message.cells(run, nodes, width, self._glyphs, self._key_of, status=status, note=self.note)
         )
 
-    def show_footer(self, pairs: Sequence[tuple[str, str]], width: int) -> None:
-        self.footer.show(footer_cells(pairs, width, self._glyphs))
+    def show_footer(self, hints: Sequence[Hint], width: int) -> None:
+        self.footer.show(footer_cells(hints, width, self._glyphs))
 
 
-def footer_cells(pairs: Sequence[tuple[str, str]], width: int, glyphs: Glyphs) -> Cells:
-    """Keys and their words; help and quit stand at the right end."""
-    last = [pair for pair in pairs if pair[1] in {"help", "quit"}]
-    line = _pairs([pair for pair in pairs if pair not in last], glyphs)
-    right = _pairs(last, glyphs)
+def footer_cells(hints: Sequence[Hint], width: int, glyphs: Glyphs) -> Cells:
+    """Keys and their words, dim where they can't be used now; help and quit stand at the right end."""
+    last = [hint for hint in hints if hint.word in {"help", "quit"}]
+    line = _hints([hint for hint in hints if hint not in last], glyphs)
+    right = _hints(last, glyphs)
     return line.to(max(width - right.width - 1, line.width)).extend(right.cells).cells
 
 
-def _pairs(pairs: Sequence[tuple[str, str]], glyphs: Glyphs) -> Line:
+def _hints(hints: Sequence[Hint], glyphs: Glyphs) -> Line:
     line = Line(ellipsis=glyphs.ellipsis)
     line.add(" ")
-    for n, (key, word) in enumerate(pairs):
-        line.add("  " if n else "").add(key.replace("↵", glyphs.enter), "key").add(f" {word}", "muted")
+    for n, (key, word, can) in enumerate(hints):
+        line.add("  " if n else "").add(key.replace("↵", glyphs.enter), "key" if can else "key.off")
+        line.add(f" {word}", "muted" if can else "faint")
     return line
