@@ -20,6 +20,10 @@ def main() -> int:
         except OSError:
             return 1
         return 0
+    from aethermind.cli import parent
+
+    if parent.wanted(arguments) and (code := parent.split(screen=parent.is_screen(arguments))) is not None:
+        return code
     # Asked to end before there is a run to let end, or after: as with Ctrl-C, what is open is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What is imported stays: looking for garbage in it takes a tenth of the start. `session` ends this.

@@ -17,6 +17,8 @@
     repeated_calls = 8                     # the same model call in the same place
     attempt_calls = 50                     # settled calls in one attempt
     same_rounds = 8                        # rounds of a repeat in a row that gave the same
+    [engine]
+    idle = "10m"                           # so long an engine without a terminal waits for something to do
     [deadlines]                            # of a model call
     connect = "30s"
     first_token = "120s"
@@ -184,6 +186,15 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Of an engine that was left without a terminal."""
+
+    idle_ms: int = 600_000
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was set, resolved. `environ` is the environment with `--env-file` on top: adapters
     look into it and never into the process's own."""
@@ -203,6 +214,7 @@ class Config:
     defaults: Defaults = Defaults()
     budget: Budget = Budget()
     guard: Guard = Guard()
+    engine: EngineConfig = EngineConfig()
     deadlines: Deadlines = field(default_factory=Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
     home_is_default: bool = True

@@ -19,6 +19,7 @@ from aethermind.infra.config import (
     Budget,
     Defaults,
     Durability,
+    EngineConfig,
     Guard,
     ModelLimits,
     Price,
@@ -47,6 +48,7 @@ CLI_FIELDS = (
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _DURATIONS = {
     "defaults": ("timeout",),
+    "engine": ("idle",),
     "deadlines": ("connect", "first_token", "idle", "total"),
 }
 Place = tuple[str, ...]
@@ -80,6 +82,7 @@ class _File:
     defaults: Defaults = field(default_factory=Defaults)
     budget: Budget = field(default_factory=Budget)
     guard: Guard = field(default_factory=Guard)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     deadlines: _Deadlines = field(default_factory=_Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,31 @@
+"""The engine's door: a server on the socket of the data directory, and on TCP if asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aethermind.bootstrap.composition import Composition
+from aethermind.engine.hosting import EngineThread
+
+if TYPE_CHECKING:
+    from aethermind.api.server import Server
+    from aethermind.api.settings import ServerSettings
+
+
+def listen(
+    composition: Composition,
+    engine: EngineThread,
+    *,
+    tcp: tuple[str, int] | None = None,
+    settings: ServerSettings | None = None,
+) -> Server:
+    """Answer on the socket of the data directory, which `engine` owns, and on TCP if asked. The server is
+    started; it imports its framework when somebody comes. Raises `StoreError`, `InvalidError`."""
+    from aethermind.api.server import Server
+    from aethermind.infra import sockets
+
+    sock = sockets.bind(composition.home)
+    server = Server(engine, settings=settings, sock=sock, tcp=tcp)
+    server.start()
+    composition.host.watching = lambda: server.watching
+    return server
