@@ -5,26 +5,34 @@ Rules
   shell are *in* it, so that a replay never draws again.
 - Adding a field needs a default; renaming or removing one needs a higher `v` and an upcast in `wire`.
 - `step` is a path (`domain.ids`), `attempt` and `call` count from 1, `*_at` are epoch milliseconds.
+- Those of no run (agents, workflows, trust, tokens, the engine) are in `domain.system_events`.
 """
+# ruff: noqa: PLC0414 - the facts of the system belong to this union, and are named as parts of it
+# ruff: noqa: RUF012 - records: msgspec copies a default
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
 from aethermind.domain.errors import ErrorInfo
+from aethermind.domain.event import Event as Event
+from aethermind.domain.event import Json
+from aethermind.domain.system_events import AgentRegistered as AgentRegistered
+from aethermind.domain.system_events import AgentRemoved as AgentRemoved
+from aethermind.domain.system_events import DatabasePruned as DatabasePruned
+from aethermind.domain.system_events import EngineStopped as EngineStopped
+from aethermind.domain.system_events import StateChanged as StateChanged
+from aethermind.domain.system_events import SystemEvent
+from aethermind.domain.system_events import TokenCreated as TokenCreated
+from aethermind.domain.system_events import TokenRevoked as TokenRevoked
+from aethermind.domain.system_events import TrustGranted as TrustGranted
+from aethermind.domain.system_events import TrustRevoked as TrustRevoked
+from aethermind.domain.system_events import WorkflowRegistered as WorkflowRegistered
+from aethermind.domain.system_events import WorkflowRemoved as WorkflowRemoved
 from aethermind.domain.usage import Cost, Usage
 from aethermind.domain.workflow import StepKind, WorkflowDef
-
-Json = Any
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Base of all events. `v` is the schema version of the type."""
-
-    v: ClassVar[int] = 1
-
 
 # --- run ---------------------------------------------------------------------------------------
 
@@ -65,6 +73,8 @@ class RunCreated(Event, frozen=True, kw_only=True):
     forked_from: str | None = None
     adopted: dict[str, Json] = {}
     """Of a fork: root steps that are taken as done, at no cost, with their outputs."""
+    by: str = ""
+    """Who asked for it, where that is somebody else than the submitter."""
 
 
 class RunReopened(Event, frozen=True, kw_only=True):
@@ -378,49 +388,6 @@ class LogWritten(Event, frozen=True, kw_only=True):
     metadata: dict[str, Json] = {}
 
 
-# --- system and agents -------------------------------------------------------------------------
-
-
-class WorkflowRegistered(Event, frozen=True, kw_only=True):
-    name: str
-    definition: WorkflowDef
-    definition_hash: str
-
-
-class WorkflowRemoved(Event, frozen=True, kw_only=True):
-    name: str
-
-
-class AgentRegistered(Event, frozen=True, kw_only=True):
-    name: str
-    definition: Json
-    """The AgentDef as JSON; `{"logic": true}` added for an agent of the SDK."""
-
-
-class AgentRemoved(Event, frozen=True, kw_only=True):
-    name: str
-
-
-class TrustGranted(Event, frozen=True, kw_only=True):
-    """Trust in a file by content hash, or in a directory of one's own (`sha256` None)."""
-
-    path: str
-    sha256: str | None
-    by: str = ""
-
-
-class TrustRevoked(Event, frozen=True, kw_only=True):
-    path: str
-
-
-class StateChanged(Event, frozen=True, kw_only=True):
-    """Per-agent key-value state: keys set and keys deleted by one attempt."""
-
-    agent: str
-    values: dict[str, Json]
-    deleted: tuple[str, ...] = ()
-
-
 RunEvent = (
     RunCreated
     | RunReopened
@@ -450,15 +417,6 @@ RunEvent = (
     | BudgetHeld
     | BudgetFreed
     | BudgetRaised
-)
-SystemEvent = (
-    WorkflowRegistered
-    | WorkflowRemoved
-    | AgentRegistered
-    | AgentRemoved
-    | TrustGranted
-    | TrustRevoked
-    | StateChanged
 )
 AnyEvent = RunEvent | SystemEvent | LogWritten
 

@@ -14,7 +14,9 @@ import msgspec
 
 from aethermind.domain.events import Recorded, Submitter
 from aethermind.domain.run import Run
-from aethermind.domain.workflow import WorkflowDef
+from aethermind.domain.workflow import AgentDef, WorkflowDef
+from aethermind.engine.access import AuditRow, AuditVerdict, NewToken, Scope, TokenRow
+from aethermind.engine.info import EngineInfo
 from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
@@ -31,6 +33,7 @@ from aethermind.engine.queries import (
     RunRow,
     WorkflowRow,
 )
+from aethermind.engine.registered import StoredAgent, StoredWorkflow
 
 Json = Any
 
@@ -53,9 +56,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A signal that no reader misses: what a person is to hear of the engine at once, in one line.
 
     `held`: the store can't record, nothing new starts · `over`: it can again · `warning`: neither, but it
-    may become worse · `dropped`: the run `run_id` is not driven here any more."""
+    may become worse · `dropped`: the run `run_id` is not driven here any more · `lost`: the line to an engine
+    elsewhere, of which nothing is known now · `found`: it is there again, and what was missed comes."""
 
-    kind: Literal["held", "over", "warning", "dropped"]
+    kind: Literal["held", "over", "warning", "dropped", "lost", "found"]
     message: str
     run_id: str | None = None
     """None: of all."""
@@ -87,10 +91,41 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     forked_from: str | None = None
     adopted: dict[str, Json] = {}
+    by: str = ""
+    """Who asks, as "WHO" or "WHO via WHERE", where that is not the submitter on this machine."""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine is another process's; leaving it stops nothing."""
+
+    name: str
+    """Where it is, for a person: `box`, `this machine`."""
+    target: str
+    """How it is reached: `ssh://me@box`, `unix:/…/engine.sock`."""
+    local: bool
+    """It is on this machine and has this user's files: paths mean the same there."""
+    home: str = ""
+    """Its data directory, over there."""
+    pid: int = 0
+    version: str = ""
+    read_only: bool = False
 
 
 class Client(Protocol):
     """What a user interface can ask of an engine."""
+
+    @property
+    def attached(self) -> Attachment | None:
+        """None: the engine is this process's own, and ends with it."""
+        ...
+
+    async def engine_info(self) -> EngineInfo:
+        """The process that drives the runs of this data. Raises `BusyError` where that can't be asked."""
+        ...
+
+    async def stop_engine(self, *, by: str = "") -> None:
+        """Begin to end that process gracefully. Raises `DeniedError` for a program that embeds an engine."""
+        ...
 
     async def start_run(self, request: RunRequest) -> str:
         """Record the run and start it; returns its id. Raises `InvalidError` (inputs, models, keys)."""
@@ -110,6 +145,14 @@ class Client(Protocol):
         """Recorded events from `after` (exclusive; None: from now), catching up and then live without a gap
         or a double, plus signals; of one run or of everything.
         """
+        ...
+
+    async def events(self, *, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[Recorded]:
+        """What is recorded after seq `after`, at most `limit` events and log records, in the order of seq."""
+        ...
+
+    async def last_seq(self) -> int:
+        """The seq of the last thing that is recorded; 0 if there is nothing."""
         ...
 
     async def cancel(
@@ -163,6 +206,7 @@ class Client(Protocol):
         model: str | None = None,
         budget_micro_usd: int | None = None,
         env: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> str:
         """A new run that takes over what succeeded and is not downstream of step `at`, at no cost, and runs
         the rest: with changed inputs, definition, model, or outputs of steps. Gives the new run's id."""
@@ -216,6 +260,62 @@ class Client(Protocol):
         ...
 
     async def partials(self, run_id: str) -> list[Partial]: ...
+
+    async def create_token(
+        self, name: str, *, scope: Scope = "viewer", expires_at: int | None = None, by: str = ""
+    ) -> NewToken:
+        """A new token of the API: the only time that its text is given. Raises `InvalidError`."""
+        ...
+
+    async def tokens(self) -> list[TokenRow]: ...
+
+    async def revoke_token(self, token_id: str, *, by: str = "") -> None:
+        """It is good for nothing any more. Raises `NotFoundError`; revoked again is fine."""
+        ...
+
+    async def authenticate(self, token: str) -> TokenRow:
+        """The token's row, if it is good now. Raises `DeniedError`."""
+        ...
+
+    async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Page[AuditRow]:
+        """Acts of people, newest first."""
+        ...
+
+    async def verify_audit(self, head: str | None = None) -> AuditVerdict:
+        """Whether the audit log is what was written. `head`: a hash noted before that must be in it."""
+        ...
+
+    async def agent(self, name: str) -> StoredAgent:
+        """A registered one. Raises `NotFoundError`."""
+        ...
+
+    async def put_agent(
+        self, name: str, definition: AgentDef, *, by: str = "", env_names: Sequence[str] = ()
+    ) -> StoredAgent:
+        """Register it, or replace what was registered under this name. Raises `InvalidError`."""
+        ...
+
+    async def remove_agent(self, name: str, *, by: str = "") -> None: ...
+
+    async def workflow(self, name: str) -> StoredWorkflow:
+        """A registered one. Raises `NotFoundError`."""
+        ...
+
+    async def put_workflow(
+        self,
+        definition: WorkflowDef,
+        *,
+        by: str = "",
+        text: str | None = None,
+        env_names: Sequence[str] = (),
+        sim: Mapping[str, Json] | None = None,
+        trusted: bool = False,
+    ) -> StoredWorkflow:
+        """Register it under its name, or replace what was. `text`: the file it was made from; `trusted`: it
+        may start programs without another question (only where an admin said so). Raises `InvalidError`."""
+        ...
+
+    async def remove_workflow(self, name: str, *, by: str = "") -> None: ...
 
     async def trust(self, path: str, sha256: str | None, *, by: str = "") -> None: ...
 

@@ -159,6 +159,7 @@ class Engine:
             tags=request.tags,
             forked_from=request.forked_from,
             adopted=request.adopted,
+            by=request.by,
         )
         return await self.scheduler.submit(event, env=request.env, functions=self.functions)
 

@@ -13,6 +13,7 @@ from aethermind.domain.events import (
     AnyEvent,
     BudgetRaised,
     CancelRequested,
+    Recorded,
     RunPaused,
     RunReopened,
     TrustGranted,
@@ -23,9 +24,11 @@ from aethermind.domain.run import Run, fold
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine import adoption, questions
-from aethermind.engine.client import FeedItem, RunRequest
+from aethermind.engine.client import Attachment, FeedItem, RunRequest
 from aethermind.engine.engine import Engine
+from aethermind.engine.info import EngineInfo, Host
 from aethermind.engine.lane import LaneState
+from aethermind.engine.local_access import LocalAccess
 from aethermind.engine.ports import ModelInfo
 from aethermind.engine.queries import (
     AgentRow,
@@ -47,11 +50,15 @@ DECISIONS = frozenset({"paused", "parked", "waiting_answer", "waiting_budget"})
 """Stored statuses that stay true when no engine lives."""
 
 
-class LocalClient:
+class LocalClient(LocalAccess):
     """See `Client`. With `owner` (another process's engine owns the data) it can only look."""
 
-    def __init__(self, engine: Engine, *, owner: str | None = None) -> None:
+    attached: Attachment | None = None
+
+    def __init__(self, engine: Engine, *, owner: str | None = None, host: Host | None = None) -> None:
         self._engine = engine
+        self.host = host or Host()
+        """The process around the engine."""
         self.owner = owner
         """Who owns the data if not this process: its line for the user."""
 
@@ -62,6 +69,15 @@ class LocalClient:
                 hint="act there, or end it first; attaching comes in a later version",
             )
         return self._engine
+
+    # --- the engine itself ---------------------------------------------------------------------
+
+    async def engine_info(self) -> EngineInfo:
+        return self.host.info(self._own().scheduler)
+
+    async def stop_engine(self, *, by: str = "") -> None:
+        self._own()
+        self.host.end()
 
     # --- acting --------------------------------------------------------------------------------
 
@@ -166,6 +182,7 @@ class LocalClient:
         model: str | None = None,
         budget_micro_usd: int | None = None,
         env: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> str:
         engine = self._own()
         run = await self.run(run_id)
@@ -187,6 +204,7 @@ class LocalClient:
             tags=created.tags,
             forked_from=run_id,
             adopted=adoption.adopted(run, wanted, at, outputs or {}),
+            by=by,
         )
         return (await engine.start(request)).run.id
 
@@ -258,6 +276,13 @@ class LocalClient:
 
     def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         return self._engine.feed.follow(after=after, run_id=run_id)
+
+    async def events(self, *, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[Recorded]:
+        stream = None if run_id is None else run_stream(run_id)
+        return await self._engine.store.read_all(after, limit=limit, stream=stream)
+
+    async def last_seq(self) -> int:
+        return await self._engine.store.last_seq()
 
     async def runs(self, where: RunFilter, *, limit: int = 50, cursor: str | None = None) -> Page[RunRow]:
         wanted = where.status

@@ -11,9 +11,9 @@ import msgspec
 
 from aethermind.domain.events import Draft, Recorded
 from aethermind.domain.usage import Cost, Usage
+from aethermind.engine.access import AccessStore
 from aethermind.engine.own_tools import ToolBegan, ToolEnded
 from aethermind.engine.queries import (
-    AgentRow,
     AttemptFilter,
     AttemptRow,
     CallRow,
@@ -26,7 +26,6 @@ from aethermind.engine.queries import (
     Partial,
     RunFilter,
     RunRow,
-    WorkflowRow,
 )
 
 Json = Any
@@ -62,7 +61,7 @@ class Chance(Protocol):
 # --- store -------------------------------------------------------------------------------------
 
 
-class EventStore(Protocol):
+class EventStore(AccessStore, Protocol):
     """The event log and its projections.
 
     `append` is atomic over all its drafts and durable when it returns; it raises `ConflictError` if a
@@ -112,16 +111,8 @@ class EventStore(Protocol):
         """A UTC day's money; nothing was spent on a day without a row."""
         ...
 
-    async def agents(self) -> list[AgentRow]: ...
-
-    async def workflows(self) -> list[WorkflowRow]: ...
-
     async def answer(self, content_key: str) -> Recorded | None:
         """The newest `CallFinished` that was recorded under this key and may be used again."""
-        ...
-
-    async def trusted(self, path: str, sha256: str | None) -> bool:
-        """Whether exactly this was granted and not revoked."""
         ...
 
     async def save_partials(self, partials: Sequence[Partial]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aethermind.domain import acts
 from aethermind.domain.errors import DeniedError
 from aethermind.engine.ports import EventStore
 
-IMPORTED = "imported"
+IMPORTED = acts.IMPORTED
 """The tag of a run that came out of a bundle: the digest of its events."""
 IMPORTED_FROM = "imported_from"
 """The tag that holds the id it had where it ran."""

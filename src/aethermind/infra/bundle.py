@@ -27,6 +27,7 @@ import msgspec
 
 from aethermind import failpoints, wire
 from aethermind.domain import invariants
+from aethermind.domain.acts import IMPORTED_BY, IMPORTED_EVENTS
 from aethermind.domain.errors import AethermindError, InvalidError, NotFoundError, StateError
 from aethermind.domain.events import AnyEvent, CallFinished, Draft, LogWritten, Recorded, RunCreated
 from aethermind.domain.ids import run_stream
@@ -38,6 +39,8 @@ from aethermind.infra.redaction import Redact, Redaction
 
 FORMAT = 1
 """The version of the file's form. Events have versions of their own (`wire.UPCASTS`)."""
+NOTED = frozenset({IMPORTED, IMPORTED_FROM, IMPORTED_BY, IMPORTED_EVENTS})
+"""Tags that an import puts on a run."""
 RUN_ID = re.compile(r"r_[A-Za-z0-9_]{1,64}\Z")
 ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 WAITING = frozenset({"paused", "parked", "waiting_answer", "waiting_budget"})
@@ -273,7 +276,7 @@ def digest(history: Sequence[Recorded]) -> str:
             continue
         event = item.event
         if isinstance(event, RunCreated) and IMPORTED in event.tags:
-            kept = {k: v for k, v in event.tags.items() if k not in {IMPORTED, IMPORTED_FROM}}
+            kept = {k: v for k, v in event.tags.items() if k not in NOTED}
             event = msgspec.structs.replace(event, tags=kept)
         found.update(wire.canonical([item.version, item.at, type(event).__name__, event.v, event]) + b"\n")
     return found.hexdigest()
@@ -310,7 +313,7 @@ async def history(store: EventStore, run_id: str) -> list[Recorded]:
     return found
 
 
-async def add(store: EventStore, bundle: Bundle, *, redact: Redact = str) -> Imported:
+async def add(store: EventStore, bundle: Bundle, *, redact: Redact = str, by: str = "") -> Imported:
     """Record the run of a bundle, in one append: all of it or nothing. The same bundle, or a run that is here
     already (with its secrets, without them in the bundle), is recognised by its digest."""
     own = bundle.header.run
@@ -320,7 +323,7 @@ async def add(store: EventStore, bundle: Bundle, *, redact: Redact = str) -> Imp
             return _imported(bundle, run_id, known=True)
         if not there:
             drafts = [
-                Draft(run_stream(run_id), item.at, _marked(item.event, bundle)) for item in bundle.history
+                Draft(run_stream(run_id), item.at, _marked(item.event, bundle, by)) for item in bundle.history
             ]
             if failpoints.armed:
                 failpoints.reached("import")
@@ -338,12 +341,13 @@ def _is_same(there: Sequence[Recorded], wanted: str, redact: Redact) -> bool:
     return wanted in {digest(there), digest([redaction.recorded(item) for item in there])}
 
 
-def _marked(event: AnyEvent, bundle: Bundle) -> AnyEvent:
+def _marked(event: AnyEvent, bundle: Bundle, by: str) -> AnyEvent:
     if isinstance(event, CallFinished) and event.content_key is not None:
         return msgspec.structs.replace(event, content_key=None)  # nobody's word makes an answer of ours
     if not isinstance(event, RunCreated):
         return event
     tags = {**event.tags, IMPORTED: bundle.digest, IMPORTED_FROM: bundle.header.run}
+    tags |= {IMPORTED_EVENTS: str(bundle.header.events), IMPORTED_BY: by}
     return msgspec.structs.replace(event, tags=tags)
 
 

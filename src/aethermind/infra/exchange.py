@@ -40,14 +40,14 @@ class Exchange:
         """Its replies as a `.sim.yaml`. Raises `NotFoundError`, `InvalidError`."""
         return recorded.script(fold(run_id, await self._history(run_id)), redact=redact)
 
-    async def take(self, path: Path) -> Imported:
-        """Record the run of a bundle (`-`: from stdin). Raises `NotFoundError` and `InvalidError` (nothing is
-        recorded then), and `BusyError` while an engine owns the database."""
+    async def take(self, path: Path, *, by: str = "") -> Imported:
+        """Record the run of a bundle (`-`: from stdin); `by`: who takes it in. Raises `NotFoundError` and
+        `InvalidError` (nothing is recorded then), and `BusyError` while an engine owns the database."""
         stdin = str(path) == "-"
         found = bundle.parse(sys.stdin.buffer, "stdin") if stdin else bundle.read(path)
         self._learn(found.history)
         async with self._owned() as store:
-            return await bundle.add(store, found, redact=redact)
+            return await bundle.add(store, found, redact=redact, by=by)
 
     async def _history(self, run_id: str) -> list[Recorded]:
         store = await open_store(self._database, read_only=True)

@@ -199,6 +199,16 @@ system_facts: st.SearchStrategy[e.AnyEvent] = st.one_of(
     st.builds(e.TrustGranted, path=st.sampled_from(["/p", "/q"]), sha256=st.sampled_from([None, "aa", "bb"])),
     st.builds(e.TrustRevoked, path=st.sampled_from(["/p", "/q"])),
     st.builds(
+        e.TokenCreated,
+        id=st.sampled_from(["aa", "bb"]),
+        name=st.just("ci"),
+        sha256=st.just("00"),
+        scope=st.sampled_from(["viewer", "admin"]),
+        expires_at=st.sampled_from([None, T0]),
+        by=st.sampled_from(["", "ana via ssh"]),
+    ),
+    st.builds(e.TokenRevoked, id=st.sampled_from(["aa", "bb", "cc"])),
+    st.builds(
         e.BudgetRaised,
         scope=st.sampled_from(["day/2024-10-05", "day:sim/2024-10-04", "week"]),
         micro_usd=st.just(900),

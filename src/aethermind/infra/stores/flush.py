@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aethermind import failpoints
 from aethermind.domain.ids import run_id_of
+from aethermind.infra.stores.chain import Head
 from aethermind.infra.stores.database import transaction
 from aethermind.infra.stores.hashing import hash_rows
 from aethermind.infra.stores.projector import Changes, Projector
@@ -25,8 +26,9 @@ SUCCEEDED = ManyRows(SQL["end_attempts"], 1)
 CALLS = ManyRows(SQL["put_calls"], 22)
 COSTS = ManyRows(SQL["add_costs"], 18)
 LEDGER = ManyRows(SQL["add_ledger"], 6)
-AGENTS = ManyRows(SQL["add_agents"], 7)
+AGENTS = ManyRows(SQL["add_agents"], 8)
 ANSWERS = ManyRows(SQL["put_answers"], 2)
+AUDIT = ManyRows(SQL["insert_audit"], 10)
 
 PROJECTIONS = {
     "runs": "seq",
@@ -38,10 +40,11 @@ PROJECTIONS = {
     "answers": "content_key",
     "workflows": "name",
     "trust": "path, sha256",
+    "tokens": "id",
 }
 """Table → its order. All of it follows from `events`."""
 
-PROJECTION = 6
+PROJECTION = 7
 """Raised when the projector makes other rows from the same events: then they are rebuilt at opening."""
 
 FEW = 8
@@ -61,6 +64,8 @@ def work(batch: Batch) -> Work:
             todo += _successes(batch.changes.attempts, batch.events[0][0])
     if batch.logs:
         todo += LOGS.chunks(batch.logs)
+    if batch.audit:
+        todo += AUDIT.chunks(batch.audit)
     todo += projections(batch.changes)
     return todo
 
@@ -123,7 +128,11 @@ def source(db: sqlite3.Connection) -> Source:
         row = db.execute(SQL["ledger"], (scope, day)).fetchone()
         return None if row is None else LedgerSum(*row)
 
-    return Source(stream=stream, log_count=log_count, run=run, ledger=ledger)
+    def head() -> Head:
+        row = db.execute(SQL["audit_head"]).fetchone()
+        return Head() if row is None else Head(*row)
+
+    return Source(stream=stream, log_count=log_count, run=run, ledger=ledger, head=head)
 
 
 def last_seq(db: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ from aethermind.domain import events as e
 from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import run_id_of
 from aethermind.domain.usage import Cost, Usage
-from aethermind.infra.stores import waits
+from aethermind.infra.stores import registers, waits
 from aethermind.infra.stores.state import TOKENS, AgentSum, CallRecord, CostSum, RunState, Stream, tokens
 
 if TYPE_CHECKING:
@@ -313,37 +313,6 @@ def _lose(p: Projector, run: RunState, key: tuple[str, int, int], call: CallReco
     p.changes.ops.append(("drop_partial", (run.id, *key)))
 
 
-# --- the rest ----------------------------------------------------------------------------------
-
-
-def _workflow_registered(
-    p: Projector, stream: Stream, seq: int, at: int, event: e.WorkflowRegistered
-) -> None:
-    d = event.definition
-    p.changes.ops.append(("put_workflow", (event.name, d.description, event.definition_hash, at, d.source)))
-
-
-def _workflow_removed(p: Projector, stream: Stream, seq: int, at: int, event: e.WorkflowRemoved) -> None:
-    p.changes.ops.append(("drop_workflow", (event.name,)))
-
-
-def _agent_registered(p: Projector, stream: Stream, seq: int, at: int, event: e.AgentRegistered) -> None:
-    models = event.definition.get("models") if isinstance(event.definition, dict) else None
-    p.changes.add_agent(event.name, AgentSum(registered=1, model=str(models[0]) if models else None))
-
-
-def _agent_removed(p: Projector, stream: Stream, seq: int, at: int, event: e.AgentRemoved) -> None:
-    p.changes.add_agent(event.name, AgentSum(registered=0))
-
-
-def _trust_granted(p: Projector, stream: Stream, seq: int, at: int, event: e.TrustGranted) -> None:
-    p.changes.ops.append(("put_trust", (event.path, event.sha256 or "", at)))
-
-
-def _trust_revoked(p: Projector, stream: Stream, seq: int, at: int, event: e.TrustRevoked) -> None:
-    p.changes.ops.append(("drop_trust", (event.path,)))
-
-
 HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.RunCreated: _created,
     e.RunReopened: _reopened,
@@ -369,11 +338,6 @@ HANDLERS: dict[type, Callable[[Projector, Stream, int, int, Any], None]] = {
     e.BudgetHeld: _held,
     e.BudgetFreed: waits.budget_freed,
     e.BudgetRaised: waits.budget_raised,
-    e.WorkflowRegistered: _workflow_registered,
-    e.WorkflowRemoved: _workflow_removed,
-    e.AgentRegistered: _agent_registered,
-    e.AgentRemoved: _agent_removed,
-    e.TrustGranted: _trust_granted,
-    e.TrustRevoked: _trust_revoked,
+    **registers.HANDLERS,
 }
 """Every type that changes a projection; the others (expansions, tools, state, …) change none."""

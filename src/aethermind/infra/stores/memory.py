@@ -15,7 +15,6 @@ from typing import TypeVar
 from aethermind.domain.errors import InvalidError, StoreError
 from aethermind.domain.events import Draft, Recorded
 from aethermind.engine.queries import (
-    AgentRow,
     AttemptFilter,
     AttemptRow,
     CallRow,
@@ -28,9 +27,10 @@ from aethermind.engine.queries import (
     Partial,
     RunFilter,
     RunRow,
-    WorkflowRow,
 )
 from aethermind.infra.stores import pages
+from aethermind.infra.stores.access_in_memory import AccessInMemory
+from aethermind.infra.stores.chain import Head
 from aethermind.infra.stores.hashing import hash_rows
 from aethermind.infra.stores.projector import Projector
 from aethermind.infra.stores.reader import decode
@@ -42,7 +42,7 @@ from aethermind.infra.stores.waits import is_within
 T = TypeVar("T")
 
 
-class InMemoryStore:
+class InMemoryStore(AccessInMemory):
     """A real `EventStore` without a file. `logs_per_run` caps the log records kept of each run."""
 
     def __init__(self, *, logs_per_run: int = LOGS_PER_RUN) -> None:
@@ -57,6 +57,7 @@ class InMemoryStore:
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._tables = Tables()
+        self._audit: list[Row] = []
         self._sequencer = Sequencer(self._source(), last_seq=0, logs_per_run=logs_per_run)
         self._closed = False
 
@@ -82,6 +83,7 @@ class InMemoryStore:
             self._all += rows
             self._logs += logs
             self._tables.apply(batch.changes)
+            self._audit += batch.audit
             return recorded
 
     async def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
@@ -171,30 +173,8 @@ class InMemoryStore:
         self._open()
         return LedgerRow(scope, day, *(self._ledger(scope, day) or ()))
 
-    async def agents(self) -> list[AgentRow]:
-        self._open()
-        money = self._tables.money_by_agent()
-        return [
-            pages.agent_row((name, *row), money.get(name))
-            for name, row in sorted(self._tables.agents.items())
-            if row.registered == 1 or row.last_seen_at is not None
-        ]
-
-    async def workflows(self) -> list[WorkflowRow]:
-        self._open()
-        return [
-            WorkflowRow(name=r[0], description=r[1], definition_hash=r[2], updated_at=r[3], source=r[4])
-            for _, r in sorted(self._tables.workflows.items())
-        ]
-
     async def answer(self, content_key: str) -> Recorded | None:
-        self._open()
-        seq = self._tables.answers.get(content_key)
-        return None if seq is None else decode(self._all[bisect_left(self._all, seq, key=_seq)])
-
-    async def trusted(self, path: str, sha256: str | None) -> bool:
-        self._open()
-        return (path, sha256 or "") in self._tables.trust
+        return self._event(self._tables.answers.get(content_key))
 
     async def save_partials(self, partials: Sequence[Partial]) -> None:
         with self._lock:
@@ -241,6 +221,10 @@ class InMemoryStore:
         if self._closed:
             raise StoreError("the store is closed")
 
+    def _event(self, seq: int | None) -> Recorded | None:
+        self._open()
+        return None if seq is None else decode(self._all[bisect_left(self._all, seq, key=_seq)])
+
     def _ledger(self, scope: str, day: int) -> LedgerSum | None:
         return self._tables.ledger.get((scope, day))
 
@@ -252,7 +236,11 @@ class InMemoryStore:
         def log_count(stream: Stream) -> int:
             return len(self._streams.get(stream.name, ())) - len(self._events.get(stream.name, ()))
 
-        return Source(stream=stream, log_count=log_count, run=self._tables.run_state, ledger=self._ledger)
+        def head() -> Head:
+            return Head(self._audit[-1][0], self._audit[-1][-1]) if self._audit else Head()
+
+        run = self._tables.run_state
+        return Source(stream=stream, log_count=log_count, run=run, ledger=self._ledger, head=head)
 
     def _page(
         self,

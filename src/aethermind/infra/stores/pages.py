@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from aethermind.domain.days import DAY_MS, iso_day
 from aethermind.domain.errors import InvalidError
+from aethermind.engine.access import KeptToken, TokenRow
 from aethermind.engine.queries import AgentRow, AttemptRow, CallRow, CostFilter, CostRow, LogRow, Page, RunRow
 from aethermind.infra.stores.sequencer import LEVELS
 from aethermind.infra.stores.state import CostSum, Row, usage_of
@@ -145,6 +146,20 @@ def agent_row(row: Row, cost: int | None) -> AgentRow:
         last_seen_at=row[6],
         cost_micro_usd=cost,
     )
+
+
+def token(row: Row) -> KeptToken:
+    """id, name, sha256, scope, created_at, expires_at, revoked_at, created_by."""
+    shown = TokenRow(
+        id=row[0],
+        name=row[1],
+        scope=row[3],
+        created_at=row[4],
+        expires_at=row[5],
+        revoked_at=row[6],
+        created_by=row[7],
+    )
+    return KeptToken(row=shown, sha256=row[2])
 
 
 # --- costs -------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ Op = tuple[
         "drop_workflow",
         "put_trust",
         "drop_trust",
+        "put_token",
+        "revoke_token",
         "put_partial",
         "drop_partial",
         "drop_partials_of_run",

@@ -6,6 +6,7 @@ Rules
   expected to be new is believed to be, without looking (`trusting`): the guard would notice.
 - An append that conflicts is refused before anything of it is gathered.
 - Logs of a run are capped: after the cap one marker is recorded, then nothing.
+- What a person did gets a row in the audit log, in the same batch, chained to the row before it (`chain`).
 - A draft with a `reserve` that does not fit into its day's ledger is left out; the rest of its append stands.
 """
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from aethermind.domain import acts
 from aethermind.domain.errors import ConflictError, InvalidError
-from aethermind.domain.events import Draft, LogLevel, LogWritten, Recorded
+from aethermind.domain.events import AnyEvent, Draft, LogLevel, LogWritten, Recorded, RunCreated
 from aethermind.domain.ids import run_stream
 from aethermind.engine.queries import Partial
+from aethermind.infra.stores import chain
 from aethermind.infra.stores.handlers import HANDLERS
 from aethermind.infra.stores.projector import Changes, Projector
 from aethermind.infra.stores.state import LedgerSum, Row, RunState, Stream
@@ -50,9 +53,12 @@ def encode(draft: Draft) -> str:
 class Batch:
     """Rows to insert and changes to make, in one transaction."""
 
-    __slots__ = ("changes", "events", "logs", "streams")
+    __slots__ = ("audit", "changes", "events", "logs", "streams")
 
-    def __init__(self, streams: list[Row], events: list[Row], logs: list[Row], changes: Changes) -> None:
+    def __init__(
+        self, streams: list[Row], events: list[Row], logs: list[Row], audit: list[Row], changes: Changes
+    ) -> None:
+        self.audit = audit
         self.streams = streams
         self.events = events
         self.logs = logs
@@ -62,7 +68,7 @@ class Batch:
 class Source:
     """Where the sequencer looks up what is not in memory."""
 
-    __slots__ = ("ledger", "log_count", "run", "stream")
+    __slots__ = ("head", "ledger", "log_count", "run", "stream")
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class Source:
         log_count: Callable[[Stream], int],
         run: Callable[[Stream], RunState | None],
         ledger: Callable[[str, int], LedgerSum | None],
+        head: Callable[[], chain.Head],
     ) -> None:
         self.stream = stream
         """Name → id and last version; None for a new one."""
@@ -80,6 +87,8 @@ class Source:
         """The state of its run."""
         self.ledger = ledger
         """A day's row of the ledger."""
+        self.head = head
+        """The last row of the audit log."""
 
 
 class Sequencer:
@@ -91,12 +100,15 @@ class Sequencer:
         self.trusting = True
         self._young: dict[str, Stream] = {}
         self._old: dict[str, Stream] = {}
+        self._head: chain.Head | None = None
+        """Of the audit log; None: not looked up yet."""
         self._begin()
 
     def _begin(self) -> None:
         self._streams: list[Row] = []
         self._events: list[Row] = []
         self._logs: list[Row] = []
+        self._audit: list[Row] = []
 
     def add(
         self, drafts: Sequence[Draft], data: Sequence[str], expected: Mapping[str, int]
@@ -114,7 +126,7 @@ class Sequencer:
                 )
         recorded: list[Recorded] = []
         rows, projector = self._events, self.projector
-        seq = self.last_seq
+        seq, taken_in = self.last_seq, 0
         for draft, text in zip(drafts, data, strict=True):
             event, name, at = draft.event, draft.stream, draft.at
             if draft.reserve is not None and not projector.fits(draft.reserve, at):
@@ -126,12 +138,14 @@ class Sequencer:
             if head is None:
                 seq = self._add_log(seq, stream, draft, text, recorded)
                 continue
-            type_name, v, handler = head
+            type_name, v, handler, is_act = head
             seq += 1
             if not stream.id:
                 self._store(stream, seq)
             stream.version = version = stream.version + 1
             rows.append((seq, stream.id, version, at, type_name, v, text))
+            if is_act and version > taken_in:
+                taken_in = self._note(name, seq, at, event, text)
             if handler is not None:
                 handler(projector, stream, seq, at, event)
             recorded.append(Recorded(seq, name, version, at, event))
@@ -144,7 +158,7 @@ class Sequencer:
 
     def take(self) -> Batch:
         """The batch gathered since the last `take`."""
-        batch = Batch(self._streams, self._events, self._logs, self.projector.take())
+        batch = Batch(self._streams, self._events, self._logs, self._audit, self.projector.take())
         self._begin()
         if len(self._young) > KEPT_STREAMS:
             self._old, self._young = self._young, {}
@@ -156,6 +170,7 @@ class Sequencer:
         self._begin()
         self._young = {}
         self._old = {}
+        self._head = None
         self.projector.forget()
 
     def _find(self, name: str, *, new: bool = False) -> Stream:
@@ -169,6 +184,15 @@ class Sequencer:
     def _store(self, stream: Stream, seq: int) -> None:
         stream.id = seq
         self._streams.append((seq, stream.name))
+
+    def _note(self, stream: str, seq: int, at: int, event: AnyEvent, data: str) -> int:
+        """A row for what a person did. So many of the stream's next events are no acts of this place."""
+        act = acts.of(stream, event)
+        if act is not None:
+            row = chain.row(self._head or self._source.head(), at, seq, act, data)
+            self._head = chain.Head(row[0], row[-1])
+            self._audit.append(row)
+        return acts.imported(event) if isinstance(event, RunCreated) else 0
 
     def _add_log(
         self, seq: int, stream: Stream, draft: Draft, metadata: str, recorded: list[Recorded]
@@ -206,6 +230,9 @@ class Sequencer:
 
 
 _HEADS = {
-    kind: (name, kind.v, HANDLERS.get(kind)) for name, kind in EVENT_TYPES.items() if kind is not LogWritten
+    kind: (name, kind.v, HANDLERS.get(kind), kind in acts.READERS)
+    for name, kind in EVENT_TYPES.items()
+    if kind is not LogWritten
 }
-"""Class → its name and version on disk, and what it does to the projections. Logs are not in it."""
+"""Class → its name and version on disk, what it does to the projections, and whether it can be an act. Logs
+are not in it."""

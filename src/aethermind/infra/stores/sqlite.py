@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from aethermind.domain.errors import AethermindError, StoreError
 from aethermind.domain.events import Draft, Recorded
 from aethermind.engine.queries import (
-    AgentRow,
     AttemptFilter,
     AttemptRow,
     CallRow,
@@ -30,10 +29,10 @@ from aethermind.engine.queries import (
     Partial,
     RunFilter,
     RunRow,
-    WorkflowRow,
 )
 from aethermind.engine.trouble import Trouble
 from aethermind.infra.stores import filters, flush, pages
+from aethermind.infra.stores.access_on_disk import AccessOnDisk
 from aethermind.infra.stores.ballast import Ballast
 from aethermind.infra.stores.database import Durability, connect, connect_reader
 from aethermind.infra.stores.jobs import Append, Save, Task
@@ -85,7 +84,7 @@ async def open_store(
     return store
 
 
-class SqliteStore:
+class SqliteStore(AccessOnDisk):
     def __init__(
         self,
         path: Path,
@@ -204,22 +203,9 @@ class SqliteStore:
         rows = await self._reader.rows(SQL["ledger"], (scope, day))
         return LedgerRow(scope, day, *(rows[0] if rows else ()))
 
-    async def agents(self) -> list[AgentRow]:
-        return [pages.agent_row(row, row[7]) for row in await self._reader.rows(SQL["agents"])]
-
-    async def workflows(self) -> list[WorkflowRow]:
-        rows = await self._reader.rows(SQL["workflows"])
-        return [
-            WorkflowRow(name=r[0], description=r[1], definition_hash=r[2], updated_at=r[3], source=r[4])
-            for r in rows
-        ]
-
     async def answer(self, content_key: str) -> Recorded | None:
         rows = await self._reader.rows(SQL["answer"], (content_key,))
         return (await events(rows))[0] if rows else None
-
-    async def trusted(self, path: str, sha256: str | None) -> bool:
-        return bool(await self._reader.rows(SQL["trusted"], (path, sha256 or "")))
 
     async def save_partials(self, partials: Sequence[Partial]) -> None:
         job = Save(partials, asyncio.get_running_loop())

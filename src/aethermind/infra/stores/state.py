@@ -284,6 +284,8 @@ class AgentSum(NamedTuple):
     attempts: int = 0
     failed: int = 0
     last_seen_at: int | None = None
+    seq: int | None = None
+    """Of the event that registered it."""
 
     def plus(self, other: AgentSum) -> AgentSum:
         return AgentSum(
@@ -295,4 +297,5 @@ class AgentSum(NamedTuple):
             last_seen_at=max(
                 (t for t in (self.last_seen_at, other.last_seen_at) if t is not None), default=None
             ),
+            seq=self.seq if other.registered is None else other.seq,
         )

@@ -41,6 +41,7 @@ class Tables:
         self.answers: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.trust: dict[tuple[str, str], int] = {}
+        self.tokens: dict[str, Row] = {}
         self._run_seqs: dict[str, int] = {}
         self._attempts_of: dict[int, list[int]] = {}
         self._calls_of: dict[int, list[int]] = {}
@@ -92,6 +93,7 @@ class Tables:
             "answers": sorted(self.answers.items()),
             "workflows": [row for _, row in sorted(self.workflows.items())],
             "trust": [(*key, at) for key, at in sorted(self.trust.items())],
+            "tokens": [row for _, row in sorted(self.tokens.items())],
         }
 
     def sums(self, where: CostFilter) -> Iterator[tuple[Any, CostSum]]:
@@ -135,6 +137,11 @@ class Tables:
                 self.trust[row[0], row[1]] = row[2]
             case "drop_trust":
                 self.trust = {key: at for key, at in self.trust.items() if key[0] != row[0]}
+            case "put_token":
+                self.tokens[row[0]] = row
+            case "revoke_token":
+                if (token := self.tokens.get(row[1])) is not None and token[6] is None:
+                    self.tokens[row[1]] = (*token[:6], row[0], *token[7:])
             case "put_partial":
                 self.partials[row[0], row[1], row[2], row[3]] = row
             case "drop_partial":

@@ -154,6 +154,48 @@ SELECT events.seq, name, version, at, type, v, data
 FROM answers CROSS JOIN events ON events.seq = answers.seq CROSS JOIN streams ON streams.id = events.stream
 WHERE content_key = ?
 
+-- name: registered_workflow
+SELECT events.seq, streams.name, version, at, type, v, data
+FROM workflows CROSS JOIN events ON events.seq = workflows.seq CROSS JOIN streams ON streams.id = events.stream
+WHERE workflows.name = ?
+
+-- name: registered_agent
+SELECT events.seq, streams.name, version, at, type, v, data
+FROM agents CROSS JOIN events ON events.seq = agents.seq CROSS JOIN streams ON streams.id = events.stream
+WHERE agents.name = ? AND registered = 1
+
+-- name: tokens
+SELECT id, name, sha256, scope, created_at, expires_at, revoked_at, created_by FROM tokens ORDER BY seq DESC
+
+-- name: token
+SELECT id, name, sha256, scope, created_at, expires_at, revoked_at, created_by FROM tokens WHERE id = ?
+
+-- name: audit
+SELECT * FROM audit WHERE n < :cursor ORDER BY n DESC LIMIT :limit
+
+-- name: audit_on
+-- The rows in their order, for a check.
+SELECT * FROM audit WHERE n > ? ORDER BY n LIMIT ?
+
+-- name: audit_from
+SELECT coalesce((SELECT value FROM meta WHERE key = 'audit_from'), 0)
+
+-- name: event_data
+SELECT seq, data FROM events WHERE seq IN ({seqs})
+
+-- name: acts
+-- Events after a seq that can be acts: of these types (a JSON array).
+SELECT seq FROM events WHERE seq > :after AND type IN (SELECT value FROM json_each(:types)) ORDER BY seq
+
+-- name: event
+SELECT events.seq, name, version, at, type, v, data
+FROM events JOIN streams ON streams.id = events.stream WHERE events.seq = ?
+
+-- name: first_of_stream
+SELECT events.seq, name, version, at, type, v, data
+FROM events JOIN streams ON streams.id = events.stream
+WHERE events.stream = (SELECT stream FROM events WHERE seq = ?) AND version = 1
+
 -- name: trusted
 SELECT 1 FROM trust WHERE path = ? AND sha256 = ?
 

@@ -121,7 +121,8 @@ ON CONFLICT (name) DO UPDATE SET
   seen_model = coalesce(excluded.seen_model, seen_model),
   attempts = attempts + excluded.attempts,
   failed = failed + excluded.failed,
-  last_seen_at = max(coalesce(last_seen_at, excluded.last_seen_at), coalesce(excluded.last_seen_at, last_seen_at))
+  last_seen_at = max(coalesce(last_seen_at, excluded.last_seen_at), coalesce(excluded.last_seen_at, last_seen_at)),
+  seq = CASE WHEN excluded.registered IS NULL THEN seq ELSE excluded.seq END
 
 -- name: put_answers
 -- The newest answer to the same is the one that is used.
@@ -129,7 +130,7 @@ INSERT INTO answers {rows}
 ON CONFLICT (content_key) DO UPDATE SET seq = excluded.seq
 
 -- name: put_workflow
-INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: drop_workflow
 DELETE FROM workflows WHERE name = ?
@@ -139,6 +140,18 @@ INSERT OR REPLACE INTO trust VALUES (?, ?, ?)
 
 -- name: drop_trust
 DELETE FROM trust WHERE path = ?
+
+-- name: put_token
+INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: revoke_token
+UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL
+
+-- name: insert_audit
+INSERT INTO audit {rows}
+
+-- name: audit_head
+SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1
 
 -- name: put_partial
 INSERT OR REPLACE INTO partials VALUES (?, ?, ?, ?, ?, ?)
