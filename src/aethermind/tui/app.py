@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 from rich.console import RenderableType
 from textual import events
 from textual.app import App
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.filter import NoColor
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.worker import Worker
 
 from aethermind import bootstrap
@@ -28,6 +30,8 @@ from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
 from aethermind.tui.keymap import Keymap, build, report
 from aethermind.tui.paint import tight
+from aethermind.tui.precedence import WAIT_S, Precedence
+from aethermind.tui.prompt import paint_promptly
 from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.themes import Palette
@@ -76,6 +80,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self._problems: list[str] = []
         self._load_theme(settings.theme)
         self.palette = self._make_palette()
+        self.precedence = Precedence()
         self.clock = FrameClock(settings.frame_hz, self._on_clock)
         self.bridge = Bridge(engine, now=self.now, wake=self.clock.request_soon)
         self.main_screen = MainScreen(self.bridge, settings, self.palette, self.glyphs, self.key_of)
@@ -164,11 +169,14 @@ class AethermindApp(App[int], inherit_bindings=False):
     # --- frames --------------------------------------------------------------------------------
 
     def _on_clock(self) -> None:
-        self.call_next(self.frame)
+        if self.precedence.first:
+            asyncio.get_running_loop().call_later(WAIT_S, self._on_clock)
+        else:
+            self.call_next(self.frame)
 
     def frame(self) -> None:
         """Take in what came and draw what changed."""
-        more = self.bridge.pump()
+        more = self.bridge.pump(give_way=self.precedence)
         found = self.bridge.frame()
         now = self.now()
         self.main_screen.chrome.held = bool(self.bridge.trouble)
@@ -207,7 +215,7 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def _pump_slice(self) -> None:
         self._pumping = False
-        if self.is_running and self.bridge.pump():
+        if self.is_running and self.bridge.pump(give_way=self.precedence):
             self._pump_again()
 
     def _until_next_second(self, now: int) -> float:
@@ -227,6 +235,12 @@ class AethermindApp(App[int], inherit_bindings=False):
         _ = self.push_screen(CardScreen(self.context, run.id))
 
     # --- painting and the terminal -------------------------------------------------------------
+
+    def _register(self, parent: DOMNode, *widgets: Widget, **given: Any) -> list[Widget]:
+        for widget in widgets:
+            if isinstance(widget, Screen):
+                paint_promptly(widget)
+        return super()._register(parent, *widgets, **given)
 
     def hold_painting(self) -> None:
         """The terminal has not yet taken the last frame (see `driver`)."""
@@ -251,6 +265,8 @@ class AethermindApp(App[int], inherit_bindings=False):
         if self._held and renderable is not None:
             self._lost_frame = True  # already taken off the list of what is to be painted
         super()._display(screen, tight(renderable))
+        if renderable is not None:
+            self.precedence.shown()
 
     # --- looks ---------------------------------------------------------------------------------
 

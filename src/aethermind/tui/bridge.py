@@ -23,27 +23,30 @@ from aethermind.engine.client import FeedItem, Notice, TokenDelta
 from aethermind.engine.queries import LogFilter, RunFilter
 from aethermind.tui.context import Changes, Engine, Subscription
 from aethermind.tui.held import Held
+from aethermind.tui.precedence import Precedence
 from aethermind.tui.rows.runs import RunList
 
 SLICE_S = 0.008
-_BATCH = 250
+_BATCH = 100
 _HELD = 3
 _LOG_PAGE = 2_000
 _RUNS = 200
 
-_DECISIONS = (
-    e.AskOpened,
-    e.AskAnswered,
-    e.AskExpired,
-    e.AttemptLost,
-    e.BudgetHeld,
-    e.BudgetFreed,
-    e.BudgetRaised,
-    e.RunPaused,
-    e.RunResumed,
-    e.RunSucceeded,
-    e.RunFailed,
-    e.RunCancelled,
+_DECISIONS: frozenset[type] = frozenset(
+    {
+        e.AskOpened,
+        e.AskAnswered,
+        e.AskExpired,
+        e.AttemptLost,
+        e.BudgetHeld,
+        e.BudgetFreed,
+        e.BudgetRaised,
+        e.RunPaused,
+        e.RunResumed,
+        e.RunSucceeded,
+        e.RunFailed,
+        e.RunCancelled,
+    }
 )
 """Events after which another list of what waits for a person may be true."""
 
@@ -187,8 +190,8 @@ class Bridge:
 
     # --- taking in -----------------------------------------------------------------------------
 
-    def pump(self, budget_s: float = SLICE_S) -> bool:
-        """Take in what came, for about this long; True if there is more."""
+    def pump(self, budget_s: float = SLICE_S, *, give_way: Precedence | None = None) -> bool:
+        """Take in what came, for about this long or until a key comes; True if there is more."""
         subscription = self._subscription
         if subscription is None:
             return False
@@ -205,7 +208,7 @@ class Bridge:
                 self._take(item)
             if len(items) < _BATCH:
                 return False
-            if perf_counter() >= until:
+            if perf_counter() >= until or (give_way is not None and give_way.first):
                 return True
 
     def _say(self, notice: Notice) -> None:
@@ -216,16 +219,19 @@ class Bridge:
             self.runs.unknown.add(notice.run_id)  # its line is read again
 
     def _take(self, item: FeedItem) -> None:
-        if isinstance(item, Notice):
+        if isinstance(item, e.Recorded):
+            run_id = ids.run_id_of(item.stream)
+            kind = type(item.event)
+            if kind is not e.LogWritten:  # by far the most, and the list of runs has no use for them
+                if kind in _DECISIONS:
+                    self._waiting = True
+                if self.runs.apply(item) is not None:
+                    self._runs_changed = True
+        elif isinstance(item, TokenDelta):
+            run_id = item.run_id
+        else:
             self._say(item)
             return
-        if isinstance(item, TokenDelta):
-            run_id: str | None = item.run_id
-        else:
-            run_id = ids.run_id_of(item.stream)
-            self._waiting = self._waiting or isinstance(item.event, _DECISIONS)
-            if self.runs.apply(item) is not None:
-                self._runs_changed = True
         if run_id is None:
             return
         held = self._held.get(run_id)

@@ -21,6 +21,8 @@ from typing import Any, TextIO
 from textual.drivers import linux_driver
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
+from textual.message import Message
 
 _STOP_S = 1.0
 """How long leaving waits for a terminal that takes nothing."""
@@ -113,6 +115,14 @@ class PatientDriver(LinuxDriver):
             super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual left it without types
         finally:
             module.WriterThread = original
+
+    def process_message(self, message: Message) -> None:
+        """In the thread that reads the terminal."""
+        if isinstance(message, Key):
+            precedence = getattr(self._app, "precedence", None)
+            if precedence is not None:
+                precedence.came()
+        super().process_message(message)
 
     def _make_writer(self, file: TextIO) -> Writer:
         return Writer(file, on_busy=self._busy, on_idle=self._idle)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aethermind.domain import events as e
 from aethermind.domain.run import Run
-from aethermind.engine.client import FeedItem, Notice, TokenDelta
+from aethermind.engine.client import FeedItem, TokenDelta
 from aethermind.engine.queries import LogRow, Partial
 from aethermind.tui.context import Changes
 from aethermind.tui.rows.logs import LogLine, LogRing
@@ -48,21 +48,21 @@ class Held:
         return bool(self.whole or self._nodes or self._texts or self._logs)
 
     def feed(self, item: FeedItem) -> None:
-        if isinstance(item, TokenDelta):
+        if isinstance(item, e.Recorded):
+            if type(item.event) is e.LogWritten:
+                self._log(item, item.event)
+            elif item.seq > self.run.seq:
+                self._fold(item)
+        elif isinstance(item, TokenDelta):
             gained = self.streams.add(self.run, item)
             if gained:
                 self.rate.add(self._now(), max(gained // 4, 1))
                 self._texts.add((item.step, item.attempt, item.call))
                 self._nodes.add(item.step)
-            return
-        if isinstance(item, Notice):
-            return  # the bridge hands those on
+        # The bridge hands notices on itself.
+
+    def _fold(self, item: e.Recorded) -> None:
         event = item.event
-        if isinstance(event, e.LogWritten):
-            self._log(item)
-            return
-        if item.seq <= self.run.seq:
-            return
         self.run.fold(item)
         self.last_at = max(self.last_at, item.at)
         if isinstance(event, _WHOLE):
@@ -81,16 +81,15 @@ class Held:
             call = self.run.nodes[step].attempts[event.attempt - 1].calls[event.call - 1]
             self.rate.spread(call.started_at, item.at, event.usage.output_tokens)
 
-    def _log(self, recorded: e.Recorded) -> None:
+    def _log(self, recorded: e.Recorded, event: e.LogWritten) -> None:
         if not self.logs_loaded:
             self._early.append(recorded)
             return
         if recorded.seq <= self._last_log:
             return
-        event = recorded.event
-        assert isinstance(event, e.LogWritten)
         self._last_log = recorded.seq
-        self._wait(recorded.at, event.step, event.attempt, event.metadata)
+        if event.metadata:
+            self._wait(recorded.at, event.step, event.attempt, event.metadata)
         self.logs.append(LogLine(recorded.at, event.level, event.agent, event.step, event.message))
         self._logs += 1
 
@@ -112,7 +111,8 @@ class Held:
         self.logs_loaded = True
         early, self._early = self._early, []
         for recorded in early:
-            self._log(recorded)
+            if isinstance(recorded.event, e.LogWritten):
+                self._log(recorded, recorded.event)
 
     def load_partials(self, partials: list[Partial]) -> None:
         self.streams.load(self.run, partials)

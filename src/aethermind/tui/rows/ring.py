@@ -83,18 +83,23 @@ class LogRing:
         return LEVELS[self._levels[number - self.first]]
 
     def append(self, line: LogLine) -> None:
-        step = self._id(line.step)
-        if step > _NARROW and self._steps.typecode == "H":
+        at, level, agent, step, message = line
+        number, ids, names = self._ids.get(step), self._ids, self._names
+        if number is None:
+            number = self._id(step)
+        if number > _NARROW and self._steps.typecode == "H":
             self._steps = array("I", self._steps)
-        self._levels.append(_NUMBER[line.level])
-        self._steps.append(step)
-        names = self._names
-        agent = names[self._id(line.agent)]  # one object for each name
-        self._tail.append(LogLine(line.at, line.level, agent, names[step], line.message))
+        self._levels.append(_NUMBER[level])
+        self._steps.append(number)
+        other = ids.get(agent)
+        if other is None:
+            other = self._id(agent)
+        # One object for each name.
+        self._tail.append(LogLine(at, level, names[other], names[number], message))
         if len(self._tail) >= 2 * self._block:
             self._pack()
-        if len(self) >= self.cap + self._block and self._packed:
-            self._drop()
+            if len(self._levels) >= self.cap + self._block:
+                self._drop()
 
     def _id(self, name: str | None) -> int:
         found = self._ids.get(name)
