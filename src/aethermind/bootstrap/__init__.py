@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aethermind.bootstrap.attaching import Waiting, attach, attach_here
 from aethermind.bootstrap.composition import DATABASE, Composition
 from aethermind.bootstrap.composition import Options as Options
 from aethermind.bootstrap.composition import load as load
 from aethermind.bootstrap.listening import listen as listen
+from aethermind.bootstrap.listening import try_listen as try_listen
 from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
@@ -41,27 +43,51 @@ MEMORY = ":memory:"
 async def open_client(
     composition: Composition, *, look: bool = False, functions: Mapping[str, StepFunction] | None = None
 ) -> AsyncIterator[Client]:
-    """The engine on this data directory, or, if another process owns it, a client that only looks.
+    """The engine on this data directory: our own, or if another process owns it that one (`attached`), or
+    the engine that was named (`Options.connect`).
 
-    `look`: only look in any case, so that nobody who wants to act is kept waiting. `functions`: those of a
-    workflow written in Python, by the names its definition uses.
+    `look`: only look, so that nobody who wants to act is kept waiting; the database itself is read, unless
+    an engine was named. `functions`: those of a workflow written in Python, by the names its definition uses.
+    Raises `BusyError` if the owner is silent for two seconds.
     """
+    if composition.options.connect is not None:
+        if functions:
+            raise InvalidError(_FUNCTIONS, hint="leave out --connect")
+        async with attach(composition, composition.options.connect) as remote:
+            yield remote
+        return
     composition.config.make_home()
     database = composition.database
     if look and database.exists() and database.stat().st_size:  # an empty file has no tables yet
         async with _looking(composition, database) as engine:
             yield LocalClient(engine, owner=engine_owner(composition))
         return
-    try:
-        async with open_engine(composition, database) as engine:
-            for name, function in (functions or {}).items():
+    async with AsyncExitStack() as stack:
+        yield await _own_or_attach(composition, stack, functions or {})
+
+
+async def _own_or_attach(
+    composition: Composition, stack: AsyncExitStack, functions: Mapping[str, StepFunction]
+) -> Client:
+    waiting = Waiting(SILENT_S)
+    while True:
+        try:
+            engine = await stack.enter_async_context(open_engine(composition, composition.database))
+        except _Owned as owned:
+            busy = owned.busy
+        else:
+            for name, function in functions.items():
                 engine.register(name, function)
-            yield LocalClient(engine, host=composition.host)
-    except _Owned as owned:
-        if not database.exists():
-            raise BusyError(owned.busy.message, hint=owned.busy.hint) from None
-        async with _looking(composition, database) as engine:
-            yield LocalClient(engine, owner=owned.busy.message)
+            return LocalClient(engine, host=composition.host)
+        if functions:
+            raise BusyError(f"{_FUNCTIONS}, and {busy.message}", hint="aethermind stop, or another --home")
+        if (remote := await attach_here(composition, stack)) is not None:
+            return remote
+        await waiting.turn(busy)
+
+
+SILENT_S = 2.0
+_FUNCTIONS = "the functions of a workflow in Python run in the process that starts it"
 
 
 class _Owned(Exception):

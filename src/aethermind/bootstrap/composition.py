@@ -29,6 +29,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     sim: bool = False
     durability: str | None = None
     max_concurrent: int | None = None
+    connect: str | None = None
+    """Another engine than this data directory's: `ssh://…`, `unix:…`, `http(s)://…`."""
+    read_only: bool = False
+    """Nothing is changed through the client."""
 
 
 class Composition:

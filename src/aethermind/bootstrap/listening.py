@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aethermind.bootstrap.composition import Composition
+from aethermind.domain.errors import AethermindError
 from aethermind.engine.hosting import EngineThread
 
 if TYPE_CHECKING:
@@ -29,3 +30,15 @@ def listen(
     server.start()
     composition.host.watching = lambda: server.watching
     return server
+
+
+def try_listen(composition: Composition, engine: EngineThread) -> Server | None:
+    """The same for an engine that works as well without: where no socket can be made (a file system that has
+    none), others can't attach, and the debug log says why."""
+    try:
+        return listen(composition, engine)
+    except AethermindError as error:
+        from aethermind.infra import debug_log
+
+        debug_log.write(f"nobody can attach: {error.line()}", home=composition.home)
+        return None

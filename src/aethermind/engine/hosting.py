@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
 from aethermind.domain.errors import AethermindError, StoreError
-from aethermind.engine.client import Client, FeedItem
+from aethermind.engine.client import Attachment, Client, FeedItem
 
 T = TypeVar("T")
 SWITCH_INTERVAL = 0.0005
@@ -43,6 +43,7 @@ class EngineThread:
         self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._stop: asyncio.Event | None = None
         self._drain_s = 10.0
+        self._attached: Attachment | None = None
 
     def start(self) -> None:
         """Open the client; blocks until it is open and raises what opening it raised."""
@@ -67,6 +68,7 @@ class EngineThread:
         self._stop = asyncio.Event()
         async with self._open_client() as client:
             self._client = client
+            self._attached = client.attached
             self._opened.set_result(None)
             await self._stop.wait()
             self._client = None
@@ -111,6 +113,11 @@ class EngineThread:
         self._drain_s = drain_s
         loop.call_soon_threadsafe(stop.set)
         thread.join(timeout=drain_s + 20.0)
+
+    @property
+    def attached(self) -> Attachment | None:
+        """Where the engine is, if it is another process's; None for one of our own."""
+        return self._attached
 
     @property
     def alive(self) -> bool:

@@ -19,6 +19,8 @@
     same_rounds = 8                        # rounds of a repeat in a row that gave the same
     [engine]
     idle = "10m"                           # so long an engine without a terminal waits for something to do
+    [hosts.box]                            # reached by ssh://box
+    command = "~/.local/bin/aethermind"    # where its PATH lacks it
     [deadlines]                            # of a model call
     connect = "30s"
     first_token = "120s"
@@ -195,6 +197,22 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine that is reached by SSH, named as in `ssh://NAME`."""
+
+    command: str | list[str] = ""
+    """How `aethermind` is called there; a list: with arguments. Empty: by that name, from the PATH."""
+    options: list[str] = field(default_factory=list)
+    """More options of `ssh`: `["-F", "/path/to/config"]`."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
+
+    @property
+    def argv(self) -> list[str]:
+        return [self.command] if isinstance(self.command, str) else self.command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was set, resolved. `environ` is the environment with `--env-file` on top: adapters
     look into it and never into the process's own."""
@@ -215,6 +233,7 @@ class Config:
     budget: Budget = Budget()
     guard: Guard = Guard()
     engine: EngineConfig = EngineConfig()
+    hosts: dict[str, Host] = field(default_factory=dict)
     deadlines: Deadlines = field(default_factory=Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
     home_is_default: bool = True

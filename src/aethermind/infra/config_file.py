@@ -21,6 +21,7 @@ from aethermind.infra.config import (
     Durability,
     EngineConfig,
     Guard,
+    Host,
     ModelLimits,
     Price,
     ProviderConfig,
@@ -83,6 +84,7 @@ class _File:
     budget: Budget = field(default_factory=Budget)
     guard: Guard = field(default_factory=Guard)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    hosts: dict[str, Host] = field(default_factory=dict)
     deadlines: _Deadlines = field(default_factory=_Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
 
@@ -185,6 +187,10 @@ class _Parser:
 
         if parsed.budget.day is not None and not is_amount(parsed.budget.day):
             self._fail(("budget", "day"), f"day must be an amount above 0, not {parsed.budget.day}")
+        for name, host in parsed.hosts.items():
+            words = [*(host.argv if host.command else ()), *host.options]
+            if not all(word and word.isprintable() for word in words):
+                self._fail(("hosts", name), f"hosts.{name}: words that can be printed, none of them empty")
         for item in fields(Guard):
             if not 0 <= (number := getattr(parsed.guard, item.name)) <= 1_000_000:
                 self._fail(("guard", item.name), f"{item.name} must be 0 (never) or more, not {number}")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from aethermind.domain.events import Recorded
+from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import FeedItem, RunRequest
@@ -156,11 +157,12 @@ class RemoteClient(RemoteAccess):
         return run
 
     async def events(self, *, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[Recorded]:
-        return (await self._events("/api/events", {"after": after, "run_id": run_id, "limit": limit}))[0]
+        stream = None if run_id is None else run_stream(run_id)
+        return (await self._events("/api/events", {"after": after, "stream": stream, "limit": limit}))[0]
 
     async def last_seq(self) -> int:
-        found = await self._get("/api/events/last", {}, dict[str, Json])
-        return self._field(found, "seq", int)
+        found = await self._get("/api/engine", {}, dict[str, Json])
+        return self._field(found, "last_seq", int)
 
     async def _events(self, path: str, query: Mapping[str, Json]) -> tuple[list[Recorded], int | None]:
         data = await self._asking.get(path, query)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import assert_never
 
-from aethermind.domain.errors import AethermindError, BusyError
+from aethermind.domain.errors import BusyError
 from aethermind.engine.client import Attachment
 from aethermind.engine.info import PROTOCOL, EngineInfo
 from aethermind.infra.remote.asking import Asking, Patience
@@ -58,7 +57,7 @@ async def connect(
             via = "ssh"
         case _:
             assert_never(target)
-    first = Asking(line, host=host, patience=Patience(HERE_S if local else 0), token=token, by=by, via=via)
+    first = Asking(line, host=host, patience=Patience(0), token=token, by=by, via=via)
     asking = Asking(
         line, host=host, patience=Patience(HERE_S if local else AWAY_S), token=token, by=by, via=via
     )
@@ -96,8 +95,3 @@ async def greet(asking: Asking, *, timeout_s: float) -> EngineInfo:
             hint="use the same version of aethermind, or: aethermind stop",
         )
     return info
-
-
-def describe(error: AethermindError, owner: str, home: Path) -> BusyError:
-    """What somebody reads whose engine is owned by a process that can't be spoken with."""
-    return BusyError(f"{owner} owns the data in {home} and does not answer: {error.message}", hint=error.hint)

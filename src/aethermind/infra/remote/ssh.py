@@ -74,7 +74,7 @@ class SshLine:
             found += ["-l", target.user]
         if target.port is not None:
             found += ["-p", str(target.port)]
-        return [*found, "--", target.host, shlex.join([*self._command, "bridge"])]
+        return [*found, "--", target.host, _quoted([*self._command, "bridge"])]
 
     async def dial(self) -> Stream:
         async with self._starting:
@@ -124,6 +124,13 @@ class SshLine:
         if self._link is not None:
             link, self._link = self._link, None
             await link.close()
+
+
+def _quoted(command: Sequence[str]) -> str:
+    """For the host's shell, which knows what `~/` is there."""
+    first = command[0]
+    home = "~/" if first.startswith("~/") else ""
+    return home + shlex.join([first.removeprefix("~/") if home else first, *command[1:]])
 
 
 class _Link:
