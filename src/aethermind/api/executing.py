@@ -1,0 +1,66 @@
+"""How a known workflow, an agent or a sent text becomes a run: is it trusted, whose is it, where does it run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from aethermind.api.answers import Answer, Asked, json, tags, who
+from aethermind.api.room import Room
+from aethermind.definitions.loader import LoadedWorkflow
+from aethermind.domain.errors import DeniedError, NotFoundError
+from aethermind.domain.usage import micro_usd
+from aethermind.engine.registered import StoredWorkflow, trust_path
+
+Json = Any
+
+
+def micro(dollars: float | None) -> int | None:
+    return None if dollars is None else micro_usd(Decimal(str(dollars)))
+
+
+async def find(room: Room, name: str) -> LoadedWorkflow | StoredWorkflow:
+    """What was registered under this name, else a file of the user's or a sample. Raises `NotFoundError`,
+    `InvalidError`."""
+    try:
+        return await room.engine.ask(lambda client: client.workflow(name))
+    except NotFoundError as missing:
+        try:
+            return await asyncio.to_thread(room.library.load, name)
+        except NotFoundError:
+            raise missing from None
+
+
+async def check_trust(room: Room, target: LoadedWorkflow | StoredWorkflow) -> None:
+    """Nothing that starts programs runs unless somebody who may said so. Raises `DeniedError`."""
+    if not target.needs_trust:
+        return
+    if isinstance(target, StoredWorkflow):
+        name, path, sha256 = target.name, trust_path(target.name), target.definition_hash
+        if target.trusted:
+            return
+    elif target.path is None or room.library.ships(target.path):
+        return  # a text that an admin sent, or one of our own samples
+    else:
+        name, path, sha256 = target.path, target.path, target.content_hash
+    if not await room.engine.ask(lambda client: client.trusted(path, sha256)):
+        raise DeniedError(
+            f"{name} is not trusted, and it starts programs: {target.needs_trust[0]}",
+            hint="aethermind trust FILE there, or POST /api/trust",
+        )
+
+
+async def start(
+    room: Room,
+    request: Asked,
+    target: LoadedWorkflow | StoredWorkflow,
+    inputs: Mapping[str, Json],
+    **options: Any,
+) -> Answer:
+    """Start it; answers with the run's id. Raises `InvalidError`, `DeniedError`."""
+    await check_trust(room, target)
+    by, marks = who(request).by, tags(request)
+    asked = await asyncio.to_thread(room.library.request, target, inputs, by=by, tags=marks, **options)
+    return json({"id": await room.engine.ask(lambda client: client.start_run(asked))}, 201)

@@ -1,0 +1,134 @@
+"""Connections: who may open one, and how long they may take to say what they want."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import struct
+import sys
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+LONGEST_HEAD = 64 << 10
+LONGEST_FRAME = 64 << 10
+"""Bytes of what a WebSocket client may send; it has nothing to send."""
+HEAD_S = 20.0
+"""So long the head of a request may take on TCP."""
+KEPT_S = 75
+KEPT_LOCAL_S = 3_600
+"""So long a connection is kept between two requests."""
+
+
+class Local(H11Protocol):
+    """On the unix socket: the user's own processes (and root's) only."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is None or peer_uid(sock) not in {os.getuid(), 0}:
+            transport.abort()
+
+
+class Remote(H11Protocol):
+    """On TCP: who sends half a request and waits is sent away."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._look()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._late is not None:
+            self._late.cancel()
+
+    def _look(self) -> None:
+        """Wait for a head; the body and the next request have their own times."""
+        waiting = self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self
+        if waiting and self._late is None and self.timeout_keep_alive_task is None:
+            self._late = self.loop.call_later(HEAD_S, self.transport.close)
+        elif not waiting and self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def peer_uid(sock: Any) -> int | None:
+    """Whose process is at the other end of a unix socket."""
+    try:
+        if sys.platform == "darwin":
+            found = sock.getsockopt(0, 1, 76)  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred
+            return int(struct.unpack_from("=II", found)[1])
+        found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", found)[1])
+    except (OSError, struct.error):
+        return None
+
+
+class Listener:
+    """One listening socket, and its connections."""
+
+    def __init__(self, app: Any, sock: socket.socket, *, local: bool, tls: ssl.SSLContext | None) -> None:
+        self._sock = sock
+        self._tls = tls
+        self.state = ServerState()
+        self._config = Config(
+            app,
+            http=Local if local else Remote,
+            ws="websockets-sansio",
+            ws_max_size=LONGEST_FRAME,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEPT_LOCAL_S if local else KEPT_S,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+            limit_concurrency=None if local else _room_for(),
+        )
+        self._config.load()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        def connect() -> asyncio.Protocol:
+            protocol: type[H11Protocol] = self._config.http_protocol_class  # type: ignore[assignment]
+            return protocol(config=self._config, server_state=self.state, app_state={})
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(connect, sock=self._sock, ssl=self._tls, backlog=1_024)
+
+    async def close(self, drain_s: float) -> None:
+        """Take no more; let requests under way end for at most so long; close what is left."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.state.connections):
+            connection.shutdown()
+        if self.state.tasks:
+            _, left = await asyncio.wait(self.state.tasks, timeout=drain_s)
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=1)
+        for connection in list(self.state.connections):
+            if (transport := connection.transport) is not None:
+                transport.abort()
+
+
+def _room_for() -> int:
+    """How many connections TCP may hold: files and programs of runs need descriptors, too."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 60_000 if soft == resource.RLIM_INFINITY else max(soft - 512, soft // 2, 32)

@@ -1,0 +1,95 @@
+"""What all parts of the server share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aethermind.api.hosting import Hosting
+from aethermind.api.rate import Rate
+from aethermind.api.settings import ServerSettings
+from aethermind.api.tickets import Tickets
+from aethermind.api.use import Use
+
+if TYPE_CHECKING:
+    from aethermind.api.stream import Hub
+    from aethermind.definitions.loader import LoadedWorkflow
+    from aethermind.engine.client import RunRequest
+    from aethermind.engine.receipts import Receipts
+    from aethermind.engine.registered import StoredWorkflow
+
+Json = Any
+
+
+class Library(Protocol):
+    """Workflow files that this engine knows, and how a definition becomes a run. Blocking: files are read."""
+
+    def listed(self) -> list[dict[str, Json]]:
+        """`{"name","description","origin","source","definition_hash","updated_at"}` of each file."""
+        ...
+
+    def load(self, name: str) -> LoadedWorkflow:
+        """Raises `NotFoundError`, `InvalidError`."""
+        ...
+
+    def read(self, text: str, name: str) -> LoadedWorkflow:
+        """The same for a text that was sent. Raises `InvalidError`."""
+        ...
+
+    def ships(self, path: str) -> bool:
+        """Whether this file is one of the product's own."""
+        ...
+
+    def request(
+        self,
+        loaded: LoadedWorkflow | StoredWorkflow,
+        inputs: Mapping[str, Json],
+        *,
+        by: str,
+        cwd: str | None = None,
+        sim: bool = False,
+        model: str | None = None,
+        budget_micro_usd: int | None = None,
+        priority: int | None = None,
+        limit: int | None = None,
+        tags: Mapping[str, str] = ...,
+    ) -> RunRequest:
+        """A run of it in directory `cwd` (None: the engine's data directory). Raises `InvalidError`."""
+        ...
+
+    def environment(self, names: Sequence[str]) -> dict[str, str]:
+        """Values of these variables where the engine lives."""
+        ...
+
+
+class Room:
+    """One per server; belongs to the API's event loop."""
+
+    def __init__(
+        self,
+        engine: Hosting,
+        settings: ServerSettings,
+        *,
+        library: Library,
+        receipts: Receipts,
+        user: str,
+        complain: Callable[[str], object],
+        use: Use,
+        now: Callable[[], int],
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.library = library
+        self.receipts = receipts
+        self.user = user
+        """Whose engine this is, in words."""
+        self.complain = complain
+        """Where an error inside is written down (scrubbed)."""
+        self.use = use
+        self.now = now
+        """Epoch milliseconds."""
+        self.tickets = Tickets(time.monotonic)
+        self.rate = Rate(settings.rate_limit, settings.rate_window_s, time.monotonic)
+        self.hub: Hub
+        """Set by the server."""

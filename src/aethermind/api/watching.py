@@ -1,0 +1,221 @@
+"""One WebSocket: a snapshot, what was missed, then what comes.
+
+    {"type":"snapshot","seq":N,"partials":[…],"engine":{…}}    first; everything after N follows
+    {"type":"events","events":[envelope, …]}                   in the order of seq
+    {"type":"signals","signals":[{"type":"TokenDelta"|"Notice", …}]}
+    {"type":"ping"}                                            every 15 s
+
+A client sends nothing but pongs and its close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from aethermind import wire
+from aethermind.api.identity import Identity
+from aethermind.api.problems import Refused, encoded, problem_of
+from aethermind.api.reading import must_exist
+from aethermind.api.routes.engine import described
+from aethermind.api.stream import Group, Watcher, events_text, signals_text
+from aethermind.domain.errors import AethermindError
+from aethermind.domain.ids import run_id_of
+from aethermind.engine.client import Client
+from aethermind.engine.queries import Partial, RunFilter
+from aethermind.engine.rows import row_object
+
+if TYPE_CHECKING:
+    from aethermind.api.door import Receive, Scope, Send
+    from aethermind.api.room import Room
+
+PING_S = 15.0
+PAGE = 1_000
+STALLED_S = 60.0
+"""A watcher that takes nothing for so long is sent away."""
+BATCH_MS = 50
+SLOWEST_MS = 5_000
+
+VIOLATION, AGAIN, ENDING = 1008, 1013, 1012
+
+
+class Stream:
+    """The application behind `/ws`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            run_id, after, batch_ms = _wanted(scope["query_string"].decode("latin-1"))
+            if run_id is not None:
+                await must_exist(self._room.engine, run_id)
+            watcher, group, channel = await self._room.hub.join(run_id, after, batch_ms)
+        except (AethermindError, Refused, RuntimeError) as error:
+            await _turn_away(send, error)
+            return
+        try:
+            await send({"type": "websocket.accept"})
+            identity: Identity = scope["state"]["identity"]
+            sending = asyncio.ensure_future(self._send_all(watcher, group, run_id, identity, send))
+            hearing = asyncio.ensure_future(_hear(receive))
+            try:
+                await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                code, why = None, ""
+                if sending.done():
+                    code, why = sending.result()
+                elif hearing.result():
+                    code, why = VIOLATION, "nothing is to be sent here"
+                if code is not None:
+                    await send({"type": "websocket.close", "code": code, "reason": why})
+            finally:
+                sending.cancel()
+                hearing.cancel()
+                await asyncio.gather(sending, hearing, return_exceptions=True)
+        except OSError:
+            return  # the line is gone
+        finally:
+            self._room.hub.leave(watcher, group, channel)
+
+    async def _send_all(
+        self, watcher: Watcher, group: Group, run_id: str | None, identity: Identity, send: Send
+    ) -> tuple[int, str]:
+        """Until there is a reason to close: its code and words."""
+
+        async def tell(text: str) -> None:
+            async with asyncio.timeout(STALLED_S):
+                await send({"type": "websocket.send", "text": text})
+
+        loop = asyncio.get_running_loop()
+        ping_at = loop.time() + PING_S
+        try:
+            await tell(await self._snapshot(watcher, run_id))
+            while True:
+                await self._catch_up(watcher, group, run_id, tell)
+                watcher.ready.clear()
+                while watcher.batches and not watcher.behind:
+                    if (text := watcher.take()) is not None:
+                        await tell(text)
+                if watcher.notices:
+                    notices, watcher.notices = watcher.notices, []
+                    await tell(signals_text(list(notices)))
+                if watcher.broken is not None:
+                    return AGAIN, watcher.broken[:100]
+                if loop.time() >= ping_at:
+                    ping_at = loop.time() + PING_S
+                    if not await self._still_welcome(identity):
+                        return VIOLATION, "the token is not valid any more"
+                    await tell('{"type":"ping"}')
+                if not watcher.behind and not watcher.batches:
+                    await _until(watcher.ready, ping_at)
+        except TimeoutError:
+            return VIOLATION, "nothing was taken for a minute"
+
+    async def _snapshot(self, watcher: Watcher, run_id: str | None) -> str:
+        async def look(client: Client) -> list[Partial]:
+            if run_id is not None:
+                return await client.partials(run_id)
+            running = await client.runs(RunFilter(unfinished=True), limit=100)
+            return [p for row in running.items for p in await client.partials(row.id)]
+
+        partials = await self._room.engine.ask(look)
+        snapshot = {
+            "type": "snapshot",
+            "seq": watcher.position,
+            "partials": [row_object(partial) for partial in partials],
+            "engine": await described(self._room),
+        }
+        return wire.encode_json(snapshot).decode()
+
+    async def _catch_up(self, watcher: Watcher, group: Group, run_id: str | None, tell: Any) -> None:
+        """Read from the log what the watcher lacks, up to where the next batch begins."""
+        while watcher.behind:
+            until = group.sent
+            watcher.behind = False
+            watcher.clear()
+            while watcher.position < until:
+                after = watcher.position
+                page = await self._room.engine.ask(
+                    lambda client, after=after: client.events(after=after, run_id=run_id, limit=PAGE)  # type: ignore[misc]  # a default binds the loop's value
+                )
+                fresh = [recorded for recorded in page if recorded.seq <= until]
+                if fresh:
+                    watcher.position = fresh[-1].seq
+                    await tell(events_text([wire.encode_envelope(recorded) for recorded in fresh]))
+                if len(fresh) < PAGE:
+                    break
+            watcher.position = max(watcher.position, until)
+
+    async def _still_welcome(self, identity: Identity) -> bool:
+        """Whether the token it came with is still good."""
+        if identity.token_id is None:
+            return True
+        tokens = await self._room.engine.ask(lambda client: client.tokens())
+        now = self._room.now()
+        return any(
+            row.id == identity.token_id
+            and row.revoked_at is None
+            and (row.expires_at is None or row.expires_at > now)
+            for row in tokens
+        )
+
+
+def _wanted(query: str) -> tuple[str | None, int | None, int]:
+    """What is asked for: a run or everything, from which seq, how often. Raises `Refused`."""
+    given = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+    if unknown := sorted(given.keys() - {"after", "stream", "batch_ms", "ticket"}):
+        raise Refused(400, f"unknown parameter {unknown[0]!r}", hint="after, stream, batch_ms, ticket")
+    run_id = None
+    if "stream" in given:
+        run_id = run_id_of(given["stream"])
+        if run_id is None:
+            raise Refused(400, "stream is run/ID", hint="left out, it is everything")
+    return (
+        run_id,
+        _number(given, "after", None, 2**62),
+        _number(given, "batch_ms", BATCH_MS, SLOWEST_MS) or 0,
+    )
+
+
+def _number(given: dict[str, str], name: str, default: int | None, most: int) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > most:
+        raise Refused(400, f"{name} is a number from 0 to {most}")
+    return int(text)
+
+
+async def _until(ready: asyncio.Event, at: float) -> None:
+    """Until something is there, or until then (the loop's time)."""
+    if not ready.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(at):
+                await ready.wait()
+
+
+async def _hear(receive: Receive) -> bool:
+    """True when the client sent something, False when it is gone."""
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return False
+        if message["type"] == "websocket.receive":
+            return True
+
+
+async def _turn_away(send: Send, error: Exception) -> None:
+    found = problem_of(error)
+    body = encoded(found)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "websocket.http.response.start", "status": found["status"], "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+__all__ = ["ENDING", "Stream"]
