@@ -5,11 +5,11 @@ The columns depend on the width alone (`Columns.of`), so that nothing jumps whil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aethermind.domain import tree
-from aethermind.domain.state import Node
+from aethermind.domain.state import Node, StepStatus
 from aethermind.domain.tool_views import tool_said, tool_status, tool_title
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -244,7 +244,7 @@ def _name(node: Node) -> str:
 def _note(node: Node, scene: Scene) -> str:
     glyphs = scene.glyphs
     if node.mode == "fan_out" and node.children and not scene.rows.is_open(node):
-        return counts(node, glyphs)
+        return counts(scene.rows.tally(node, scene.now), glyphs)
     if node.mode == "group" and node.status == "running" and node.live > 1:
         return f"{node.live}{glyphs.parallel}"
     if node.status == "retry_wait" and node.attempts:
@@ -255,24 +255,24 @@ def _note(node: Node, scene: Scene) -> str:
     return tree.note(node).replace("←", glyphs.needs)
 
 
-def counts(fan_out: Node, glyphs: Glyphs) -> str:
+_ORDER: tuple[StepStatus, ...] = (
+    "failed",
+    "running",
+    "retry_wait",
+    "waiting_answer",
+    "waiting_budget",
+    "in_doubt",
+    "succeeded",
+    "skipped",
+    "cancelled",
+    "ready",
+    "pending",
+)
+
+
+def counts(by_status: Mapping[StepStatus, int], glyphs: Glyphs) -> str:
     """Items by status: `12✓ 3● 1✗ 84◷`."""
-    by_status: dict[str, int] = {}
-    for item in fan_out.children:
-        by_status[item.status] = by_status.get(item.status, 0) + 1
-    order = (
-        "failed",
-        "running",
-        "retry_wait",
-        "in_doubt",
-        "succeeded",
-        "skipped",
-        "cancelled",
-        "ready",
-        "pending",
-    )
-    parts = [f"{by_status[s]}{glyphs.status_of(s)}" for s in order if by_status.get(s)]
-    return " ".join(parts)
+    return " ".join(f"{by_status[s]}{glyphs.status_of(s)}" for s in _ORDER if by_status.get(s))
 
 
 def _pieces(node: Node, now: int) -> list[Piece]:

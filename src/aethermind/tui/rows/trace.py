@@ -12,17 +12,21 @@ Rules
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from aethermind.domain import events as e
 from aethermind.domain.call_states import CallState, ToolState
 from aethermind.domain.run import Run
-from aethermind.domain.state import AttemptState, Node
+from aethermind.domain.state import AttemptState, Node, StepStatus
 
 FOLD_ABOVE = 20
 FOLD_ITEMS_ABOVE = 4
+MANY = 10_000
 _LATE = 1 << 62
+_status = attrgetter("status")
 
 
 class CallRef(NamedTuple):
@@ -75,6 +79,8 @@ class TraceRows:
         self._started: dict[str, int] = {}
         """Container → how many of its ordered children stand before the first that has not started."""
         self._placed: set[str] = set()
+        self._tallies: dict[str, tuple[int, int, Counter[StepStatus]]] = {}
+        """Fan-out → when its items were counted, until when that is good enough, how many by status."""
         self.rebuild()
 
     # --- what is open --------------------------------------------------------------------------
@@ -134,6 +140,18 @@ class TraceRows:
                 if index is not None:
                     self._splice(index)
         return self.index_of(node)
+
+    def tally(self, fan_out: Node, now: int) -> Counter[StepStatus]:
+        """Its items by status. Those of a huge one that is at work are counted anew only so often that it
+        takes a hundredth of the time.
+        """
+        known = self._tallies.get(fan_out.path)
+        if known is not None and known[0] <= now < known[1] and fan_out.live:
+            return known[2]
+        counted = Counter(map(_status, fan_out.children))
+        if len(fan_out.children) >= MANY:
+            self._tallies[fan_out.path] = now, now + len(fan_out.children) // 150, counted
+        return counted
 
     # --- where things are ----------------------------------------------------------------------
 

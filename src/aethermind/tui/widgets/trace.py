@@ -25,6 +25,8 @@ from aethermind.tui.rows.trace import (
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.lines import LinePane
 
+NEVER = 1 << 62
+
 
 class TracePane(LinePane):
     PANE: ClassVar[Pane] = "trace"
@@ -75,7 +77,7 @@ class TracePane(LinePane):
                 self._filter_again()
             else:
                 self._apply(structure)
-        if now >= self._critical_due:
+        if now >= self._critical_due or (rows.run.finished is not None and self._critical_due < NEVER):
             self._refresh_critical()
         second = (now - rows.run.created_at) // 1_000
         old_scale = self._scene.scale if self._scene is not None else None
@@ -134,7 +136,7 @@ class TracePane(LinePane):
         self._critical = critical_path(rows.run, self._now)
         live = rows.run.finished is None
         # A second's delay nobody sees; in a huge run computing it takes a moment.
-        self._critical_due = self._now + 1_000 if live else 1 << 62
+        self._critical_due = self._now + max(1_000, len(rows.run.nodes) // 20) if live else NEVER
         if self._critical_alone:
             self._filter_again()
 
@@ -192,7 +194,14 @@ class TracePane(LinePane):
         return cells
 
     def empty_cells(self) -> Cells:
-        return [(" no run yet", "faint")]
+        if self._rows is not None:
+            return self.say_empty("no step is like that", ("find.filter", "filters"))
+        return self.say_empty(
+            "no run yet",
+            ("run.start", "runs a workflow"),
+            ("run.new", "makes one of your own"),
+            ("global.help", "all keys"),
+        )
 
     # --- the cursor ----------------------------------------------------------------------------
 
