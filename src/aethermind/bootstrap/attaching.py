@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aethermind.bootstrap.composition import Composition
-from aethermind.domain.errors import BusyError, InvalidError
+from aethermind.bootstrap.composition import DATABASE, Composition
+from aethermind.domain.errors import BusyError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from aethermind.infra.remote.client import RemoteClient
@@ -86,3 +86,17 @@ def _token(composition: Composition, target: Target) -> str | None:
     if len(key.value) > LONGEST_TOKEN or not key.value.isascii() or not key.value.isprintable():
         raise InvalidError(f"{key.origin} holds no token", hint="aethermind tokens create NAME")
     return key.value
+
+
+def here(composition: Composition) -> str:
+    """The target of this data directory's engine. Raises `NotFoundError` if none has begun to listen."""
+    from aethermind.infra import sockets
+    from aethermind.infra.stores.lease import Lease
+
+    path = sockets.locate(composition.home)
+    if path is None or Lease.owner(composition.home, f"{DATABASE}.lease") is None:
+        raise NotFoundError(
+            f"no engine runs on the data in {composition.home}",
+            hint="aethermind starts one, aethermind serve too",
+        )
+    return f"unix:{path}"

@@ -25,6 +25,10 @@ class Given:
     theme: str | None = None
     plain: bool = False
     """No screen: lines and a prompt."""
+    connect: str | None = None
+    """Another engine than that of the data directory."""
+    read_only: bool = False
+    """Nothing is changed there."""
 
 
 def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -32,7 +36,7 @@ def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value is None or value is False or ctx.resilient_parsing:
         return
     assert param.name is not None
-    if param.name in {"connect", "store"}:
+    if param.name == "store":
         raise click.UsageError(f"--{param.name} is not in this version yet", ctx)
     if param.name == "plain":
         streams.be_plain()
@@ -50,7 +54,9 @@ def global_options() -> list[click.Option]:
         option("--home", "Data directory (else AETHERMIND_HOME).", type=path, metavar="DIR"),
         option("--env-file", "Read environment variables from this file.", type=path, metavar="FILE"),
         option("--store", "Another store.", metavar="URL", hidden=True),
-        option("--connect", "Another engine.", metavar="TARGET", hidden=True),
+        option(
+            "--connect", "Another engine: unix:PATH, ssh://[user@]HOST, http(s)://HOST.", metavar="TARGET"
+        ),
     ]
 
 
