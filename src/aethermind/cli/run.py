@@ -84,7 +84,7 @@ def command(
     loaded = target.loaded
     files = None
     if watch:
-        from aethermind.cli.watch import files_of
+        from aethermind.definitions.saved import files_of
 
         if loaded.path is None:
             raise click.UsageError("--watch needs a workflow file")

@@ -25,6 +25,7 @@ from aethermind.infra.sanitize import clean_line
 from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, perform, warm
 from aethermind.tui.bridge import Bridge
+from aethermind.tui.comfort import Comfort, home_of
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
@@ -87,6 +88,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.context = Context(self, engine, self.main_screen, settings, composition)
         self.main_screen.context = self.context
         self.keymap: Keymap = build(REGISTRY, settings.keymap)
+        self.comfort = Comfort(self, home_of(composition))
         self._held = False
         self._lost_frame = False
         self._opening: str | None = None
@@ -116,6 +118,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.run_worker(self._boot(), exit_on_error=False)
         self.run_worker(warm, thread=True, exit_on_error=False)
         self._load_other_themes()
+        self.comfort.begin()
         for problem in (*self._problems, *report(self.keymap)):
             self.toast(problem, "warning")
 
@@ -140,7 +143,7 @@ class AethermindApp(App[int], inherit_bindings=False):
             await self._open_newest()
             perform(self.context, "run.start", intent.workflow)
         elif not await self._open_newest():
-            perform(self.context, "run.start")
+            perform(self.context, "screen.welcome" if self.comfort.welcome_due else "run.start")
 
     async def _open_newest(self) -> bool:
         items = self.bridge.runs.items
@@ -186,6 +189,7 @@ class AethermindApp(App[int], inherit_bindings=False):
             self.screen.came(found)
         for notice in found.notices:
             self.toast(notice.message, _SEVERITY[notice.kind])
+        self.comfort.frame(found)
         if found.ended is not None:
             self._run_ended(found.ended)
         self._mend()
@@ -302,11 +306,20 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Back from another window: a theme file may have been edited there."""
+        self.comfort.attention.focus(True)
         if self._themes_seen and themes.stamps(self.settings.theme_dirs) != self._themes_seen:
             self._problems.clear()
             self._load_other_themes()
             self._theme_changed(self.current_theme)
             self.refresh_css(animate=False)
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        self.comfort.attention.focus(False)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self.comfort.attention.typed(self.now())
+        await super().on_event(event)
 
     def _theme_changed(self, theme: object) -> None:
         self.palette = self._make_palette()
@@ -387,5 +400,6 @@ class AethermindApp(App[int], inherit_bindings=False):
         self._close_messages_no_wait()
 
     def on_unmount(self) -> None:
+        self.comfort.leave()
         self.clock.stop()
         self.bridge.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.tui.actions import REGISTRY
+from aethermind.tui.attention import WANTED
 from aethermind.tui.config_text import with_value
 from aethermind.tui.context import CLIPBOARDS, Settings, hz
 from aethermind.tui.glyphs import ASCII, UNICODE
@@ -43,6 +44,7 @@ def options(app: AethermindApp) -> list[Option]:
         Option("animations", "animations", "let what scrolls glide", (False, True), now.animations),
         Option("low_bandwidth", "low bandwidth", "one frame a second", (False, True), now.low_bandwidth),
         Option("clipboard", "clipboard", "how y copies", CLIPBOARDS, now.clipboard),
+        Option("notify", "notify", "call when a run ends or waits and nobody looks", WANTED, now.notify),
     ]
 
 
@@ -70,6 +72,7 @@ def apply(app: AethermindApp, settings: Settings) -> None:
     if settings.ascii != before.ascii:
         app.glyphs = ASCII if settings.ascii else UNICODE
         app.redress()
+    app.comfort.settle(settings)
     app.clock.period = 1 / settings.frame_hz
     app.animation_level = "full" if settings.animations else "none"
     app.main_screen.set_class(settings.density == "dense", "-dense")

@@ -109,6 +109,8 @@ class Settings:
     """Dense gives the trace more room."""
     animations: bool = False
     clipboard: Literal["auto", "native", "osc52", "file"] = "auto"
+    notify: Literal["auto", "off", "bell", "osc9"] = "auto"
+    """How the screen calls when a run ends or waits while nobody looks."""
     keymap: dict[str, Any] = field(default_factory=dict)
     """The table `[tui.keymap]` of the config."""
     place: str = ""

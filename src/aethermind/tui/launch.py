@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.domain.errors import InvalidError
+from aethermind.tui.attention import WANTED, Wanted
 from aethermind.tui.context import CLIPBOARDS, Engine, Settings, StartIntent, hz
 
 if TYPE_CHECKING:
     from aethermind.bootstrap import Composition
 
-_KNOWN = frozenset({"theme", "keymap", "low_bandwidth", "ascii", "clipboard", "density", "animations"})
+_KNOWN = frozenset(
+    {"theme", "keymap", "low_bandwidth", "ascii", "clipboard", "density", "animations", "notify"}
+)
 
 
 def show(
@@ -81,6 +84,7 @@ def settings_of(
         density=_density(table),
         animations=_flag(table, "animations") and not ssh,
         clipboard=_clipboard(table),
+        notify=_notify(table),
         keymap=_keymap(table),
         place=place(environ),
         ssh=ssh,
@@ -114,6 +118,14 @@ def _clipboard(table: Mapping[str, Any]) -> Literal["auto", "native", "osc52", "
         if wanted == way:
             return way
     raise InvalidError(f"tui.clipboard is {', '.join(CLIPBOARDS)}, not {wanted!r}")
+
+
+def _notify(table: Mapping[str, Any]) -> Wanted:
+    wanted = table.get("notify", "auto")
+    for way in WANTED:
+        if wanted == way:
+            return way
+    raise InvalidError(f"tui.notify is {', '.join(WANTED)}, not {wanted!r}")
 
 
 def _density(table: Mapping[str, Any]) -> Literal["normal", "dense"]:

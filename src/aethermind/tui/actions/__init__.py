@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from textual.binding import BindingType
@@ -10,6 +11,7 @@ from textual.binding import BindingType
 from aethermind.tui.actions import foot as footer
 from aethermind.tui.actions import reach
 from aethermind.tui.actions.bindings import bindings, widget_bindings
+from aethermind.tui.actions.comfort import COMFORT
 from aethermind.tui.actions.detail import DETAIL
 from aethermind.tui.actions.everywhere import EVERYWHERE_ACTIONS
 from aethermind.tui.actions.find import FIND
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 REGISTRY = Registry(
-    (*RUNS, *DETAIL, *MOVES, *FIND, *VIEW, *OUT, *SCREEN_ACTIONS, *LOOKS, *REPLAY, *EVERYWHERE_ACTIONS)
+    chain(RUNS, DETAIL, MOVES, FIND, VIEW, OUT, SCREEN_ACTIONS, LOOKS, REPLAY, COMFORT, EVERYWHERE_ACTIONS)
 )
 
 
@@ -39,6 +41,7 @@ _OPENED = (
     "aethermind.tui.screens.filter",
     "aethermind.tui.screens.picker",
     "aethermind.tui.screens.card",
+    "aethermind.tui.screens.making",
     "aethermind.tui.screens.leave",
     "aethermind.tui.screens.mend",
     "aethermind.tui.screens.bill",

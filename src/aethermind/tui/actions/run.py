@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aethermind.domain.state import FINISHED_RUN
@@ -223,31 +221,6 @@ def _can_raise(context: Context) -> str | None:
     return f"the run is over ({status})" if status in FINISHED_RUN else None
 
 
-# --- a workflow of one's own ---------------------------------------------------------------------
-
-
-async def _new(context: Context, argument: str) -> None:
-    from aethermind.tui import editor
-    from aethermind.tui.screens.found import new_workflow
-    from aethermind.tui.screens.picker import PickerScreen
-    from aethermind.tui.screens.prompt import PromptScreen
-
-    run = run_of(context)
-    source = Path(run.created.source) if run is not None and run.created.source else None
-    if source is not None and not source.is_file():
-        source = None
-    name = argument or await context.ask(
-        PromptScreen(
-            "Name of the new workflow:", hint=f"a copy of {source.name}" if source else "a small one"
-        )
-    )
-    if not name:
-        return
-    path = await asyncio.to_thread(new_workflow, name, source)
-    await editor.edit(context, path)
-    context.push(PickerScreen(context, wanted=str(path)))
-
-
 RUNS: tuple[Action, ...] = (
     Action(
         id="run.open",
@@ -352,17 +325,5 @@ RUNS: tuple[Action, ...] = (
         usage="[USD]",
         enabled=_can_raise,
         run=_budget,
-    ),
-    Action(
-        id="run.new",
-        title="Make a workflow of your own",
-        description="A new file to edit: a copy of this run's workflow, or a small one.",
-        group="run",
-        where=_STEP,
-        no_key="the palette and the card at the end of a run have it",
-        cli="aethermind new NAME --from SAMPLE",
-        command="new",
-        usage="[NAME]",
-        run=_new,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,21 @@ if TYPE_CHECKING:
 
 
 class PickerScreen(Dialog[None]):
-    """Enter opens the start form of what is marked. `wanted`: a name or file, then the form opens at once."""
+    """Enter opens the start form of what is marked. `wanted`: a name or file, then the form opens at once.
+    `then` is told the id of the run that was started.
+    """
 
     AUTO_FOCUS = "Input"
 
-    def __init__(self, context: Context, *, wanted: str = "") -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        wanted: str = "",
+        then: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__()
+        self._then = then
         self.context = context
         self.wanted = wanted
         self._all: list[Found] = []
@@ -122,6 +132,8 @@ class PickerScreen(Dialog[None]):
         if run_id is not None:
             self.answer(None)
             self.context.main.open_run(run_id)
+            if self._then is not None:
+                _ = self.context.spawn(self._then(run_id))
 
 
 def _content(flow: Found) -> Content:

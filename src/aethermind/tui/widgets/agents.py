@@ -44,7 +44,10 @@ class AgentsPane(LinePane):
         return cells
 
     def empty_cells(self) -> Cells:
-        return [(" no agents", "faint")]
+        if self.filter_text:
+            return self.say_empty("no agent is like that", ("find.filter", "filters"))
+        run = getattr(self.screen, "open_run_id", None)
+        return self.say_empty("no agents", *([] if run else [("run.start", "runs")]))
 
     @property
     def selected(self) -> rows.AgentItem | None:

@@ -48,7 +48,9 @@ class CostPane(LinePane):
         return [("  ", "title"), (self._total, "money")] if self._total else []
 
     def empty_cells(self) -> Cells:
-        return [(" no run yet", "faint")]
+        return self.say_empty(
+            "no run yet", ("run.start", "runs a workflow"), ("screen.bill", "what all runs have cost")
+        )
 
     def find(self, text: str, delta: int) -> bool:
         text = text.lower()

@@ -90,6 +90,15 @@ class LinePane(Widget, can_focus=True):
         """Shown in place of rows when there are none."""
         return []
 
+    def say_empty(self, what: str, *keys: tuple[str, str]) -> Cells:
+        """What is missing, and what to press: (action, what it does)."""
+        key_of = getattr(self.app, "key_of", None)
+        cells: Cells = [(f" {what}", "faint")]
+        for number, (id, does) in enumerate(keys):
+            if key_of is not None and (key := key_of(id)):
+                cells += [(": " if not number else ", ", "faint"), (key, "key"), (f" {does}", "faint")]
+        return cells
+
     def row_text(self, index: int) -> str:
         """A row as plain text, for the clipboard."""
         return "".join(text for text, _ in self.row_cells(index, max(self.inner_width, 80))).rstrip()

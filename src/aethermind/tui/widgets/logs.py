@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from aethermind.domain.events import LogLevel
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.context import Move, Pane
@@ -104,7 +105,12 @@ class LogsPane(LinePane):
         return cells
 
     def empty_cells(self) -> Cells:
-        return [(" nothing logged" + (" at this level" if self._view.filtered else ""), "faint")]
+        if self._view.filtered:
+            return self.say_empty(
+                "nothing logged is like that", ("view.level", "level"), ("find.filter", "filters")
+            )
+        run = getattr(self.screen, "open_run_id", None)
+        return self.say_empty("nothing logged", *([] if run else [("run.start", "runs a workflow")]))
 
     # --- moving --------------------------------------------------------------------------------
 
@@ -161,6 +167,11 @@ class LogsPane(LinePane):
         level = levels[(levels.index(self._view.level) + 1) % len(levels)]
         self._filter(level=level)
         return level
+
+    @property
+    def level(self) -> LogLevel:
+        """The lowest that is shown."""
+        return self._view.level
 
     @property
     def step(self) -> str | None:

@@ -62,7 +62,9 @@ class RunsPane(LinePane):
         return cells
 
     def empty_cells(self) -> Cells:
-        return [(" nothing ran yet", "faint")]
+        if self.filter_text:
+            return self.say_empty("no run is like that", ("find.filter", "filters"))
+        return self.say_empty("nothing ran yet", ("run.start", "runs"))
 
     @property
     def selected(self) -> rows.RunItem | None:
