@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aethermind.bootstrap.attaching import Waiting, attach, attach_here
-from aethermind.bootstrap.composition import DATABASE, Composition
+from aethermind.bootstrap.attaching import here as here
+from aethermind.bootstrap.beginning import begun as begun
+from aethermind.bootstrap.beginning import bridge as bridge
+from aethermind.bootstrap.composition import DATABASE
+from aethermind.bootstrap.composition import Composition as Composition
 from aethermind.bootstrap.composition import Options as Options
 from aethermind.bootstrap.composition import load as load
+from aethermind.bootstrap.listening import close_door as close_door
 from aethermind.bootstrap.listening import listen as listen
 from aethermind.bootstrap.listening import try_listen as try_listen
-from aethermind.domain.errors import BusyError, InvalidError
+from aethermind.domain.errors import BusyError, InvalidError, NotFoundError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.consent import model_names
@@ -29,6 +34,7 @@ from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
+from aethermind.engine.registered import PREFIX
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -271,10 +277,19 @@ def load_workflow(
     """Read a file, or the workflow that a NAME means here. `cwd`: as if it were run there (None: here).
     Raises `NotFoundError`, `InvalidError`.
     """
+    from aethermind.bootstrap import registered
     from aethermind.definitions.loader import Defaults, load_file
     from aethermind.definitions.templates import find_workflow
 
-    path = find_workflow(str(target), Path.cwd(), composition.workflow_dirs)
+    try:
+        path = find_workflow(str(target), Path.cwd(), composition.workflow_dirs)
+    except NotFoundError:
+        found = registered.find_workflow(composition, str(target).removeprefix(PREFIX))
+        if found is None:
+            raise
+        if overrides:
+            raise InvalidError(f"--set changes a file, and {target} is registered") from None
+        return found
     settings = composition.config.defaults
     loaded = load_file(
         path,
@@ -283,6 +298,7 @@ def load_workflow(
         defaults=Defaults(retries=settings.retries, timeout_ms=settings.timeout_ms),
         known_models=composition.model_problem,
         known_settings=composition.models.check_settings,
+        known_agents=lambda name: registered.find_agent(composition, name),
     )
     starts = composition.models.programs_in(model_names(loaded.definition))
     return msgspec.structs.replace(loaded, needs_trust=(*loaded.needs_trust, *starts)) if starts else loaded

@@ -23,10 +23,18 @@ def listen(
     """Answer on the socket of the data directory, which `engine` owns, and on TCP if asked. The server is
     started; it imports its framework when somebody comes. Raises `StoreError`, `InvalidError`."""
     from aethermind.api.server import Server
-    from aethermind.infra import sockets
+    from aethermind.api.settings import ServerSettings
+    from aethermind.infra import debug_log, sockets
+    from aethermind.infra.receipts import FILE, SqliteReceipts
 
-    sock = sockets.bind(composition.home)
-    server = Server(engine, settings=settings, sock=sock, tcp=tcp)
+    server = Server(
+        engine,
+        settings=settings or ServerSettings(),
+        sock=sockets.bind(composition.home),
+        tcp=tcp,
+        receipts=SqliteReceipts(composition.home / FILE),
+        complain=lambda text: debug_log.write(text, home=composition.home),
+    )
     server.start()
     composition.host.watching = lambda: server.watching
     return server
@@ -42,3 +50,12 @@ def try_listen(composition: Composition, engine: EngineThread) -> Server | None:
 
         debug_log.write(f"nobody can attach: {error.line()}", home=composition.home)
         return None
+
+
+def close_door(composition: Composition, server: Server, *, drain_s: float) -> None:
+    """End the server and take the socket away, while the lease is still held."""
+    from aethermind.infra import sockets
+
+    composition.host.watching = int
+    server.stop(drain_s)
+    sockets.unbind(composition.home)

@@ -46,15 +46,19 @@ COMMANDS: dict[str, Entry] = {
     "samples": Entry("Make", "samples", "List the sample workflows."),
     "validate": Entry("Make", "validate", "Check workflow files without running them."),
     "schema": Entry("Make", "schema", "Print the JSON Schema of workflow files."),
+    "attach": Entry("Operate", "attach", "The terminal UI on another engine, here or elsewhere."),
     "export": Entry("Operate", "export", "Write a run as one file, without secrets."),
     "import": Entry("Operate", "import_", "Take in a run that was exported."),
     "db": Entry("Operate", "db", "Look after the database: check, rebuild, backup, prune."),
     "doctor": Entry("Operate", "doctor", "Tell what is configured, and how to repair what is not."),
     "auth": Entry("Operate", "auth", "Put a provider's key into the system's keyring."),
     "trust": Entry("Operate", "trust", "Trust a workflow file, or a directory of your own."),
+    "tokens": Entry("Operate", "tokens", "Tokens of the API: create, list, revoke."),
+    "audit": Entry("Operate", "audit", "Who did what, from where; and whether that was changed."),
 }
+HIDDEN: dict[str, Entry] = {"bridge": Entry("Operate", "bridge", "The host's side of `attach ssh://`.")}
 GROUPS = ("Look", "Act", "Make", "Operate")
-LATER = frozenset({"alerts", "attach", "audit"} | {"serve", "stop", "sync", "tokens", "worker"})
+LATER = frozenset({"alerts", "serve", "stop", "sync", "worker"})
 """Words of the finished product: they get a plain answer, not "no such command"."""
 
 
@@ -65,7 +69,7 @@ class Root(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = COMMANDS.get(cmd_name)
+        entry = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
         if entry is None:
             return None
         command = import_module(f"aethermind.cli.{entry.module}").command
@@ -78,7 +82,7 @@ class Root(click.Group):
         name = args[0]
         if name in LATER:
             raise click.UsageError(f"`{name}` is not in this version yet", ctx)
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and name not in HIDDEN and not name.startswith("-"):
             raise click.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
 
@@ -157,7 +161,12 @@ def main(arguments: Sequence[str]) -> int:
         code = root.main(list(arguments), prog_name="aethermind", standalone_mode=False, obj=given)
     except BaseException as error:  # noqa: BLE001 - the one handler: whatever happens becomes one line
         code = report(error, given)
-    return streams.close(code if isinstance(code, int) else 0)
+    code = streams.close(code if isinstance(code, int) else 0)
+    if "aethermind.cli.owning" not in sys.modules:
+        return code
+    from aethermind.cli.owning import remain
+
+    return remain(code)
 
 
 if __name__ == "__main__":

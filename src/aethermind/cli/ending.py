@@ -32,11 +32,16 @@ def status_of(run: Run, *, completed: bool) -> RunStatus:
     if run.finished is not None:
         return run.finished
     status = run.status
-    return status if completed and EXIT_CODES[status] == 5 else "interrupted"
+    if not completed:  # Ctrl-C: where others need the engine, this run alone was paused
+        return "paused" if status == "paused" else "interrupted"
+    return status if EXIT_CODES[status] == 5 else "interrupted"
 
 
-def tell(run: Run, status: RunStatus, *, quiet: bool = False, as_json: bool = False) -> int:
-    """Outputs on stdout, then how it went on stderr; returns the exit code."""
+def tell(
+    run: Run, status: RunStatus, *, completed: bool = True, quiet: bool = False, as_json: bool = False
+) -> int:
+    """Outputs on stdout, then how it went on stderr; returns the exit code. `completed`: False after a
+    Ctrl-C."""
     code = EXIT_CODES[status]
     if as_json:
         streams.OUT.write(text.json_line({"summary": views.run_object(run, status=status)}) + "\n")
@@ -51,7 +56,7 @@ def tell(run: Run, status: RunStatus, *, quiet: bool = False, as_json: bool = Fa
         streams.note(clean_line(f"{run.id} {status}{_why(run)}"))
     if not quiet and not as_json:
         _tell_figures(run, status)
-    return code
+    return code if completed or run.finished is not None else EXIT_CODES["interrupted"]
 
 
 def _outputs(run: Run) -> str:

@@ -14,4 +14,5 @@ def follow(engine: EngineThread, run_id: str, *, plain: bool, quiet: bool, as_js
     run = Run(run_id)
     trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
     completed = drive_asking(engine, run, trace, person=not as_json)
-    return ending.tell(run, ending.status_of(run, completed=completed), quiet=quiet, as_json=as_json)
+    status = ending.status_of(run, completed=completed)
+    return ending.tell(run, status, completed=completed, quiet=quiet, as_json=as_json)

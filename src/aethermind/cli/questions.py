@@ -46,8 +46,9 @@ def drive_asking(
     """As `drive`, and on with what the run asks for as long as somebody answers. `person`: someone may be
     asked, if there is a terminal.
     """
-    asking = _Asking(engine, person=person and streams.can_ask())
-    return drive(engine, run, trace, begin=begin, decide=asking.next)
+    person = person and streams.can_ask()
+    asking = _Asking(engine, person=person)
+    return drive(engine, run, trace, begin=begin, decide=asking.next, person=person)
 
 
 class _Asking:

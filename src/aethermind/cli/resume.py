@@ -58,7 +58,7 @@ def go_on(
         trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
         completed = drive_asking(engine, run, trace, person=not as_json, begin=begin)
     status = ending.status_of(run, completed=completed)
-    return ending.tell(run, status, quiet=quiet, as_json=as_json)
+    return ending.tell(run, status, completed=completed, quiet=quiet, as_json=as_json)
 
 
 @verb("resume")
@@ -112,11 +112,11 @@ def engine_for(
 ) -> Iterator[tuple[EngineThread, Run]]:
     """An engine that can go on with this run, and the run as it is now. `yes`: also if it was imported."""
     with ExitStack() as stack:
-        engine = stack.enter_context(engine_of(composition))
+        engine = stack.enter_context(engine_of(composition, origin="run"))
         run = engine.call(lambda client: _find(client, ref)).result()
         if imported.may_go_on(engine, run, yes=yes) and (functions := functions_of(run)):
             stack.close()
-            engine = stack.enter_context(engine_of(composition, functions=functions))
+            engine = stack.enter_context(engine_of(composition, functions=functions, origin="run"))
         yield engine, run
 
 

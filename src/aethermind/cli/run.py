@@ -10,13 +10,14 @@ import msgspec
 
 from aethermind import bootstrap
 from aethermind.cli import consent, streams
-from aethermind.cli.drive import INTERRUPTED
 from aethermind.cli.follow import follow
 from aethermind.cli.inputs import given_inputs
 from aethermind.cli.options import Given, dollars, looking, setting, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
 from aethermind.cli.session import compose, engine_of
+from aethermind.cli.stopping import INTERRUPTED
 from aethermind.cli.targets import find
+from aethermind.engine.registered import PREFIX
 
 Json = Any
 
@@ -86,7 +87,7 @@ def command(
     if watch:
         from aethermind.definitions.saved import files_of
 
-        if loaded.path is None:
+        if loaded.path is None or loaded.path.startswith(PREFIX):
             raise click.UsageError("--watch needs a workflow file")
         files = files_of(loaded)
     inputs = given_inputs(loaded.definition.inputs, pairs, file, ask=not dry_run)
@@ -105,7 +106,7 @@ def command(
     consent.check_prices(composition, request, meanings)
     if dry_run:
         return explain(composition, loaded, request, as_json=as_json)
-    with engine_of(composition, functions=target.functions) as engine:
+    with engine_of(composition, functions=target.functions, origin="run") as engine:
         consent.check_trust(engine, composition, loaded, trust=trust)
         meant = {} if sim else meanings(composition, request)
         if meant and all(name.startswith("sim:") for chain in meant.values() for name in chain):

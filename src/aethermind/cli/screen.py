@@ -10,10 +10,10 @@ from types import FrameType
 
 from aethermind import bootstrap
 from aethermind.cli import streams
-from aethermind.cli.drive import DRAIN_S, leave_at_once
 from aethermind.cli.logs import MOVING
 from aethermind.cli.options import Given
 from aethermind.cli.session import compose, engine_of
+from aethermind.cli.stopping import DRAIN_S, leave_at_once
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.queries import RunFilter
@@ -24,7 +24,7 @@ from aethermind.tui.launch import show
 def open_screen(given: Given) -> int:
     """The TUI on the user's data; returns the exit code."""
     composition = compose(given)
-    with engine_of(composition) as engine:
+    with engine_of(composition, origin="tui") as engine:
         return _show(composition, engine, StartIntent(), given)
 
 

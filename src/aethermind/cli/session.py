@@ -18,7 +18,13 @@ T = TypeVar("T")
 
 def compose(given: Given, *, sim: bool = False) -> bootstrap.Composition:
     """Config, paths and keys as the options say; no engine yet."""
-    options = bootstrap.Options(home=given.home, env_file=given.env_file, sim=sim)
+    options = bootstrap.Options(
+        home=given.home,
+        env_file=given.env_file,
+        sim=sim,
+        connect=given.connect,
+        read_only=given.read_only,
+    )
     return bootstrap.load(options)
 
 
@@ -28,20 +34,32 @@ def engine_of(
     *,
     look: bool = False,
     functions: Mapping[str, StepFunction] | None = None,
+    origin: str | None = None,
 ) -> Iterator[EngineThread]:
-    """An engine in its own thread. Leaving the block stops it: what runs then is left interrupted.
+    """An engine in its own thread. Leaving the block stops it, unless other terminals need it (`owning`):
+    what runs then is left interrupted.
 
-    `look`: it is only asked, so it owns nothing and keeps nobody from running something.
+    `look`: it is only asked, so it owns nothing and keeps nobody from running something. `origin`: what for,
+    `run` or `tui`; if it is our own, others may then attach to it. None: it is for a moment.
     """
     engine = bootstrap.engine_thread(composition, look=look, functions=functions)
     engine.start()
     if not gc.isenabled():  # as `__main__` left it
         gc.freeze()
         gc.enable()
+    if origin is None or look or engine.attached is not None:
+        try:
+            yield engine
+        finally:
+            engine.stop(drain_s=0)
+        return
+    from aethermind.cli.owning import own
+
+    owned = own(composition, engine, origin=origin)
     try:
         yield engine
     finally:
-        engine.stop(drain_s=0)
+        owned.close()
 
 
 def ask(given: Given, question: Callable[[Client], Awaitable[T]]) -> T:

@@ -34,7 +34,9 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     """Providers whose keys it has: names, never values."""
     live: int = 0
-    """Runs at work in it."""
+    """How many runs are at work in it."""
+    at_work: tuple[str, ...] = ()
+    """Their ids."""
     watching: int = 0
     """Connections that look at it."""
     idle_s: float | None = None
@@ -63,13 +65,15 @@ class Host:
     """Begin to end this process gracefully; None: it is not ours to end."""
 
     def info(self, scheduler: Scheduler) -> EngineInfo:
+        ids = at_work(scheduler)
         return EngineInfo(
             pid=os.getpid(),
             version=_version(),
             started_at=self.started_at,
             home=self.home,
             keys=tuple(self.keys()),
-            live=len(at_work(scheduler)),
+            live=len(ids),
+            at_work=tuple(ids),
             watching=self.watching(),
             idle_s=self.idle_s,
             origin=self.origin,

@@ -1,0 +1,158 @@
+"""An engine that this process owns: its door for other terminals, and what becomes of it at the end.
+
+Rules
+- A command that drives runs listens, so that other terminals find its engine. What they start here must not
+  end with the command: an engine that somebody still needs is left behind (`remain`).
+- With a parent the shell gets its prompt and the command's exit code at once, and the engine goes on without
+  a terminal until it is idle. Without one, the process stays until the others' runs are done.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+
+from aethermind import bootstrap
+from aethermind.cli import headless, parent, streams
+from aethermind.domain.run import Run
+from aethermind.engine.client import Client
+from aethermind.engine.hosting import EngineThread
+from aethermind.engine.info import EngineInfo
+
+_PATIENCE_S = 5.0
+"""So long an engine may take to say how it is."""
+
+
+class Owned:
+    """An engine of this process, and who needs it."""
+
+    def __init__(self, composition: bootstrap.Composition, engine: EngineThread, *, origin: str) -> None:
+        self.composition = composition
+        self.engine = engine
+        self.own: set[str] = set()
+        """Runs that this command drives itself."""
+        self.alone = False
+        """The terminal is lost: nobody sees how its runs end, or answers what they ask."""
+        host = composition.host
+        host.origin = origin
+        host.stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        self.server = bootstrap.try_listen(composition, engine)
+        if (link := parent.link()) is not None:
+            link.watch(lambda: os.kill(os.getpid(), signal.SIGHUP))
+
+    def info(self) -> EngineInfo:
+        """Raises when the engine has died or does not answer."""
+        return self.engine.call(lambda client: client.engine_info()).result(_PATIENCE_S)
+
+    def others(self) -> list[str]:
+        """Runs at work that this command does not drive itself."""
+        if not self.engine.alive:
+            return []
+        return [run_id for run_id in self.info().at_work if run_id not in self.own]
+
+    def at_work(self) -> int:
+        return len(self.info().at_work)
+
+    def watching(self) -> int:
+        return self.server.watching if self.server is not None else 0
+
+    def used_at(self) -> float:
+        return self.server.last_used_at if self.server is not None else 0.0
+
+    def is_needed(self) -> bool:
+        """Whether somebody else would miss it."""
+        try:
+            if not self.engine.alive:
+                return False
+            return bool(
+                self.others() or (parent.link() and self.watching()) or (self.alone and self._waits())
+            )
+        except Exception:  # noqa: BLE001 - one that does not answer helps nobody
+            return False
+
+    def _waits(self) -> bool:
+        """Whether a run of its own waits for somebody, with the environment that it was given."""
+        runs = [self.engine.call(partial(_run, run_id=run_id)).result(_PATIENCE_S) for run_id in self.own]
+        return any(run.finished is None for run in runs)
+
+    def close(self) -> None:
+        """The command is done with it: it ends, or is left behind."""
+        if self.is_needed():
+            _LEFT.append(self)
+        else:
+            self.end()
+
+    def end(self, *, drain_s: float = 0) -> None:
+        if self.server is not None:
+            bootstrap.close_door(self.composition, self.server, drain_s=drain_s)
+            self.server = None
+        self.engine.stop(drain_s=drain_s)
+        if self in _OPEN:
+            _OPEN.remove(self)
+
+
+async def _run(client: Client, *, run_id: str) -> Run:
+    return await client.run(run_id)
+
+
+_OPEN: list[Owned] = []
+_LEFT: list[Owned] = []
+
+
+def own(composition: bootstrap.Composition, engine: EngineThread, *, origin: str) -> Owned:
+    """Listen for other terminals; `close` it in the end."""
+    owned = Owned(composition, engine, origin=origin)
+    _OPEN.append(owned)
+    return owned
+
+
+def of(engine: EngineThread) -> Owned | None:
+    """What is known of this engine, if it is ours and listens."""
+    return next((owned for owned in _OPEN if owned.engine is engine), None)
+
+
+def left() -> bool:
+    """Whether an engine is left behind in this process."""
+    return bool(_LEFT)
+
+
+def announce(run_ids: list[str], say: Callable[[str], None] = streams.note) -> None:
+    """Say that these go on, and how to see and end them."""
+    what = run_ids[0] if len(run_ids) == 1 else f"{len(run_ids)} runs"
+    goes = "goes" if len(run_ids) == 1 else "go"
+    say(f"{what} {goes} on in the background: aethermind shows it, aethermind stop ends the engine")
+
+
+def remain(code: int) -> int:
+    """After all has been said: the life of an engine that somebody still needs. Returns the exit code."""
+    while _LEFT:
+        owned = _LEFT.pop()
+        if owned.is_needed():
+            _go_on(owned, code)
+        owned.end()
+    return code
+
+
+def _go_on(owned: Owned, code: int) -> None:
+    idle_s: float = 0
+    if parent.link() is not None:
+        headless.detach(code, streams=True)
+        idle_s = owned.composition.config.engine.idle_ms / 1000
+    linger(owned, idle_s=idle_s)
+
+
+def linger(owned: Owned, *, idle_s: float | None) -> None:
+    """Until the engine is idle or told to end; what is under way then may end."""
+    home = owned.composition.home
+    owned.composition.host.idle_s = idle_s
+    bootstrap.debug_log(f"engine {os.getpid()}: goes on without a terminal", home=home)
+    with headless.ended_by(signal.SIGTERM, signal.SIGINT) as ended:
+        if owned.server is not None:
+            owned.server.warm()
+        headless.stay(owned, idle_s=idle_s, there=owned.composition.database.exists, ended=ended)
+        told = "told to" if ended.is_set() else "idle"
+        owned.end(drain_s=headless.DRAIN_S)
+    if home.exists():
+        bootstrap.debug_log(f"engine {os.getpid()}: ended ({told})", home=home)
