@@ -58,8 +58,8 @@ class Channels:
         found = self._channels.get(event.channel)
         if found is not None:
             found.take(event)
-            if not self._mux.is_open(event.channel):
-                del self._channels[event.channel]
+            if isinstance(event, Ended | Reset):
+                self._forget(event.channel)
 
     def break_off(self, reason: str) -> None:
         if self._broken is None:

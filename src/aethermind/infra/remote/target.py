@@ -122,10 +122,15 @@ def _host(text: str, url: SplitResult) -> str:
     # `hostname` is in lower case; an alias of ssh's config keeps its own.
     netloc = url.netloc.rpartition("@")[2]
     if netloc.startswith("["):
+        address, _, port = netloc[1:].partition("]")
         try:
-            return str(ipaddress.IPv6Address(netloc[1 : netloc.index("]")].partition("%")[0]))
+            if port and not port.startswith(":"):
+                raise ValueError(f"what is {port!r}?")
+            if "%" in address:
+                raise ValueError("an address without a zone")
+            return str(ipaddress.IPv6Address(address))
         except ValueError as error:
-            raise InvalidError(f"{text!r}: {error}") from error
+            raise InvalidError(f"{text!r} is no place of an engine: {error}", hint=_HINT) from error
     host = netloc.partition(":")[0]
     if not _HOST.match(host):
         raise InvalidError(f"{host!r} is no name of a host", hint="letters, digits, dots, dashes")
