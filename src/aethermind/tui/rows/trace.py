@@ -289,7 +289,11 @@ class TraceRows:
             self._sizes.pop(key, None)
             return
         if isinstance(row, Node):
-            for child in self._children(row) if row.children else ():
+            children = self._children(row) if row.children else []
+            if self._all_plain(row):
+                found.extend(children)
+                children = []
+            for child in children:
                 if self.only is not None and child.path not in self.only:
                     continue
                 if child.mode == "leaf" and child.path not in self._decided:
@@ -302,6 +306,15 @@ class TraceRows:
         elif isinstance(row, CallRef):
             found.extend(ToolRef(*row, tool) for tool in row.call.tools)
         self._sizes[key] = len(found) - start
+
+    def _all_plain(self, container: Node) -> bool:
+        """Whether it is a fan-out whose items are steps, with nothing below them open: just its items."""
+        if container.mode != "fan_out" or self.only is not None or not container.children:
+            return False
+        inside = f"{container.path}["
+        return container.children[0].mode == "leaf" and not any(
+            path.startswith(inside) for path in self._decided
+        )
 
 
 def _started_at(node: Node) -> int:
