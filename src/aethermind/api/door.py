@@ -109,22 +109,31 @@ class Door:
             whole = _once(body, receive)
             if scope["method"] == "POST" and "idempotency-key" in headers:
                 key = headers["idempotency-key"]
-                await self._idempotency.answer(self._app, key, body, scope, whole, answer)
+                await self._idempotency.answer(self._routed, key, body, scope, whole, answer)
             else:
-                await self._app(scope, whole, answer)
-        except (Refused, AethermindError) as error:
-            if not began:
-                if isinstance(error, Refused):
-                    extra |= error.headers
-                await _tell(answer, error)
+                await self._routed(scope, whole, answer)
         except Exception as error:  # noqa: BLE001 - the last place that can answer at all
-            self._room.complain(f"{scope['method']} {scope['path']}\n{traceback.format_exc()}")
             if not began:
-                await _tell(answer, error)
+                await self._fail(scope, answer, error)
         finally:
             use.requests -= 1
             if not health:
                 use.touch()
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application; what it raises is an answer, too."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            await self._fail(scope, send, error)
+
+    async def _fail(self, scope: Scope, send: Send, error: Exception) -> None:
+        if not isinstance(error, (Refused, AethermindError)):
+            told = "".join(traceback.format_exception(error))
+            self._room.complain(f"{scope['method']} {scope['path']}\n{told}")
+        headers = error.headers if isinstance(error, Refused) else {}
+        found = problems.problem_of(error)
+        await _plain(send, found["status"], problems.encoded(found), headers)
 
     def _check_place(self, scope: Scope, headers: dict[str, str], extra: dict[str, str]) -> None:
         """Whether it was sent to us, and from where a page may. Raises `Refused`."""
@@ -167,7 +176,7 @@ class Door:
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("a token is needed: Authorization: Bearer …")
         try:
-            row = await self._room.engine.ask(lambda client: client.authenticate(token.strip()))
+            row = await self._room.ask(lambda client: client.authenticate(token.strip()))
         except DeniedError as error:
             raise _unauthorized(error.message) from None
         address = scope["client"][0] if scope.get("client") else "?"
@@ -318,13 +327,8 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return whole
 
 
-async def _tell(send: Send, error: Exception) -> None:
-    found = problems.problem_of(error)
-    await _plain(send, found["status"], problems.encoded(found))
-
-
-async def _plain(send: Send, status: int, body: bytes = b"") -> None:
-    headers = [(b"content-length", str(len(body)).encode())]
+async def _plain(send: Send, status: int, body: bytes = b"", further: dict[str, str] | None = None) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), *_raw(further or {})]
     if body:
         headers.append((b"content-type", problems.MEDIA_TYPE.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

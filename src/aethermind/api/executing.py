@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from aethermind.api.answers import Answer, Asked, json, tags, who
+from aethermind.api.idempotency import TAG
 from aethermind.api.room import Room
+from aethermind.api.route import Answer, Asked, json
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import DeniedError, NotFoundError
 from aethermind.domain.usage import micro_usd
@@ -21,11 +22,16 @@ def micro(dollars: float | None) -> int | None:
     return None if dollars is None else micro_usd(Decimal(str(dollars)))
 
 
+def tags(asked: Asked) -> dict[str, str]:
+    """What marks a run that this request starts, so that a repetition finds it."""
+    return {TAG: asked.mark} if asked.mark is not None else {}
+
+
 async def find(room: Room, name: str) -> LoadedWorkflow | StoredWorkflow:
     """What was registered under this name, else a file of the user's or a sample. Raises `NotFoundError`,
     `InvalidError`."""
     try:
-        return await room.engine.ask(lambda client: client.workflow(name))
+        return await room.ask(lambda client: client.workflow(name))
     except NotFoundError as missing:
         try:
             return await asyncio.to_thread(room.library.load, name)
@@ -45,7 +51,7 @@ async def check_trust(room: Room, target: LoadedWorkflow | StoredWorkflow) -> No
         return  # a text that an admin sent, or one of our own samples
     else:
         name, path, sha256 = target.path, target.path, target.content_hash
-    if not await room.engine.ask(lambda client: client.trusted(path, sha256)):
+    if not await room.ask(lambda client: client.trusted(path, sha256)):
         raise DeniedError(
             f"{name} is not trusted, and it starts programs: {target.needs_trust[0]}",
             hint="aethermind trust FILE there, or POST /api/trust",
@@ -54,13 +60,14 @@ async def check_trust(room: Room, target: LoadedWorkflow | StoredWorkflow) -> No
 
 async def start(
     room: Room,
-    request: Asked,
+    asked: Asked,
     target: LoadedWorkflow | StoredWorkflow,
     inputs: Mapping[str, Json],
     **options: Any,
 ) -> Answer:
     """Start it; answers with the run's id. Raises `InvalidError`, `DeniedError`."""
     await check_trust(room, target)
-    by, marks = who(request).by, tags(request)
-    asked = await asyncio.to_thread(room.library.request, target, inputs, by=by, tags=marks, **options)
-    return json({"id": await room.engine.ask(lambda client: client.start_run(asked))}, 201)
+    wanted = await asyncio.to_thread(
+        room.library.request, target, inputs, by=asked.by, tags=tags(asked), **options
+    )
+    return json({"id": await room.ask(lambda client: client.start_run(wanted))}, 201)

@@ -3,7 +3,7 @@ death of the engine.
 
 A receipt is kept before the request is carried out, and completed with its answer. If the engine died in
 between, the log is asked what became of it: a run that was started carries the key's mark, a fork names the run
-it was made of. Other acts are carried out again: the engine itself refuses, or takes as done, what was decided.
+it was made of. Other acts are carried out again: the engine itself refuses, or takes as done, what was decided. The same holds for answers of 500 and more.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Idempotency:
         if known is not None and known.status is not None:
             await _replay(send, known)
             return
-        seq = await self._room.engine.ask(lambda client: client.last_seq())
+        seq = await self._room.ask(lambda client: client.last_seq())
         begun = Receipt(mark=mark, digest=digest, at=now, seq=seq)
         await asyncio.to_thread(receipts.keep, begun)
         self._kept += 1
@@ -94,17 +94,11 @@ class Idempotency:
                     await self._settle(begun, status, kind, b"".join(pieces))
             await send(message)
 
-        try:
-            await app(scope, receive, note)
-        except Exception:
-            await asyncio.to_thread(receipts.drop, mark)
-            raise
+        await app(scope, receive, note)
 
     async def _settle(self, begun: Receipt, status: int, kind: str, body: bytes) -> None:
         """Before the answer leaves: who has not got it asks again, and gets it then."""
-        receipts = self._room.receipts
-        if status >= 500:  # nothing was done, or nobody knows: it may be tried again
-            await asyncio.to_thread(receipts.drop, begun.mark)
+        if status >= 500:  # nothing was done, or nobody knows: a repetition asks the log
             return
         answered = Receipt(
             mark=begun.mark,
@@ -115,7 +109,7 @@ class Idempotency:
             media_type=kind,
             body=body,
         )
-        await asyncio.to_thread(receipts.keep, answered)
+        await asyncio.to_thread(self._room.receipts.keep, answered)
 
     async def _look_up(self, known: Receipt, scope: Scope) -> Receipt | None:
         """What became of a request whose engine died: its answer, None if it must be carried out (again)."""
@@ -150,7 +144,7 @@ class Idempotency:
         )
 
     async def _events(self, after: int) -> Any:
-        return await self._room.engine.ask(lambda client: client.events(after=after, limit=PAGE))
+        return await self._room.ask(lambda client: client.events(after=after, limit=PAGE))
 
 
 async def _replay(send: Send, known: Receipt) -> None:

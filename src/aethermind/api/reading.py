@@ -6,10 +6,9 @@ import asyncio
 from typing import Any
 
 from aethermind import wire
-from aethermind.api.hosting import Hosting
+from aethermind.api.room import Room
 from aethermind.domain.errors import NotFoundError
 from aethermind.domain.events import LogWritten, Recorded
-from aethermind.domain.ids import run_id_of
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import RunStatus
 from aethermind.domain.views import duration
@@ -22,7 +21,7 @@ FEW = 2_000
 """Events that are folded in the loop; more of them in a thread."""
 
 
-async def run_of(engine: Hosting, ref: str) -> tuple[Run, RunStatus]:
+async def run_of(room: Room, ref: str) -> tuple[Run, RunStatus]:
     """A run by its id, a prefix of it or `last`, and its status as the engine knows it. Raises `NotFoundError`,
     `InvalidError`."""
 
@@ -32,24 +31,24 @@ async def run_of(engine: Hosting, ref: str) -> tuple[Run, RunStatus]:
         status = rows.items[0].status if rows.items else ""
         return run_id, status, await client.events(run_id=run_id, limit=PAGE)
 
-    run_id, status, history = await engine.ask(look)
+    run_id, status, history = await room.ask(look)
     if not history:
         raise NotFoundError(f"there is no run {run_id!r}", hint="aethermind runs")
-    while len(history) % PAGE == 0 and (more := await events_of(engine, run_id, after=history[-1].seq)):
+    while len(history) % PAGE == 0 and (more := await events_of(room, run_id, after=history[-1].seq)):
         history += more
     facts = [recorded for recorded in history if not isinstance(recorded.event, LogWritten)]
     run = fold(run_id, facts) if len(facts) <= FEW else await asyncio.to_thread(fold, run_id, facts)
     return run, status or run.status  # type: ignore[return-value]  # rows carry the same names
 
 
-async def events_of(engine: Hosting, run_id: str, *, after: int, limit: int = PAGE) -> list[Recorded]:
+async def events_of(room: Room, run_id: str, *, after: int, limit: int = PAGE) -> list[Recorded]:
     """What is recorded of a run after this seq, logs too."""
-    return await engine.ask(lambda client: client.events(after=after, run_id=run_id, limit=limit))
+    return await room.ask(lambda client: client.events(after=after, run_id=run_id, limit=limit))
 
 
-async def must_exist(engine: Hosting, run_id: str) -> None:
+async def must_exist(room: Room, run_id: str) -> None:
     """Raises `NotFoundError`."""
-    found = await engine.ask(lambda client: client.runs(RunFilter(id_prefix=run_id), limit=5))
+    found = await room.ask(lambda client: client.runs(RunFilter(id_prefix=run_id), limit=5))
     if all(row.id != run_id for row in found.items):
         raise NotFoundError(f"there is no run {run_id!r}", hint="aethermind runs")
 
@@ -88,5 +87,3 @@ def spans(run: Run) -> list[dict[str, Json]]:
         above.append(span["children"])
     return top
 
-
-__all__ = ["envelopes", "events_of", "must_exist", "run_id_of", "run_of", "spans"]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aethermind.api.hosting import Hosting
 from aethermind.api.rate import Rate
 from aethermind.api.settings import ServerSettings
 from aethermind.api.tickets import Tickets
 from aethermind.api.use import Use
+from aethermind.domain.errors import BusyError
 
 if TYPE_CHECKING:
     from aethermind.api.stream import Hub
     from aethermind.definitions.loader import LoadedWorkflow
-    from aethermind.engine.client import RunRequest
+    from aethermind.engine.client import Client, RunRequest
     from aethermind.engine.receipts import Receipts
     from aethermind.engine.registered import StoredWorkflow
 
 Json = Any
+T = TypeVar("T")
 
 
 class Library(Protocol):
@@ -93,3 +96,17 @@ class Room:
         self.rate = Rate(settings.rate_limit, settings.rate_window_s, time.monotonic)
         self.hub: Hub
         """Set by the server."""
+
+    async def ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
+        """Ask the engine. Raises what it raises, and `BusyError` when it is ending."""
+        try:
+            return await self.engine.ask(question)
+        except RuntimeError as error:
+            if str(error) != "the engine is not running":
+                raise
+            raise BusyError("the engine is ending", hint="ask again") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it is we who are given up
+            raise BusyError("the engine ended meanwhile", hint="ask again") from None

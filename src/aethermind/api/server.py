@@ -147,7 +147,7 @@ class Server:
         return not self._stopping.is_set()
 
     async def _serve(self) -> None:
-        from aethermind.api.app import build
+        from aethermind.api.app import App
         from aethermind.api.door import Door
         from aethermind.api.library import Texts
         from aethermind.api.listening import Listener
@@ -170,7 +170,7 @@ class Server:
             now=self._now,
         )
         room.hub = Hub(room)
-        app, stream = build(room), Stream(room)
+        app, stream = App(room), Stream(room)
         listeners: list[Listener] = []
         if self._unix is not None:
             door = Door(room, "unix", app, stream)

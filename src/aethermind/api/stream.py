@@ -302,7 +302,7 @@ class Hub:
         return watcher, group, channel
 
     async def _open(self, run_id: str | None) -> Channel:
-        seq = await self._room.engine.ask(lambda client: client.last_seq())
+        seq = await self._room.ask(lambda client: client.last_seq())
         channel = Channel(self, run_id, seq)
         await channel.open(self._room.engine)
         return channel

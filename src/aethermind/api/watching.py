@@ -51,9 +51,9 @@ class Stream:
         try:
             run_id, after, batch_ms = _wanted(scope["query_string"].decode("latin-1"))
             if run_id is not None:
-                await must_exist(self._room.engine, run_id)
+                await must_exist(self._room, run_id)
             watcher, group, channel = await self._room.hub.join(run_id, after, batch_ms)
-        except (AethermindError, Refused, RuntimeError) as error:
+        except (AethermindError, Refused) as error:
             await _turn_away(send, error)
             return
         try:
@@ -120,7 +120,7 @@ class Stream:
             running = await client.runs(RunFilter(unfinished=True), limit=100)
             return [p for row in running.items for p in await client.partials(row.id)]
 
-        partials = await self._room.engine.ask(look)
+        partials = await self._room.ask(look)
         snapshot = {
             "type": "snapshot",
             "seq": watcher.position,
@@ -137,7 +137,7 @@ class Stream:
             watcher.clear()
             while watcher.position < until:
                 after = watcher.position
-                page = await self._room.engine.ask(
+                page = await self._room.ask(
                     lambda client, after=after: client.events(after=after, run_id=run_id, limit=PAGE)  # type: ignore[misc]  # a default binds the loop's value
                 )
                 fresh = [recorded for recorded in page if recorded.seq <= until]
@@ -152,7 +152,7 @@ class Stream:
         """Whether the token it came with is still good."""
         if identity.token_id is None:
             return True
-        tokens = await self._room.engine.ask(lambda client: client.tokens())
+        tokens = await self._room.ask(lambda client: client.tokens())
         now = self._room.now()
         return any(
             row.id == identity.token_id

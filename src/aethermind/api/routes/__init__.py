@@ -1,2 +1,7 @@
-"""Routes, one file per noun. Each takes the room and gives its handlers; `opt={"scope": …}` says what a token
-needs (`app.check_scope`): without it a GET needs viewer, everything else admin."""
+"""Routes, one file per noun: each takes the room and gives its handlers."""
+
+from __future__ import annotations
+
+from aethermind.api.routes import acts, engine, runs
+
+NOUNS = (engine, runs, acts)
