@@ -144,6 +144,8 @@ class Stage(App[None]):
         self.settings = Settings(place="me@box")
         self.toasts: list[tuple[str, str]] = []
         self.copied: list[str] = []
+        self.comfort = SimpleNamespace(welcomed=lambda: None)
+        self.leaving = SimpleNamespace(owns=True, keeps=False, kept=False, to_shell=None)
         self.context = Context(
             app=cast(Any, self),
             engine=cast(Any, self.engine),
@@ -182,6 +184,9 @@ class Stage(App[None]):
         task = worker._task
         assert task is not None
         return task
+
+    def key_of(self, id: str) -> str:
+        return self.keymap.shown(REGISTRY[id], limit=1)
 
     def action_act(self, id: str) -> None:
         perform(self.context, id)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from textual.widgets import Input, OptionList
 
 from aethermind.tui.actions import REGISTRY
+from aethermind.tui.commands import suggest
 from aethermind.tui.screens.card import CardScreen
 from aethermind.tui.screens.command import CommandScreen
 from aethermind.tui.screens.confirm import Choice, ConfirmScreen
@@ -123,6 +124,39 @@ async def test_a_command_is_completed_and_done() -> None:
         await pilot.press("down", "tab", "enter")
         await pilot.pause()
         assert stage.main.told == [("open_run", "r_8f1e")]
+
+
+async def test_what_was_typed_before_comes_back() -> None:
+    stage = Stage(histories.research())
+    async with stage.run_test(size=(100, 30)) as pilot:
+        for line in ("zoom", "find moon", "zoom"):
+            await pilot.press(":", *line, "enter")
+            await pilot.pause()
+        await pilot.press(":")
+        await pilot.pause()
+        field = stage.screen.query_one(Input)
+        await pilot.press("up")
+        assert field.value == "zoom"
+        await pilot.press("up", "up")
+        assert field.value == "find moon"
+        await pilot.press("down", "down")
+        assert field.value == ""
+        await pilot.press("f", "up")
+        assert field.value == "find moon"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert stage.main.told[-1] == ("find", "moon")
+
+
+async def test_a_name_after_another_is_completed_too() -> None:
+    stage = Stage(histories.research(), histories.failed())
+    async with stage.run_test(size=(100, 30)):
+        assert [s.line for s in suggest(REGISTRY, "diff r_8f21 r_8f1", stage.context)] == [
+            "diff r_8f21 r_8f1e"
+        ]
+        assert [s.label for s in suggest(REGISTRY, "level w", stage.context)] == ["warning"]
+        elsewhere = suggest(REGISTRY, "span", stage.context)[0]
+        assert elsewhere.note == "that is for the screen of what was spent"
 
 
 async def test_a_wrong_command_is_said_in_place() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from aethermind.tui.actions import REGISTRY
-from aethermind.tui.keymap import PRESETS, UNBOUND, build, normal, report, shown
+from aethermind.tui.keymap import PRESETS, UNBOUND, build, doubtful, normal, report, shown, summary
+from aethermind.tui.screens.detail.lines import plain
+from aethermind.tui.screens.keys import key_lines
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,43 @@ def test_a_key_may_mean_two_things_in_two_places() -> None:
         ({"run.cancel": 3}, "tui.keymap: run.cancel must be a key or a list of keys"),
         ({"preset": "nano"}, "tui.keymap: no preset 'nano' (there are vim, emacs, plain)"),
         ({"view.zoom": "ctrl+m"}, "tui.keymap: view.zoom: a terminal sends ctrl+m as enter"),
+        ({"view.zoom": "ctrl+b"}, "tui.keymap: view.zoom: ^b may never come: tmux takes it"),
+        ({"view.zoom": "contrl+y"}, "tui.keymap: view.zoom: there is no key 'contrl' (did you mean ctrl?)"),
+        ({"view.zoom": "pgdn"}, "tui.keymap: view.zoom: there is no key 'pgdn' (did you mean pagedown?)"),
+        (
+            {"view.zoom": "pagedwn"},
+            "tui.keymap: view.zoom: there is no key 'pagedwn' (did you mean pagedown?)",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_and_never_fatal(mapping: dict[str, Any], said: str) -> None:
     assert said in report(build(REGISTRY, mapping))
+
+
+def test_no_default_key_and_none_of_a_preset_is_doubtful() -> None:
+    keys = {normal(key) for action in REGISTRY for key in action.keys}
+    keys |= {normal(key) for preset in PRESETS.values() for found in preset.values() for key in found}
+    assert [wrong for key in keys if (wrong := doubtful(key))] == []
+    assert doubtful(normal("ctrl+-")) == doubtful("ctrl+shift+f5") == doubtful(normal("ü")) == ""
+
+
+def test_one_line_at_the_start_says_what_is_wrong_or_where_to_look() -> None:
+    assert summary(build(REGISTRY), "K") == ""
+    one = build(REGISTRY, {"run.cancle": "x"})
+    assert summary(one, "K") == report(one)[0]
+    several = build(REGISTRY, {"run.cancle": "x", "run.pause": "x"})
+    assert summary(several, "K") == "2 keys of [tui.keymap] can't be as they are: K tells which"
+    assert ":keys tells" in summary(several, "")
+
+
+def test_the_report_shows_what_is_wrong_what_is_ones_own_and_every_id() -> None:
+    said = [plain(line) for line in key_lines(build(REGISTRY, {"run.pause": "x", "view.zoom": ""}))]
+    text = "\n".join(said)
+    assert "x is run.pause's; run.cancel does not get it" in text
+    assert any(line.split()[:2] == ["none", "view.zoom"] and "(was z)" in line for line in said)
+    assert all(any(action.id in line.split() for line in said) for action in REGISTRY)
+
+
+def test_dialogs_keep_their_way_out() -> None:
+    assert build(REGISTRY, {"preset": "emacs"}).overrides["dialog.back"] == "escape,ctrl+g"
+    assert "dialog.back" not in build(REGISTRY, {"move.back": ""}).overrides

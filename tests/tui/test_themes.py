@@ -198,6 +198,21 @@ async def test_a_file_that_was_edited_meanwhile_is_read_again(tmp_path: Path) ->
         assert "#123456" in colors
 
 
+async def test_a_file_saved_with_a_mistake_is_said_once_and_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, "mine", SMALL)
+    app = make(research(), theme="mine", theme_dirs=(THEMES, tmp_path))
+    async with playing(app) as pilot:
+        path.write_text(SMALL + "  ok: greenish\n")
+        await app.theme_watch._look()
+        write(tmp_path, "other", SMALL.replace("#000", "#123456"))
+        await app.theme_watch._look()
+        await settle(pilot)
+        assert app.theme_variables["background"] == "#000000"
+        assert "other" in app.available_themes
+        said = [n.message for n in app._notifications]
+        assert said == ["theme mine.yaml: colors.ok: 'greenish' is no colour"]
+
+
 async def test_no_color_sends_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = make(research())

@@ -22,20 +22,22 @@ from aethermind import bootstrap
 from aethermind.domain.errors import AethermindError
 from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
-from aethermind.tui import themes
 from aethermind.tui.actions import REGISTRY, perform, warm
 from aethermind.tui.bridge import Bridge
 from aethermind.tui.comfort import Comfort, home_of
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
-from aethermind.tui.keymap import Keymap, build, report
+from aethermind.tui.keymap import Keymap, build, summary
+from aethermind.tui.leaving import Leaving
 from aethermind.tui.paint import tight
 from aethermind.tui.precedence import WAIT_S, Precedence
 from aethermind.tui.prompt import paint_promptly
 from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
+from aethermind.tui.theme_watch import ThemeWatch
 from aethermind.tui.themes import Palette
+from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
 
 _STYLES = Path(__file__).with_name("styles")
@@ -67,19 +69,20 @@ class AethermindApp(App[int], inherit_bindings=False):
         start: StartIntent | None = None,
         composition: Any = None,
         driver_class: type[Driver] | None = None,
+        leaving: Leaving | None = None,
     ) -> None:
         self.glyphs: Glyphs = ASCII if settings.ascii else UNICODE
         super().__init__(driver_class=driver_class)
         self.settings = settings
+        self.leaving = leaving or Leaving()
         self._intent = start or StartIntent()
         if self.no_color:
             self._filters[:] = [NoColor()]
         # A clock that somebody sets back or forth does not turn elapsed times round.
         self._wall = settings.wall or bootstrap.wall_clock()
         self.animation_level = "full" if settings.animations else "none"
-        self._themes_seen: dict[Path, int] = {}
-        self._problems: list[str] = []
-        self._load_theme(settings.theme)
+        self.theme_watch = ThemeWatch(self, settings.theme_dirs)
+        self.theme_watch.first(settings.theme)
         self.palette = self._make_palette()
         self.precedence = Precedence()
         self.clock = FrameClock(settings.frame_hz, self._on_clock)
@@ -117,10 +120,11 @@ class AethermindApp(App[int], inherit_bindings=False):
         """After the first paint."""
         self.run_worker(self._boot(), exit_on_error=False)
         self.run_worker(warm, thread=True, exit_on_error=False)
-        self._load_other_themes()
+        problems = self.theme_watch.begin()
         self.comfort.begin()
-        for problem in (*self._problems, *report(self.keymap)):
-            self.toast(problem, "warning")
+        for problem in (*problems, summary(self.keymap, self.key_of("global.keys"))):
+            if problem:
+                self.toast(problem, "warning")
 
     async def _boot(self) -> None:
         try:
@@ -278,40 +282,15 @@ class AethermindApp(App[int], inherit_bindings=False):
         # Not `theme_variables`: before the first paint these are still of Textual's default theme.
         return Palette(self.get_css_variables(), no_color=self.no_color)
 
-    def _load_theme(self, name: str) -> None:
-        """The theme to begin with; the others are read after the first paint."""
-        wanted = themes.find(self.settings.theme_dirs, name)
-        if isinstance(wanted, themes.ThemeProblem):
-            self._problems.append(f"theme {wanted}")
-            wanted = None
-        if wanted is None and name not in self.available_themes:
-            if not self._problems:
-                self._problems.append(f"there is no theme {name}")
-            found = themes.find(self.settings.theme_dirs, themes.FALLBACK)
-            wanted = themes.fallback() if found is None or isinstance(found, themes.ThemeProblem) else found
-        if wanted is not None:
-            self.register_theme(wanted)
-            name = wanted.name
-        self.theme = "ansi-dark" if self.no_color else name
-
-    def _load_other_themes(self) -> None:
-        found, problems = themes.load_dirs(self.settings.theme_dirs)
-        for theme in found.values():
-            self.register_theme(theme)
-        self._themes_seen = themes.stamps(self.settings.theme_dirs)
-        said = set(self._problems)
-        for problem in problems:
-            if f"theme {problem}" not in said:
-                self.toast(f"theme {problem}", "warning")
-
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Back from another window: a theme file may have been edited there."""
         self.comfort.attention.focus(True)
-        if self._themes_seen and themes.stamps(self.settings.theme_dirs) != self._themes_seen:
-            self._problems.clear()
-            self._load_other_themes()
-            self._theme_changed(self.current_theme)
-            self.refresh_css(animate=False)
+        self.theme_watch.look()
+
+    def recolor(self) -> None:
+        """The theme in force is another one than it was."""
+        self._theme_changed(self.current_theme)
+        self.refresh_css(animate=False)
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         self.comfort.attention.focus(False)
@@ -326,6 +305,9 @@ class AethermindApp(App[int], inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, Listing | MainScreen):
                 screen.repalette(self.palette)
+            else:
+                for line in screen.query(OneLine):
+                    line.repalette(self.palette)
 
     def redress(self) -> None:
         """Other signs: plain ones, or those that need a Unicode font."""

@@ -15,7 +15,7 @@ from aethermind.tui.attention import WANTED
 from aethermind.tui.config_text import with_value
 from aethermind.tui.context import CLIPBOARDS, Settings, hz
 from aethermind.tui.glyphs import ASCII, UNICODE
-from aethermind.tui.keymap import PRESETS, build, report
+from aethermind.tui.keymap import PRESETS, build, summary
 from aethermind.tui.rows.settings import Option, Value
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def apply(app: AethermindApp, settings: Settings) -> None:
     if settings.keymap != before.keymap:
         app.keymap = build(REGISTRY, settings.keymap)
         app.set_keymap(dict(app.keymap.overrides))
-        for problem in report(app.keymap):
+        if problem := summary(app.keymap, app.key_of("global.keys")):
             app.toast(problem, "warning")
     if settings.ascii != before.ascii:
         app.glyphs = ASCII if settings.ascii else UNICODE

@@ -16,9 +16,10 @@ import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from textual.keys import KEY_NAME_REPLACEMENTS, format_key
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, format_key
 
 from aethermind.tui.actions.registry import Action, Registry, Where
 
@@ -53,6 +54,14 @@ PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
 
 _ALIASES = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+j": "newline", "ctrl+h": "backspace"}
 """Keys that a terminal can't tell from others."""
+_TAKEN = {
+    "ctrl+a": "screen",
+    "ctrl+b": "tmux",
+    "ctrl+q": "docker and flow control",
+}
+"""Keys that often never get here, and who takes them."""
+_MODIFIERS = frozenset({"alt", "ctrl", "hyper", "meta", "shift", "super"})
+_NAMED = frozenset(key.value for key in Keys) | frozenset({"space", "comma"})
 
 UNBOUND = "unbound"
 """A key that no terminal sends: how `App.set_keymap` is told that an action has none."""
@@ -79,6 +88,7 @@ class Keymap:
     problems: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
     """For `App.set_keymap`: ids whose keys differ from the registry's, comma-separated."""
+    preset: str = "vim"
 
     def of(self, action: Action) -> tuple[str, ...]:
         return self.keys.get(action.id, ())
@@ -129,13 +139,38 @@ def build(registry: Registry, mapping: Mapping[str, Json] | None = None) -> Keym
         if keys is None:
             problems.append(f"tui.keymap: {id} must be a key or a list of keys")
             continue
-        problems.extend(
-            f"tui.keymap: {id}: a terminal sends {key} as {_ALIASES[key]}" for key in keys if key in _ALIASES
-        )
+        problems.extend(f"tui.keymap: {id}: {wrong}" for key in keys if (wrong := doubtful(key)))
         wanted[id] = keys
     keys_by_id, clashes = _settle(registry, wanted, custom=set(mapping))
     overrides = {id: ",".join(keys) or UNBOUND for id, keys in keys_by_id.items() if keys != defaults[id]}
-    return Keymap(keys_by_id, tuple(clashes), tuple(problems), overrides)
+    if back := keys_by_id["move.back"]:  # dialogs have their own way out, which is never lost
+        more = [key for key in back if key != "escape"]
+        overrides |= {"dialog.back": ",".join(["escape", *more])} if more else {}
+    return Keymap(keys_by_id, tuple(clashes), tuple(problems), overrides, preset)
+
+
+def doubtful(key: str) -> str:
+    """Why this key (by its normal name) will not do; "" if nothing speaks against it."""
+    if key in _ALIASES:
+        return f"a terminal sends {key} as {_ALIASES[key]}"
+    if key in _TAKEN:
+        return f"{shown(key)} may never come: {_TAKEN[key]} takes it"
+    *modifiers, last = key.split("+")
+    wrong = next((name for name in modifiers if name not in _MODIFIERS), "")
+    if wrong:
+        near = difflib.get_close_matches(wrong, _MODIFIERS, 1)
+    elif last in _NAMED or len(last) == 1 or last in _signs():
+        return ""
+    else:
+        wrong, near = last, difflib.get_close_matches(last, _NAMED, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no key {wrong!r}{hint}"
+
+
+@cache
+def _signs() -> frozenset[str]:
+    """What signs are called: `question_mark`."""
+    return frozenset(normal(chr(code)) for code in range(0x21, 0x250))
 
 
 def _read(value: Json) -> tuple[str, ...] | None:
@@ -169,3 +204,11 @@ def _settle(
 def report(keymap: Keymap) -> Sequence[str]:
     """Everything that is wrong with a keymap, a line each."""
     return [*keymap.problems, *(str(clash) for clash in keymap.clashes)]
+
+
+def summary(keymap: Keymap, more: str) -> str:
+    """The same in one line; "" if nothing is wrong. `more`: the key that shows all of it."""
+    found = report(keymap)
+    if len(found) < 2:
+        return "".join(found)
+    return f"{len(found)} keys of [tui.keymap] can't be as they are: {more or ':keys'} tells which"

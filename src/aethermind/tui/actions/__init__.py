@@ -48,6 +48,7 @@ _OPENED = (
     "aethermind.tui.screens.compare",
     "aethermind.tui.screens.inbox",
     "aethermind.tui.screens.jump",
+    "aethermind.tui.screens.keys",
     "aethermind.tui.screens.layers",
     "aethermind.tui.screens.replay",
     "aethermind.tui.screens.settings",

@@ -31,17 +31,31 @@ def _help(context: Context, argument: str) -> None:
     context.push(HelpScreen(context, place_of(context)))
 
 
+def _keys(context: Context, argument: str) -> None:
+    from aethermind.tui.screens.keys import KeysScreen
+
+    context.push(KeysScreen(context))
+
+
 async def _quit(context: Context, argument: str) -> None:
     from aethermind.tui.screens.leave import LeaveScreen, WaitScreen, at_work
 
-    live = at_work(context)
+    leaving = context.app.leaving
+    live = at_work(context) if leaving.owns else []
     if live:
-        answer = await context.ask(LeaveScreen(live))
+        answer = await context.ask(LeaveScreen(live, keep=leaving.keeps))
         if answer is None:
             return
+        leaving.kept = answer == "keep"
         if answer == "wait" and not await context.ask(WaitScreen(context, live)):
             return
     context.app.exit()
+
+
+async def _suspend(context: Context, argument: str) -> None:
+    from aethermind.tui.leaving import suspend
+
+    await suspend(context)
 
 
 EVERYWHERE_ACTIONS: tuple[Action, ...] = (
@@ -83,6 +97,17 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         run=_help,
     ),
     Action(
+        id="global.keys",
+        title="Keys, and what is wrong with them",
+        description="Clashes and mistakes in the keys of the config, your own keys, the ids of all.",
+        group="global",
+        where=WHOLE,
+        keys=("K",),
+        no_cli="config.toml has them under [tui.keymap]",
+        command="keys",
+        run=_keys,
+    ),
+    Action(
         id="global.quit",
         title="Quit",
         description="Leave. While runs are at work it asks what is to become of them.",
@@ -94,5 +119,16 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         rank=1,
         command="quit",
         run=_quit,
+    ),
+    Action(
+        id="global.suspend",
+        title="Give the shell back",
+        description="The screen goes away, what runs goes on, and fg brings the screen back.",
+        group="global",
+        where=WHOLE | {"text"},
+        keys=("ctrl+z",),
+        no_cli="it belongs to the terminal",
+        command="shell",
+        run=_suspend,
     ),
 )

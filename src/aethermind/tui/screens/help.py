@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from aethermind.infra.sanitize import clean_line
 from aethermind.tui.actions import REGISTRY
 from aethermind.tui.actions.reach import TITLES
 from aethermind.tui.actions.registry import GROUPS, PANES, Action, Where
+from aethermind.tui.keymap import Keymap, report
 from aethermind.tui.screens.detail.lines import BLANK, Line, Span
 from aethermind.tui.screens.detail.view import TextView
 from aethermind.tui.screens.dialog import safe_line
 from aethermind.tui.screens.reading import TextDialog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aethermind.tui.context import Context
 
 _COLUMN = 28
@@ -54,10 +58,7 @@ class HelpScreen(TextDialog):
         if self.place in PANES:
             found += [BLANK, (Span("Other panes have more keys: ? tells, wherever the focus is.", "dim"),)]
         keymap = self.context.keymap
-        if keymap is not None and (keymap.problems or keymap.clashes):
-            found += [BLANK, (Span("Wrong in [tui.keymap] of the config", "bad"),)]
-            found += [(Span(f"  {text}", "warn"),) for text in (*keymap.problems, *map(str, keymap.clashes))]
-        return found
+        return found + (list(wrong(keymap)) if keymap is not None else [])
 
     def _line(self, members: list[Action]) -> Line:
         keys = " ".join(self._keys(action, 1 if len(members) > 1 else 3) for action in members)
@@ -76,6 +77,14 @@ class HelpScreen(TextDialog):
             if keymap is not None
             else " ".join(action.keys[:limit])
         )
+
+
+def wrong(keymap: Keymap) -> Iterable[Line]:
+    """What is wrong with the keys of the config, if anything is."""
+    if found := report(keymap):
+        yield BLANK
+        yield (Span("Wrong in [tui.keymap] of the config", "bad"),)
+        yield from ((Span(f"  {clean_line(text)}", "warn"),) for text in found)
 
 
 def _general(action: Action) -> bool:
