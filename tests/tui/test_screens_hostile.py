@@ -67,6 +67,9 @@ def test_every_section_of_a_step(bad: str) -> None:
     script.add(22, e.ToolFinished(**at, tool_call_id="t", result=bad))
     script.reply(30, "plan", bad, reasoning=bad)
     script.fail(40, "plan", error, retry_in=5_000)
+    script.begin(6_000, "plan")
+    script.call(6_010, "plan", model=f"{bad}:gpt-5")
+    script.reply(6_020, "plan", f"{bad} ", reasoning=bad)
     _check_all(script, "plan")
 
 

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from aethermind.infra.sanitize import clean, clean_line
 from aethermind.tui.screens.detail.lines import text_lines
 from aethermind.tui.screens.detail.view import TextView
-from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line
+from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line, seen
 
 
 class Choice(NamedTuple):
@@ -53,7 +53,7 @@ class ConfirmScreen(Dialog[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog confirm"):
-            yield Line(safe_line(self.question, "bold"), classes="question")
+            yield Line(safe_line(seen(self.question), "bold"), classes="question")
             if self.note:
                 yield Line(self.note, classes="note")
             if self.show_text:
@@ -100,4 +100,4 @@ class Shown(TextView):
 
 
 def _label(key: str, label: str) -> Content:
-    return Content.assemble((f"{key:>3}  ", "bold $accent"), clean_line(label))
+    return Content.assemble((clean_line(f"{key:>3}  "), "bold $accent"), clean_line(label))

@@ -31,16 +31,27 @@ def safe_line(text: str, style: str = "") -> Content:
     return Content.styled(clean_line(text), style) if style else Content(clean_line(text))
 
 
+MOST = 4_000
+"""Characters of a text that no scrolling leads through: more is never seen, and takes its time to lay out."""
+
+
+def seen(text: str) -> str:
+    """As much of it as anybody sees, and how much more there is."""
+    return text if len(text) <= MOST else f"{text[:MOST]} ({len(text) - MOST:,} more characters)"
+
+
 class Line(Static):
     """A line of text whose content may come from anywhere."""
 
     def __init__(
         self, text: str | Content = "", *, id: str | None = None, classes: str | None = None
     ) -> None:
-        super().__init__(safe(text) if isinstance(text, str) else text, id=id, classes=classes, markup=False)
+        super().__init__(
+            safe(seen(text)) if isinstance(text, str) else text, id=id, classes=classes, markup=False
+        )
 
     def show(self, text: str | Content) -> None:
-        self.update(safe(text) if isinstance(text, str) else text)
+        self.update(safe(seen(text)) if isinstance(text, str) else text)
 
 
 def glyphs_of(app: App[Any]) -> Glyphs:

@@ -60,10 +60,12 @@ class Pick(Widget, can_focus=True):
         self.post_message(self.Changed(self))
 
     def on_key(self, event: events.Key) -> None:
-        letter = (event.character or "").casefold()
+        if not event.is_printable or event.character is None:
+            return  # escape, too, comes as a character, and an option may begin with it
+        letter = event.character.casefold()
         words = {"true": "yes", "false": "no"}
         for option in self.options:
-            if letter and words.get(option, option).casefold().startswith(letter):
+            if clean_line(words.get(option, option)).casefold().startswith(letter):
                 self.value = option
                 event.stop()
                 event.prevent_default()

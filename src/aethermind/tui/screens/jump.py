@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from aethermind.infra.sanitize import clean_line
 from aethermind.tui.jump import labels
 from aethermind.tui.screens.dialog import Dialog
 from aethermind.tui.widgets.lines import LinePane
@@ -54,7 +55,7 @@ class JumpScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         for label, target in self._targets.items():
-            mark = Static(Content(label), classes="jump", name=label, markup=False)
+            mark = Static(Content(clean_line(label)), classes="jump", name=label, markup=False)
             mark.styles.offset = (target.x, target.y)
             yield mark
 

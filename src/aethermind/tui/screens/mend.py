@@ -110,8 +110,8 @@ def _told(found: Found) -> Content:
 def _steps(word: str, names: Sequence[str]) -> Content:
     shown = ", ".join(names[:NAMED]) or "nothing"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return Content.assemble((f"{word:<6} ", "bold"), clean_line(shown + more))
+    return Content.assemble((clean_line(f"{word:<6} "), "bold"), clean_line(shown + more))
 
 
 def _label(key: str, words: str) -> Content:
-    return Content.assemble((f"{key:>5}  ", "bold $accent"), clean_line(words))
+    return Content.assemble((clean_line(f"{key:>5}  "), "bold $accent"), clean_line(words))

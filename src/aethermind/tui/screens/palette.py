@@ -178,5 +178,5 @@ def _content(item: Item, places: tuple[int, ...]) -> Content:
     label = Content.styled(clean_line(item.label), "$foreground-muted" if item.why_not else "")
     for place in places:
         label = label.stylize("bold $text-accent", place, place + 1)
-    pad = " " * max(26 - label.cell_length, 2)
-    return Content.assemble(label, pad, (clean_line(item.why_not or item.note), "$foreground-muted"))
+    pad = max(26 - label.cell_length, 2)
+    return Content.assemble(label, " " * pad, (clean_line(item.why_not or item.note), "$foreground-muted"))

@@ -138,8 +138,8 @@ class PickerScreen(Dialog[None]):
 
 def _content(flow: Found) -> Content:
     return Content.assemble(
-        (f"{flow.name:<22} ", "bold"),
-        (f"{flow.place:<12} ", "$foreground-muted"),
+        (clean_line(f"{flow.name:<22} "), "bold"),
+        (clean_line(f"{flow.place:<12} "), "$foreground-muted"),
         clean_line(flow.description),
     )
 

@@ -266,5 +266,5 @@ def _meaning(name: str, meant: str, arrow: str) -> Content:
     if name == meant:
         return Content.assemble(clean_line(meant), (note, "$text-warning"))
     return Content.assemble(
-        (f"{clean_line(name)} {arrow} ", "$foreground-muted"), clean_line(meant), (note, "$text-warning")
+        (clean_line(f"{name} {arrow} "), "$foreground-muted"), clean_line(meant), (note, "$text-warning")
     )

@@ -87,7 +87,7 @@ class WelcomeScreen(Dialog[None]):
         for ids, words in KEYS:
             keys = " ".join(key for id in ids if (key := self.context.app.key_of(id)))
             if keys:
-                rows.append(Content.assemble((f"{keys:>6}  ", "bold $accent"), words))
+                rows.append(Content.assemble((clean_line(f"{keys:>6}  "), "bold $accent"), clean_line(words)))
         return Content("\n").join(rows)
 
     def _options(self) -> list[Option]:
@@ -103,7 +103,7 @@ class WelcomeScreen(Dialog[None]):
             (keys("global.help"), "all keys", "keys"),
         )
         return [
-            Option(Content.assemble((f"{key:>6}  ", "bold $accent"), words), id=id) for key, words, id in rows
+            Option(Content.assemble((clean_line(f"{key:>6}  "), "bold $accent"), clean_line(words)), id=id) for key, words, id in rows
         ]
 
     # --- what is done ----------------------------------------------------------------------------
