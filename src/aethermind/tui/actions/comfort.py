@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aethermind.tui.actions.mending import is_file, source_of
 from aethermind.tui.actions.registry import MAIN, WHOLE, Action
 from aethermind.tui.actions.target import run_id_of, run_of
+from aethermind.tui.layout import Layout
 
 if TYPE_CHECKING:
     from aethermind.tui.actions.registry import Effect, Enabled
@@ -22,23 +23,31 @@ _HERE = "it only changes what the screen shows"
 # --- room ----------------------------------------------------------------------------------------
 
 
+def _layout(context: Context) -> Layout | None:
+    found = getattr(context.main, "layout_sizes", None)
+    return found if isinstance(found, Layout) else None
+
+
 def _mover(edge: Edge, by: int) -> Effect:
     def run(context: Context, argument: str) -> None:
-        context.app.main_screen.layout_sizes.move(edge, by)
+        if (layout := _layout(context)) is not None:
+            layout.move(edge, by)
 
     return run
 
 
 def _movable(edge: Edge) -> Enabled:
     def why(context: Context) -> str | None:
-        return context.app.main_screen.layout_sizes.fixed(edge)
+        layout = _layout(context)
+        return layout.fixed(edge) if layout is not None else "there are no panes"
 
     return why
 
 
 def _reset(context: Context, argument: str) -> None:
-    context.app.main_screen.layout_sizes.reset()
-    context.toast("the panes have their own sizes again")
+    if (layout := _layout(context)) is not None:
+        layout.reset()
+        context.toast("the panes have their own sizes again")
 
 
 # --- the first screen ----------------------------------------------------------------------------
