@@ -67,7 +67,10 @@ def unsafe(rows: Sequence[str]) -> list[str]:
 
 def asking(text: str, run_id: str, seq: int) -> Script:
     """A run whose name, step, question, fields and options are this text."""
-    fields = {text: {"enum": [text, "x"]}, "note": {"type": "string", "default": text, "description": text}}
+    fields: dict[str, Any] = {
+        text: {"enum": [text, "x"]},
+        "note": {"type": "string", "default": text, "description": text},
+    }
     definition = WorkflowDef(
         name=text, steps=(StepDef(id=text or "s", action=Ask(message=text, fields=fields)),)
     )
@@ -93,6 +96,10 @@ async def look(app: AethermindApp, pilot: Pilot[int], screen: Screen[Any]) -> li
     await pilot.pause()
     assert app.screen is app.main_screen, screen
     return rows
+
+
+def top(app: AethermindApp) -> type[Screen[Any]]:
+    return type(app.screen)
 
 
 async def test_every_screen() -> None:
@@ -170,9 +177,9 @@ async def test_what_is_asked_is_decided_from_the_inbox() -> None:
         for _ in range(4):
             await pilot.press("enter")
             await pilot.pause()
-            assert isinstance(app.screen, QuestionScreen)
+            assert top(app) is QuestionScreen
             assert not unsafe(lines(app))
             await pilot.press("escape")
             await pilot.pause()
-            assert app.screen is screen
+            assert top(app) is InboxScreen
             await pilot.press("j", "j", "j")

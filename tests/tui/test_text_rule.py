@@ -112,21 +112,21 @@ def _harmless(node: ast.expr, scope: ast.AST) -> bool:
             cleans = any(keyword.arg == "clean" for keyword in node.keywords)
             return cleans or _called(node) in CLEAN | CONTENT | {"stylize"}
         case ast.Name(id=id):
-            values = [found for found in _own(scope) if _gives(found, id)]
-            return bool(values) and all(_harmless(found.value, scope) for found in values)  # type: ignore[attr-defined]  # see _gives
+            values = [value for found in _own(scope) if (value := _given(found, id)) is not None]
+            return bool(values) and all(_harmless(value, scope) for value in values)
         case _:
             return False
 
 
-def _gives(node: ast.AST, name: str) -> bool:
-    """Whether it assigns to this name."""
+def _given(node: ast.AST, name: str) -> ast.expr | None:
+    """What it assigns to this name."""
     match node:
-        case ast.Assign(targets=targets):
-            return any(_names(target, name) for target in targets)
-        case ast.AnnAssign(target=ast.Name(id=id), value=ast.expr()) | ast.AugAssign(target=ast.Name(id=id)):
-            return id == name
+        case ast.Assign(targets=targets, value=value) if any(_names(target, name) for target in targets):
+            return value
+        case ast.AnnAssign(target=ast.Name(id=id)) | ast.AugAssign(target=ast.Name(id=id)) if id == name:
+            return node.value
         case _:
-            return False
+            return None
 
 
 def _names(target: ast.expr, name: str) -> bool:
