@@ -46,8 +46,10 @@ _WAITED = frozenset(
     }
 )
 _ENDS = frozenset({signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1})
-_BY_TERMINAL = 0x80
-"""`si_code` of a signal that the kernel made (SI_KERNEL): the terminal's go to the child, too."""
+_KEYS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP})
+"""Signals that a terminal makes of keys, for the whole process group."""
+_BY_KERNEL = 0x80
+"""`si_code` of a signal that nobody sent (SI_KERNEL)."""
 ECHO_S = 0.1
 """A signal that reached both (`kill %1`) comes twice to the child, within less than this."""
 
@@ -102,7 +104,7 @@ class Link:
 
     def suspend(self, number: int = 0, frame: FrameType | None = None) -> None:
         """ctrl+z: work on, quietly, while the shell has the terminal."""
-        if self.alive and not self._suspended:
+        if self.alive and self.in_foreground:
             self._suspended = True
             if self._woken is not None:
                 self._woken.clear()
@@ -207,12 +209,14 @@ def _wait(child: int, hold: int, said: int, *, screen: bool) -> int:
 
 
 def _next() -> tuple[int, bool]:
-    """The next signal, and whether the child got it from the terminal by itself."""
+    """The next signal, and whether the child got it from the terminal by itself. A lost terminal is told to
+    the leader of a session alone, and that may be us.
+    """
     if hasattr(signal, "sigwaitinfo"):
         info = signal.sigwaitinfo(_WAITED)
-        return info.si_signo, info.si_code == _BY_TERMINAL
+        return info.si_signo, info.si_signo in _KEYS and info.si_code == _BY_KERNEL
     number = signal.sigwait(_WAITED)  # macOS does not say from whom
-    return number, number in {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
+    return number, number in _KEYS
 
 
 def _come_on_top() -> None:

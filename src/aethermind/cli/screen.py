@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
 from aethermind import bootstrap
-from aethermind.cli import streams
+from aethermind.cli import owning, parent, streams
 from aethermind.cli.logs import MOVING
 from aethermind.cli.options import Given
 from aethermind.cli.session import compose, engine_of
@@ -19,6 +20,7 @@ from aethermind.engine.hosting import EngineThread
 from aethermind.engine.queries import RunFilter
 from aethermind.tui.context import StartIntent
 from aethermind.tui.launch import show
+from aethermind.tui.leaving import Leaving
 
 
 def open_screen(given: Given) -> int:
@@ -36,13 +38,25 @@ def show_run(
 
 
 def _show(composition: bootstrap.Composition, engine: EngineThread, start: StartIntent, given: Given) -> int:
-    with _leaving() as left:
-        code = show(engine, composition, start=start, ascii=given.ascii or None, theme=given.theme)
+    owned, link = owning.of(engine), parent.link()
+    leaving = Leaving(
+        owns=engine.attached is None,
+        keeps=owned is not None and link is not None,
+        to_shell=link.stop if link is not None else None,
+    )
+    with _signals(leaving) as left:
+        code = show(
+            engine, composition, start=start, ascii=given.ascii or None, theme=given.theme, leaving=leaving
+        )
+        if not leaving.owns:
+            return code
         moving = engine.call(lambda client: _runs(client, MOVING)).result()
         if moving and left.hung_up:
-            _go_on_unseen(engine, moving)
-            moving = engine.call(lambda client: _runs(client, MOVING)).result()
-        if moving:
+            if link is None:
+                _go_on_unseen(engine, moving)
+        elif moving and leaving.kept:
+            owning.announce(sorted(moving))
+        elif moving:
             streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
             try:
                 engine.call(lambda client: client.drain(DRAIN_S)).result()
@@ -51,6 +65,7 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
             left_behind = engine.call(lambda client: _runs(client, frozenset({"interrupted"}))).result()
             for run_id in moving & left_behind:
                 streams.note(f"{run_id} is interrupted; to go on: aethermind resume {run_id}")
+            engine.stop(drain_s=0)  # nobody else's run can begin any more
     return code
 
 
@@ -62,20 +77,34 @@ class _Left:
 
 
 @contextmanager
-def _leaving() -> Iterator[_Left]:
-    """SIGTERM and SIGHUP leave the screen as SIGINT does: the terminal is given back as it was."""
+def _signals(leaving: Leaving) -> Iterator[_Left]:
+    """SIGTERM and SIGHUP leave the screen as SIGINT does: the terminal is given back as it was. ctrl+z is a
+    key here; as a signal it comes from an editor that has the terminal and stops.
+    """
     left = _Left()
+    first = 0.0
 
     def leave(number: int, frame: FrameType | None) -> None:
+        nonlocal first
         if number == signal.SIGHUP:
             left.hung_up = True
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell and the kernel both send it
+        if first and parent.is_echo(first):
+            return
+        first = time.monotonic()
         signal.raise_signal(signal.SIGINT)
 
+    def put_aside(number: int, frame: FrameType | None) -> None:
+        if leaving.lent and (link := parent.link()) is not None:
+            link.suspend()
+
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, put_aside)
     try:
         yield left
     finally:
+        if left.hung_up:  # and what has no terminal any more is not hung up again
+            del before[signal.SIGHUP]
         for number, handler in before.items():
             signal.signal(number, handler)
 

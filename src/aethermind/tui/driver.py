@@ -13,9 +13,10 @@ suspended tmux client), the 31st frame blocks the event loop. Here, at most one 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from textual.drivers import linux_driver
@@ -104,9 +105,17 @@ class Writer(WriterThread):
 
 
 class PatientDriver(LinuxDriver):
-    """Textual's driver for Linux and macOS with `Writer` in place of its own."""
+    """Textual's driver for Linux and macOS with `Writer` in place of its own, and without its way to stop for
+    ctrl+z: the engine lives in this process and must not stop (`leaving`).
+    """
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        before = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)}
+        super().__init__(app, **options)
+        _restore(before)
 
     def start_application_mode(self) -> None:
+        before = {number: signal.getsignal(number) for number in (signal.SIGTTIN, signal.SIGTTOU)}
         # The base class makes its writer by this name of its module.
         module: Any = linux_driver
         original = module.WriterThread
@@ -115,6 +124,7 @@ class PatientDriver(LinuxDriver):
             super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual left it without types
         finally:
             module.WriterThread = original
+            _restore(before)
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads the terminal."""
@@ -138,3 +148,9 @@ class PatientDriver(LinuxDriver):
         release = getattr(self._app, "release_painting", None)
         if release is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(release)
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        if handler is not None:  # one that was not set by Python can't be
+            signal.signal(number, handler)

@@ -65,7 +65,11 @@ async def edit(context: Context, path: Path, *, line: int | None = None) -> None
     argv = opening(command(), path, line)
     try:
         with context.app.suspend():
-            done = _run(argv)
+            context.app.leaving.lent = True
+            try:
+                done = _run(argv)
+            finally:
+                context.app.leaving.lent = False
     except SuspendNotSupported:
         context.toast("this terminal cannot be handed to an editor", "warning")
         return

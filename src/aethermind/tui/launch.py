@@ -15,6 +15,7 @@ from aethermind.tui.context import CLIPBOARDS, Engine, Settings, StartIntent, hz
 
 if TYPE_CHECKING:
     from aethermind.bootstrap import Composition
+    from aethermind.tui.leaving import Leaving
 
 _KNOWN = frozenset(
     {"theme", "keymap", "low_bandwidth", "ascii", "clipboard", "density", "animations", "notify"}
@@ -29,6 +30,7 @@ def show(
     ascii: bool | None = None,
     theme: str | None = None,
     low_bandwidth: bool | None = None,
+    leaving: Leaving | None = None,
 ) -> int:
     """Take the terminal until the user leaves; returns the exit code. The engine must have been started,
     and stays running. Raises what broke the screen, should it break. Flags that are None leave it to the
@@ -51,7 +53,12 @@ def show(
     from aethermind.tui.driver import PatientDriver
 
     app = AethermindApp(
-        engine, settings=settings, start=start, composition=composition, driver_class=PatientDriver
+        engine,
+        settings=settings,
+        start=start,
+        composition=composition,
+        driver_class=PatientDriver,
+        leaving=leaving,
     )
     code = app.run()
     if app.failure is not None:

@@ -1,4 +1,4 @@
-"""Quitting while runs are at work: wait for them, stop them, or stay."""
+"""Quitting while runs are at work: keep them running, wait for them, stop them, or stay."""
 
 from __future__ import annotations
 
@@ -34,17 +34,21 @@ def _names(run_ids: Sequence[str]) -> str:
 
 
 class LeaveScreen(ConfirmScreen):
-    """Answers `wait`, `stop`, or None to stay."""
+    """Answers `keep`, `wait`, `stop`, or None to stay. `keep`: they can go on without the screen."""
 
-    def __init__(self, run_ids: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, run_ids: Sequence[str], *, keep: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         several = len(run_ids) != 1
         what = f"{len(run_ids)} runs are" if several else "A run is"
         them = "them" if several else "it"
+        kept = [Choice("k", f"keep {them} running; aethermind shows {them} again", "keep")] if keep else []
         super().__init__(
             f"{what} still at work: {_names(run_ids)}",
             note=f"A stopped run is left interrupted: aethermind resume goes on with {them} later,"
             " and what is done is not paid for twice.",
             choices=[
+                *kept,
                 Choice("w", f"wait for {them} to end, then quit", "wait"),
                 Choice("s", f"stop {them} and quit", "stop"),
             ],
