@@ -17,7 +17,7 @@ from aethermind.infra.sanitize import clean_line
 from aethermind.tui.actions import perform
 from aethermind.tui.models_told import SIM, models_told
 from aethermind.tui.screens.choices import Choices
-from aethermind.tui.screens.dialog import Dialog, Line, safe_line
+from aethermind.tui.screens.dialog import Dialog, Line, safe, safe_line
 from aethermind.tui.screens.making import samples_of
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ ABOUT = (
 )
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("move.down", "move.up"), "move"),
-    (("run.open",), "look into what is marked"),
+    (("run.open",), "look inside"),
     (("move.next_pane",), "next pane"),
-    (("run.start",), "run a workflow"),
-    (("global.command",), "type a command"),
-    (("global.help",), "all keys of where you are"),
+    (("find.filter",), "filter"),
+    (("global.command",), "command"),
+    (("global.help",), "keys of where you are"),
     (("global.quit",), "leave"),
 )
 
@@ -78,17 +78,15 @@ class WelcomeScreen(Dialog[None]):
         lines = await asyncio.to_thread(models_told, self.context.composition)
         if self.is_mounted:
             told = [*(f"{line[:1].upper()}{line[1:]}." for line in lines), SIM]
-            parts = [Content.assemble(("models  ", "bold $accent"), clean_line(told[0]))]
-            parts += [Content("        " + clean_line(line)) for line in told[1:]]
-            self.query_one("#welcome-models", Line).show(Content("\n").join(parts))
+            self.query_one("#welcome-models", Line).show(safe("\n".join(told)))
 
     def _keys(self) -> Content:
-        rows = []
+        parts = []
         for ids, words in KEYS:
             keys = " ".join(key for id in ids if (key := self.context.app.key_of(id)))
             if keys:
-                rows.append(Content.assemble((clean_line(f"{keys:>6}  "), "bold $accent"), clean_line(words)))
-        return Content("\n").join(rows)
+                parts.append(Content.assemble((clean_line(f"{keys} "), "bold $accent"), clean_line(words)))
+        return Content("    ").join(parts)
 
     def _options(self) -> list[Option]:
         keys = self.context.app.key_of
@@ -103,7 +101,8 @@ class WelcomeScreen(Dialog[None]):
             (keys("global.help"), "all keys", "keys"),
         )
         return [
-            Option(Content.assemble((clean_line(f"{key:>6}  "), "bold $accent"), clean_line(words)), id=id) for key, words, id in rows
+            Option(Content.assemble((clean_line(f"{key:>6}  "), "bold $accent"), clean_line(words)), id=id)
+            for key, words, id in rows
         ]
 
     # --- what is done ----------------------------------------------------------------------------
