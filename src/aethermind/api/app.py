@@ -62,7 +62,9 @@ class App:
             raise Refused(
                 405, f"{scope['path']} takes {allowed}, not {scope['method']}", headers={"allow": allowed}
             )
-        raise Refused(404, f"there is nothing at {scope['path']}", hint="GET /openapi.json says what is where")
+        raise Refused(
+            404, f"there is nothing at {scope['path']}", hint="GET /openapi.json says what is where"
+        )
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""Bodies of requests. Unknown fields are refused; times are ISO 8601, money is micro-USD or dollars as named."""
+"""Bodies of requests. Unknown fields are refused; times are ISO 8601, money is as the field is named."""
 
 from __future__ import annotations
 
@@ -86,8 +86,9 @@ class Trust(Body, frozen=True, kw_only=True):
 
 
 class Execute(Body, frozen=True, kw_only=True):
-    """A run of a workflow that the engine knows."""
+    """A run of a workflow that the engine knows. `cwd`: where its commands run; only an admin chooses."""
 
+    cwd: Text | None = None
     inputs: dict[str, Json] = {}
     sim: bool = False
     model: Text | None = None
@@ -112,7 +113,7 @@ class RunText(Body, frozen=True, kw_only=True):
     text: str
     name: Name = "workflow"
     cwd: Text | None = None
-    """Where on the engine's machine its commands run; null: in the engine's data directory."""
+    """Where on the engine's machine its commands run; null: in the home of its user."""
     inputs: dict[str, Json] = {}
     sim: bool = False
     model: Text | None = None

@@ -44,13 +44,15 @@ def written(routes: list[Route]) -> bytes:
         gives = next(named)
         fields = [(field, next(named)) for field in msgspec.structs.fields(route.query)]
         body = next(named) if route.body is not None else None
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, gives, fields, body, problem)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(
+            route, gives, fields, body, problem
+        )
     document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Aethermind AgentOS",
             "version": __version__,
-            "description": "Runs, agents and workflows of one engine. Live events come over the WebSocket /ws.",
+            "description": "Runs, agents and workflows of one engine. Live events: the WebSocket /ws.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -77,7 +79,12 @@ def _operation(
         for name in route.in_path
     ]
     parameters += [
-        {"name": field.name, "in": "query", "required": field.required, "schema": _with_default(field, schema)}
+        {
+            "name": field.name,
+            "in": "query",
+            "required": field.required,
+            "schema": _with_default(field, schema),
+        }
         for field, schema in fields
     ]
     found: dict[str, Json] = {

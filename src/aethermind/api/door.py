@@ -1,10 +1,10 @@
-"""The door: everything that is settled about a request before any route sees it, for HTTP and WebSocket alike.
+"""The door: what is settled about a request before any route sees it, for HTTP and WebSocket alike.
 
     Host ─► Origin ─► (preflight) ─► who ─► rate ─► size ─► JSON? how deep? ─► Idempotency-Key ─► route
 
 Rules
-- On TCP every request needs a token, `GET /api/health` excepted; on the unix socket the peer's uid was looked at
-  when it connected.
+- On TCP every request needs a token, `GET /api/health` excepted; on the unix socket the peer's uid was
+  looked at when it connected.
 - A WebSocket is refused before it is accepted, with the same answers.
 - A body is read here, whole and bounded: routes get it in one piece or not at all.
 """
@@ -22,8 +22,8 @@ import msgspec
 
 from aethermind.api import problems
 from aethermind.api.hosts import allowed_host, allowed_origin
-from aethermind.api.identity import Identity, bearer, local
 from aethermind.api.idempotency import Idempotency
+from aethermind.api.identity import Identity, bearer, local
 from aethermind.api.problems import Refused
 from aethermind.api.room import Room
 from aethermind.domain.errors import AethermindError, DeniedError
@@ -42,8 +42,8 @@ DEEPEST = 100
 BODY_S = 30.0
 """So long the next piece of a body may take."""
 SWALLOWED = 64 << 20
-"""Bytes of a body that is too large which are still read and thrown away: who is still sending when the line is
-closed never reads the answer."""
+"""Bytes of a body that is too large which are still read and thrown away: who is still sending when the line
+is closed never reads the answer."""
 
 ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -55,6 +55,7 @@ ALWAYS = {
 }
 ACTING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 METHODS = "GET, POST, PUT, DELETE"
+EXPOSED = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After"
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -162,7 +163,7 @@ class Door:
                 "access-control-allow-origin": origin,
                 "access-control-allow-methods": METHODS,
                 "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
-                "access-control-expose-headers": "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After",
+                "access-control-expose-headers": EXPOSED,
                 "access-control-max-age": "600",
                 "cross-origin-resource-policy": "cross-origin",
                 "vary": "Origin",
@@ -343,4 +344,3 @@ async def _refuse(send: Send, error: Exception, extra: dict[str, str]) -> None:
         {"type": "websocket.http.response.start", "status": found["status"], "headers": _raw(told)},
     )
     await send({"type": "websocket.http.response.body", "body": body})
-

@@ -1,4 +1,4 @@
-"""How a known workflow, an agent or a sent text becomes a run: is it trusted, whose is it, where does it run."""
+"""How a workflow, an agent or a sent text becomes a run: is it trusted, whose is it, where does it run?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from aethermind.api.idempotency import TAG
+from aethermind.api.problems import Refused
 from aethermind.api.room import Room
 from aethermind.api.route import Answer, Asked, json
 from aethermind.definitions.loader import LoadedWorkflow
@@ -20,6 +21,12 @@ Json = Any
 
 def micro(dollars: float | None) -> int | None:
     return None if dollars is None else micro_usd(Decimal(str(dollars)))
+
+
+def needs_admin(asked: Asked) -> None:
+    """Raises `Refused`: what may start any program, anywhere, is not an operator's to send."""
+    if asked.identity.scope != "admin":
+        raise Refused(403, f"the scope {asked.identity.scope} does not go so far: this needs admin")
 
 
 def tags(asked: Asked) -> dict[str, str]:

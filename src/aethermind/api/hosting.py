@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Hosting(Protocol):
-    """An engine in another thread. `ask` raises what the client raises, and `RuntimeError` when it is gone."""
+    """An engine in another thread. `ask` raises what the client raises, `RuntimeError` when it is gone."""
 
     async def ask(self, ask: Callable[[Client], Awaitable[T]]) -> T: ...
 

@@ -12,8 +12,8 @@ PORTS = {True: 443, False: 80}
 
 
 def allowed_host(host: str, server: tuple[str, int | None] | None, further: Sequence[str]) -> bool:
-    """`server`: the address and port of our end of this connection. That address itself is ours (no name can be
-    made to be one), `localhost` where it is a loopback address, and what the operator names."""
+    """`server`: the address and port of our end of this connection. That address itself is ours (no name can
+    be made to be one), `localhost` where it is a loopback address, and what the operator names."""
     host = host.lower()
     if host in further:
         return True

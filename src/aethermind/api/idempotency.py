@@ -1,9 +1,10 @@
 """`Idempotency-Key`: the same key and request give the same answer, and act once; for a day, and across the
 death of the engine.
 
-A receipt is kept before the request is carried out, and completed with its answer. If the engine died in
-between, the log is asked what became of it: a run that was started carries the key's mark, a fork names the run
-it was made of. Other acts are carried out again: the engine itself refuses, or takes as done, what was decided. The same holds for answers of 500 and more.
+A receipt is kept before the request is carried out, and completed with its answer. If there is none (the
+engine died, or answered 500 or more), a repetition asks the log what became of it: a run that was started
+carries the key's mark, a fork names the run it was made of. Other acts are carried out again: the engine
+itself refuses, or takes as done, what was decided.
 """
 
 from __future__ import annotations
@@ -129,9 +130,7 @@ class Idempotency:
         if not found:
             return None
         if len(found) > 1:
-            raise Refused(
-                409, f"the engine ended before it answered; these may be it: {', '.join(found)}"
-            )
+            raise Refused(409, f"the engine ended before it answered; these may be it: {', '.join(found)}")
         body = wire.encode_json({"id": found[0]})
         return Receipt(
             mark=known.mark,

@@ -29,7 +29,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 def local(user: str, said: str) -> Identity:
     """A peer on the unix socket: the same user, who may say as whom and through what (`X-Aethermind-By`)."""
     told = clean_line(unquote(said))[:LONGEST].strip()
-    return Identity(by=told or user, scope="admin")
+    return Identity(by=told or f"{user} via api", scope="admin")
 
 
 def bearer(name: str, scope: Scope, token_id: str, address: str) -> Identity:

@@ -11,7 +11,7 @@ from aethermind.definitions.loader import LoadedWorkflow, load_text
 from aethermind.domain.errors import NotFoundError
 from aethermind.domain.events import Submitter
 from aethermind.engine.client import RunRequest
-from aethermind.engine.registered import StoredWorkflow
+from aethermind.engine.registered import StoredWorkflow, trust_path
 
 Json = Any
 
@@ -56,12 +56,15 @@ class Texts:
         budget_micro_usd: int | None = None,
         priority: int | None = None,
         limit: int | None = None,
-        tags: Mapping[str, str] = {},  # noqa: B006 - only read
+        tags: Mapping[str, str] = {},
     ) -> RunRequest:
         if model is not None:
             self.check_model(model)
         where = cwd or self._cwd
-        file = isinstance(loaded, LoadedWorkflow)
+        if isinstance(loaded, LoadedWorkflow):
+            source, source_hash = loaded.path, loaded.content_hash or None
+        else:
+            source, source_hash = trust_path(loaded.name), loaded.definition_hash
         return RunRequest(
             definition=loaded.definition,
             inputs=dict(inputs),
@@ -79,8 +82,8 @@ class Texts:
             model=model,
             budget_micro_usd=budget_micro_usd,
             limit=limit,
-            source=loaded.path if isinstance(loaded, LoadedWorkflow) else None,
-            source_hash=(loaded.content_hash or None) if file else loaded.definition_hash,
+            source=source,
+            source_hash=source_hash,
             sim=loaded.sim,
             tags=dict(tags),
         )

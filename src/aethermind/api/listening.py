@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-import struct
-import sys
 from typing import Any
 
 import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
+
+from aethermind.api.peers import is_own
 
 LONGEST_HEAD = 64 << 10
 LONGEST_FRAME = 64 << 10
@@ -31,7 +30,7 @@ class Local(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
-        if sock is None or peer_uid(sock) not in {os.getuid(), 0}:
+        if sock is None or not is_own(sock):
             transport.abort()
 
 
@@ -63,18 +62,6 @@ class Remote(H11Protocol):
             self._late = None
 
 
-def peer_uid(sock: Any) -> int | None:
-    """Whose process is at the other end of a unix socket."""
-    try:
-        if sys.platform == "darwin":
-            found = sock.getsockopt(0, 1, 76)  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred
-            return int(struct.unpack_from("=II", found)[1])
-        found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", found)[1])
-    except (OSError, struct.error):
-        return None
-
-
 class Listener:
     """One listening socket, and its connections."""
 
@@ -101,13 +88,17 @@ class Listener:
         self._config.load()
         self._server: asyncio.Server | None = None
 
-    async def open(self) -> None:
-        def connect() -> asyncio.Protocol:
-            protocol: type[H11Protocol] = self._config.http_protocol_class  # type: ignore[assignment]
-            return protocol(config=self._config, server_state=self.state, app_state={})
+    def _connect(self) -> asyncio.Protocol:
+        protocol: type[H11Protocol] = self._config.http_protocol_class  # type: ignore[assignment]
+        return protocol(config=self._config, server_state=self.state, app_state={})
 
+    async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(connect, sock=self._sock, ssl=self._tls, backlog=1_024)
+        self._server = await loop.create_server(self._connect, sock=self._sock, ssl=self._tls, backlog=1_024)
+
+    async def adopt(self, sock: socket.socket) -> None:
+        """A connection that was accepted before there was a loop."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._connect, sock)
 
     async def close(self, drain_s: float) -> None:
         """Take no more; let requests under way end for at most so long; close what is left."""

@@ -22,8 +22,8 @@ FEW = 2_000
 
 
 async def run_of(room: Room, ref: str) -> tuple[Run, RunStatus]:
-    """A run by its id, a prefix of it or `last`, and its status as the engine knows it. Raises `NotFoundError`,
-    `InvalidError`."""
+    """A run by its id, a prefix of it or `last`, and its status as the engine knows it. Raises
+    `NotFoundError`, `InvalidError`."""
 
     async def look(client: Client) -> tuple[str, str, list[Recorded]]:
         run_id = await client.find_run(ref)
@@ -67,7 +67,8 @@ def spans(run: Run) -> list[dict[str, Json]]:
     top: list[dict[str, Json]] = []
     above: list[list[dict[str, Json]]] = [top]
     for row in tree_of(run, limit=1_000_000).rows:
-        span = {
+        inside: list[dict[str, Json]] = []
+        span: dict[str, Json] = {
             "path": row.path,
             "label": row.label,
             "status": row.status,
@@ -80,10 +81,9 @@ def spans(run: Run) -> list[dict[str, Json]]:
             "tokens": row.tokens,
             "cost_micro_usd": row.cost_micro_usd,
             "unpriced": row.unpriced,
-            "children": [],
+            "children": inside,
         }
         del above[row.depth + 1 :]
         above[-1].append(span)
-        above.append(span["children"])
+        above.append(inside)
     return top
-

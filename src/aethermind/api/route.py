@@ -1,8 +1,8 @@
 """A route: a method and a path, what a token needs for it, what it takes and gives; read off its handler.
 
 A handler is `async def handler(asked: Asked, RUN_ID: str, data: Body, *, limit: int = 50, …) -> Answer`:
-`asked` and `data` by their names, those that stand in the path as text, and the rest from the query. All but the
-path is checked by msgspec, which also writes the schemas of the OpenAPI document from the same types.
+`asked` and `data` by their names, those that stand in the path as text, and the rest from the query. All but
+the path is checked by msgspec, which also writes the schemas of the OpenAPI document from the same types.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Route:
             if identity is None:
                 raise Refused(401, "a token is needed")
             if not allows(identity.scope, self.needs):
-                raise Refused(
-                    403, f"the scope {identity.scope} does not go so far: this needs {self.needs}"
-                )
+                raise Refused(403, f"the scope {identity.scope} does not go so far: this needs {self.needs}")
             if self.takes_asked:
                 given["asked"] = Asked(identity=identity, mark=mark)
         try:

@@ -1,11 +1,11 @@
 """The server: a thread with an event loop of its own, between the network and the engine's.
 
 Rules
-- Starting costs nothing: the thread sleeps on its sockets, and the web framework is imported when the first
-  connection comes (or at `warm`).
-- The engine's loop is only ever asked (`Hosting.ask`): bodies, JSON and a thousand watchers are this thread's.
-- `stop` answers what is under way, tells watchers to come again (1012), and ends the thread; sockets are closed,
-  the unix socket's name is its binder's to take away.
+- Starting costs nothing: the thread sleeps on its sockets, and the rest is imported when the first connection
+  comes (or at `warm`). Who comes first on the unix socket gets a sign of life (103) before the import.
+- The engine's loop is only ever asked (`Hosting.ask`): bodies, JSON and watchers are this thread's.
+- `stop` answers what is under way, tells watchers to come again (1012), and ends the thread. Sockets are
+  closed; the unix socket's name is its binder's to take away.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aethermind.api.hosting import Hosting
+from aethermind.api.peers import is_own
 from aethermind.api.settings import ServerSettings
 from aethermind.api.use import Use
 from aethermind.domain.errors import InvalidError, StoreError
@@ -34,9 +35,9 @@ DEFAULTS = ServerSettings()
 
 
 class Server:
-    """`sock`: a listening unix socket · `tcp`: host and port to listen on (port 0: any) · `library`: workflow
-    files that can be run by name · `receipts`: of idempotent requests (None: in memory) · `complain`: takes the
-    text of an error inside · `user`: whose engine it is · `now`: epoch milliseconds.
+    """`sock`: a listening unix socket · `tcp`: host and port to listen on (port 0: any) · `library`: makes
+    what knows the workflow files that can be run by name · `receipts`: of idempotent requests (None: in
+    memory) · `complain`: takes the text of an error inside · `user`: whose engine it is · `now`: epoch milliseconds.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Server:
         settings: ServerSettings = DEFAULTS,
         sock: socket.socket | None = None,
         tcp: tuple[str, int] | None = None,
-        library: Library | None = None,
+        library: Callable[[], Library] | None = None,
         receipts: Receipts | None = None,
         complain: Callable[[str], object] | None = None,
         user: str = "",
@@ -129,7 +130,7 @@ class Server:
     def _main(self) -> None:
         try:
             if self._knocked():
-                asyncio.run(self._serve())
+                asyncio.run(self._serve(self._greeted()))
         except BaseException as error:  # the thread has nobody above it
             import traceback
 
@@ -146,7 +147,24 @@ class Server:
         poll.poll()
         return not self._stopping.is_set()
 
-    async def _serve(self) -> None:
+    def _greeted(self) -> socket.socket | None:
+        """The first connection on the unix socket, told that somebody is there: on a busy machine the import
+        may take longer than a client waits for a sign of life."""
+        if self._unix is None:
+            return None
+        try:
+            first, _ = self._unix.accept()
+        except OSError:
+            return None  # it was TCP, or `warm`
+        if not is_own(first):
+            first.close()
+            return None
+        first.setblocking(False)
+        with contextlib.suppress(OSError):
+            first.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        return first
+
+    async def _serve(self, first: socket.socket | None) -> None:
         from aethermind.api.app import App
         from aethermind.api.door import Door
         from aethermind.api.library import Texts
@@ -162,7 +180,7 @@ class Server:
         room = Room(
             self._engine,
             self._settings,
-            library=self._library or Texts(user=self._user, cwd="/"),
+            library=self._library() if self._library else Texts(user=self._user, cwd="/"),
             receipts=self._receipts or MemoryReceipts(),
             user=self._user,
             complain=self._complain,
@@ -180,6 +198,8 @@ class Server:
             listeners.append(Listener(door, self._tcp, local=False, tls=self._tls))
         for listener in listeners:
             await listener.open()
+        if first is not None:
+            await listeners[0].adopt(first)
         self.ready.set()
         if self._stopping.is_set():
             self._end.set()

@@ -3,10 +3,10 @@
     engine ─► Subscription ─► Channel (of one run, or of all) ─► Group (per batch time) ─► Watchers
 
 Rules
-- An event is encoded once per channel, a batch once per group; a thousand watchers of one run share its bytes.
-- A watcher holds at most `MOST_BATCHES` batches of `MOST_BYTES`. One that is slower loses them, and reads on from the log: nothing
-  recorded is missed or doubled. Token deltas are lost to it, notices are not.
-- A batch ends where the next one begins: who joins reads the log up to the end of the last batch that was sent.
+- An event is encoded once per channel, a batch once per group: a thousand watchers of a run share its bytes.
+- A watcher holds at most `MOST_BATCHES` batches of `MOST_BYTES`. One that is slower loses them, and reads on
+  from the log: nothing recorded is missed or doubled. Token deltas are lost to it, notices are not.
+- A batch ends where the next one begins: who joins reads the log up to the end of the last batch.
 """
 
 from __future__ import annotations
@@ -280,7 +280,9 @@ class Hub:
         self._channels: dict[str | None, asyncio.Task[Channel]] = {}
         self.batches = 0
 
-    async def join(self, run_id: str | None, after: int | None, batch_ms: int) -> tuple[Watcher, Group, Channel]:
+    async def join(
+        self, run_id: str | None, after: int | None, batch_ms: int
+    ) -> tuple[Watcher, Group, Channel]:
         """A watcher that gets everything after this seq (None: from now), without a gap or a double."""
         opening = self._channels.get(run_id)
         if opening is None:

@@ -1,5 +1,5 @@
-"""Tickets for WebSockets: whoever can't send a header (a page in a browser) asks for one by a request that has
-it, and shows it once. So no token stands in a URL, where proxies and logs keep it.
+"""Tickets for WebSockets: whoever can't send a header (a page in a browser) asks for one by a request that
+has it, and shows it once. So no token stands in a URL, where proxies and logs keep it.
 """
 
 from __future__ import annotations

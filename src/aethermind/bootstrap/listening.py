@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aethermind.bootstrap.composition import Composition
+from aethermind.bootstrap.composition import DATABASE, Composition
 from aethermind.domain.errors import AethermindError
 from aethermind.engine.hosting import EngineThread
 
 if TYPE_CHECKING:
+    from aethermind.api.room import Library
     from aethermind.api.server import Server
     from aethermind.api.settings import ServerSettings
 
@@ -27,11 +28,17 @@ def listen(
     from aethermind.infra import debug_log, sockets
     from aethermind.infra.receipts import FILE, SqliteReceipts
 
+    def library() -> Library:
+        from aethermind.bootstrap.library import Files
+
+        return Files(composition)
+
     server = Server(
         engine,
         settings=settings or ServerSettings(),
         sock=sockets.bind(composition.home),
         tcp=tcp,
+        library=library,
         receipts=SqliteReceipts(composition.home / FILE),
         complain=lambda text: debug_log.write(text, home=composition.home),
     )
@@ -59,3 +66,17 @@ def close_door(composition: Composition, server: Server, *, drain_s: float) -> N
     composition.host.watching = int
     server.stop(drain_s)
     sockets.unbind(composition.home)
+
+
+def holder(composition: Composition) -> int | None:
+    """The pid of the process whose engine owns the data; 0 if it has not said so yet, None if there is none."""
+    from aethermind.infra.stores.lease import Lease
+
+    return Lease.holder(composition.home, f"{DATABASE}.lease")
+
+
+def place(composition: Composition) -> str:
+    """Where the engine of this data listens, for a person."""
+    from aethermind.infra import sockets
+
+    return str(sockets.locate(composition.home) or composition.home)

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from aethermind.api.routes import acts, engine, runs
+from aethermind.api.routes import (
+    access,
+    acts,
+    agents,
+    costs,
+    engine,
+    logs,
+    metrics,
+    models,
+    runs,
+    workflows,
+)
 
-NOUNS = (engine, runs, acts)
+NOUNS = (engine, runs, acts, logs, costs, models, agents, workflows, access, metrics)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aethermind.api import bodies
-from aethermind.api.problems import Refused
+from aethermind.api.executing import needs_admin
 from aethermind.api.room import Room
 from aethermind.api.route import DONE, Answer, Asked, Routes, json
 from aethermind.api.shapes import Id, Kept, Nothing
 from aethermind.engine.registered import check_workflow
+
 
 def routes(room: Room) -> Routes:
     on, ask = Routes("acts"), room.ask
@@ -53,7 +54,7 @@ def routes(room: Room) -> Routes:
         """A new run that takes over what succeeded and is not downstream of a step. A definition of one's own
         needs an admin."""
         if data.definition is not None:
-            needs_admin(asked.identity.scope)
+            needs_admin(asked)
             check_workflow(data.definition)
         forked = await ask(
             lambda client: client.fork(
@@ -94,9 +95,3 @@ def routes(room: Room) -> Routes:
         return json(DONE)
 
     return on
-
-
-def needs_admin(scope: str) -> None:
-    """Raises `Refused`: a definition may start programs."""
-    if scope != "admin":
-        raise Refused(403, f"the scope {scope} does not go so far: this needs admin")

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import msgspec
+
 from aethermind import __version__
 from aethermind.api.room import Room
 from aethermind.api.route import DONE, Answer, Asked, Routes, json

@@ -9,11 +9,13 @@ import msgspec
 
 from aethermind.api import bodies
 from aethermind.api.executing import micro, start, tags
+from aethermind.api.problems import Refused
 from aethermind.api.reading import envelopes, events_of, must_exist, run_of, spans
 from aethermind.api.room import Room
 from aethermind.api.route import Answer, Asked, Routes, json, page
 from aethermind.api.shapes import Events, Id, RunShown, Settled, Trace, page_of, shown
 from aethermind.domain import views
+from aethermind.domain.ids import run_id_of
 from aethermind.domain.state import RunStatus
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.queries import CallRow, Partial, RunFilter, RunRow
@@ -91,9 +93,12 @@ def routes(room: Room) -> Routes:
         return Answer(envelopes(found, limit))
 
     @on.get("/api/events", Events, "Events and logs.")
-    async def all_events(after: Seq = 0, limit: Many = 1_000) -> Answer:
-        """Everything that is recorded after a seq, in order."""
-        found = await ask(lambda client: client.events(after=after, limit=limit))
+    async def all_events(after: Seq = 0, stream: str | None = None, limit: Many = 1_000) -> Answer:
+        """What is recorded after a seq, in order: everything, or one stream (`run/ID`)."""
+        run_id = None if stream is None else run_id_of(stream)
+        if stream is not None and run_id is None:
+            raise Refused(400, "stream is run/ID", hint="left out, it is everything")
+        found = await ask(lambda client: client.events(after=after, run_id=run_id, limit=limit))
         return Answer(envelopes(found, limit))
 
     @on.get("/api/runs/{run_id}/calls", CallPage, "Calls, oldest first.")
