@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -19,6 +21,8 @@ from aethermind.tui.actions import perform
 from aethermind.tui.actions.mending import is_file
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.screens.choices import Choices
+from aethermind.tui.screens.detail import markdown
+from aethermind.tui.screens.detail.body_view import AT_ONCE, MARKDOWN_STYLES
 from aethermind.tui.screens.detail.content import pretty
 from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines, wrap
 from aethermind.tui.screens.detail.timeline import TONE
@@ -29,8 +33,13 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 WIDTH = 80
-PREVIEW = 8
-"""Lines of outputs."""
+PREVIEW = (4, 16)
+"""Lines of one output: at least, at most."""
+OTHER_LINES = 22
+"""What stands on the screen besides: the card's other lines, its frame, some of what is below."""
+Rendered = Callable[[str], "list[Line] | None"]
+"""Markdown as lines; None where it would take too long."""
+_KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(: ?)(.*)$')
 
 
 class CardScreen(Dialog[None]):
@@ -64,9 +73,13 @@ class CardScreen(Dialog[None]):
             return
         self.query_one(".card", Vertical).border_title = safe_line(run.created.workflow)
         width = min(WIDTH, self.size.width * 96 // 100) - 6  # frame and padding
-        preview = PREVIEW if self.size.height >= 30 else 4
-        lines = list(card_lines(run, width=width, preview=preview, glyphs=self.context.glyphs))
+        least, most = PREVIEW
+        preview = max(min(self.size.height - OTHER_LINES, most), least)
         text = self.query_one("#card-text", Lines)
+        rendered = partial(self._rendered, text, width)
+        lines = list(
+            card_lines(run, width=width, preview=preview, glyphs=self.context.glyphs, rendered=rendered)
+        )
         text.styles.height = len(lines) + 1
         text.show(lines)
         choices = self.query_one(Choices)
@@ -78,6 +91,12 @@ class CardScreen(Dialog[None]):
             ]
         )
         choices.highlighted = min(at, choices.option_count - 1)
+
+    def _rendered(self, text: Lines, width: int, prose: str) -> list[Line] | None:
+        if len(prose) > AT_ONCE or not markdown.ready():
+            return None
+        styles = {name: text.style_of(name) for name in MARKDOWN_STYLES}
+        return markdown.render(prose, width=width, dark=self.app.current_theme.dark, styles=styles)
 
     def _choices(self, run: Run) -> Iterable[tuple[str, str, str]]:
         """(key, words, id)"""
@@ -141,8 +160,10 @@ class CardScreen(Dialog[None]):
                 self.call_after_refresh(perform, context, "global.help")
 
 
-def card_lines(run: Run, *, width: int, preview: int, glyphs: Glyphs) -> Iterable[Line]:
-    """How the run went, in at most `width` cells."""
+def card_lines(
+    run: Run, *, width: int, preview: int, glyphs: Glyphs, rendered: Rendered = lambda prose: None
+) -> Iterable[Line]:
+    """How the run went, in at most `width` cells. `rendered` lays out outputs that are texts."""
     status: RunStatus = run.status
     took = fmt.duration((run.finished_at or run.created_at) - (run.started_at or run.created_at))
     yield (
@@ -160,10 +181,26 @@ def card_lines(run: Run, *, width: int, preview: int, glyphs: Glyphs) -> Iterabl
     for name, value in outputs(run).items():
         yield BLANK
         yield (Span(clean_line(name), "heading"),)
-        rows = [row for a_line in text_lines(clean(pretty(value))) for row in wrap(a_line, width)]
+        lines = rendered(value) if isinstance(value, str) else _json(clean(pretty(value)))
+        if lines is None:
+            lines = text_lines(clean(pretty(value)))
+        rows = [row for a_line in lines for row in wrap(a_line, width)]
         yield from rows[:preview]
         if len(rows) > preview:
             yield (Span(f"{glyphs.ellipsis} {len(rows) - preview} more lines", "dim"),)
+
+
+def _json(text: str) -> list[Line]:
+    """The lines of a value, its keys set off."""
+    lines: list[Line] = []
+    for line in text.split("\n"):
+        found = _KEY.match(line)
+        if found is None:
+            lines.append((Span(line),) if line else BLANK)
+        else:
+            indent, key, colon, rest = found.groups()
+            lines.append((Span(indent), Span(key, "key"), Span(colon, "dim"), Span(rest)))
+    return lines
 
 
 def _steps(run: Run) -> str:

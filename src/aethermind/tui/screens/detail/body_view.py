@@ -19,7 +19,7 @@ from aethermind.tui.screens.detail.view import TextView
 
 AT_ONCE = 4_000
 """Characters of Markdown that are laid out at once; more is laid out in a thread, and plain until then."""
-_STYLES = ("accent", "heading", "dim", "code", "strong", "key")
+MARKDOWN_STYLES = ("accent", "heading", "dim", "code", "strong", "key")
 
 
 class BodyView(ContentSwitcher):
@@ -113,7 +113,7 @@ class BodyView(ContentSwitcher):
     def _format(self, body: Prose) -> None:
         view, width, dark = self._text, self._width, self.app.current_theme.dark
         self._laid_out = width
-        styles = {name: view.style_of(name) for name in _STYLES}
+        styles = {name: view.style_of(name) for name in MARKDOWN_STYLES}
         if len(body.text) <= AT_ONCE and markdown.ready():
             self._formatted(body, markdown.render(body.text, width=width, dark=dark, styles=styles))
         else:
