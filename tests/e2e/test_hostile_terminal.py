@@ -91,6 +91,7 @@ def test_nothing_that_a_program_prints_acts_on_the_screen(tmp_path: Path) -> Non
         os.mkfifo(gate)
     with terminal("run", "talk.yaml", "--trust", "--tui", cwd=tmp_path, columns=120, lines=90) as screen:
         screen.shows("all quiet")
+        screen.shows("x cancel")  # a step is selected, and its keys are drawn
         before = around(screen)
         gates[0].write_text("go")
         screen.shows("attacked")

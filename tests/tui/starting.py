@@ -17,6 +17,7 @@ from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
 from tests.tui import histories
 from tests.tui.stage import Stage
+from tests.tui.theatre import worked
 
 KINDS = """\
 name: kinds
@@ -92,7 +93,7 @@ async def stage(
 async def form_of(made: Stage, pilot: Pilot[None], name: str) -> StartScreen:
     await made.push_screen(PickerScreen(made.context, wanted=name))
     await pilot.pause()
-    await made.workers.wait_for_complete()
+    await worked(made)
     await pilot.pause()
     assert isinstance(made.screen, StartScreen)
     return made.screen

@@ -20,6 +20,7 @@ from aethermind.tui.screens.picker import PickerScreen
 from aethermind.tui.screens.start import StartScreen
 from tests.tui.histories import Script
 from tests.tui.starting import KINDS, SHELL, FakeModels, form_of, stage
+from tests.tui.theatre import worked
 
 # --- what is found ---------------------------------------------------------------------------------
 
@@ -63,7 +64,7 @@ async def test_typing_narrows_and_enter_opens_the_form(here: Path) -> None:
         await pilot.press(*"brief")
         assert [flow.name for flow in screen._shown] == ["research-brief"]
         await pilot.press("enter")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert isinstance(made.screen, StartScreen)
         assert made.screen.definition.name == "research-brief"
@@ -74,7 +75,7 @@ async def test_a_broken_file_is_said_with_its_place(here: Path) -> None:
     async with stage(here) as (made, pilot):
         await made.push_screen(PickerScreen(made.context, wanted="broken"))
         await pilot.pause()
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert isinstance(made.screen, PickerScreen)
         note = str(made.screen.query_one("#picker-problem", Line).content)
@@ -128,7 +129,7 @@ async def test_it_starts_the_run_and_shows_it(here: Path) -> None:
             *"tides", "tab", "backspace", "7", "tab", "right", "tab", "y", "tab", "down", "end", "enter", "c"
         )
         await pilot.press("ctrl+s")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         ((what, request),) = made.engine.asked
         assert what == "start_run"
@@ -152,7 +153,7 @@ async def test_enter_goes_from_field_to_field_and_starts_at_the_end(here: Path) 
     async with stage(here) as (made, pilot):
         await form_of(made, pilot, "research-brief")
         await pilot.press("enter", "enter", "enter")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert [asked[0] for asked in made.engine.asked] == ["start_run"]
 
@@ -185,7 +186,7 @@ async def test_what_it_may_cost_is_said_and_asked_about_once(here: Path) -> None
         assert question.note == "smart → openai:gpt-6.1-sol\nfast → openai:gpt-6-luna"
         await pilot.press("enter")  # the cursor is on no
         await pilot.pause()
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert made.engine.asked == []
         assert "nothing was spent" in str(screen.query_one("#start-problem", Line).content)
@@ -193,7 +194,7 @@ async def test_what_it_may_cost_is_said_and_asked_about_once(here: Path) -> None
         await pilot.pause()
         await pilot.pause()
         await pilot.press("y")
-        await made.workers.wait_for_complete()
+        await worked(made)
         assert [asked[0] for asked in made.engine.asked] == ["start_run"]
 
 
@@ -216,12 +217,12 @@ async def test_a_simulated_run_is_not_asked_about(here: Path) -> None:
         screen.query_one("#start-options", Form).rows[0].control.focus()
         await pilot.press("y")
         await pilot.pause()
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert str(screen.query_one("#start-cost", Line).content) == ""
         screen.query_one("#start-inputs", Form).rows[0].control.focus()
         await pilot.press(*"tides", "ctrl+s")
-        await made.workers.wait_for_complete()
+        await worked(made)
         assert [asked[0] for asked in made.engine.asked] == ["start_run"]
 
 
@@ -231,7 +232,7 @@ async def test_a_model_without_a_price_is_said_to_have_none(here: Path) -> None:
         screen.query_one("#start-options", Form).rows[1].control.focus()
         await pilot.press(*"openai:secret")
         await pilot.pause()
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         told = str(screen.query_one("#start-cost", Line).content)
         assert told == "2 of 2 prompts on models whose price is unknown"
@@ -242,7 +243,7 @@ async def test_what_the_engine_refuses_stays_in_the_form(here: Path) -> None:
         screen = await form_of(made, pilot, "research-brief")
         made.engine.client.refusal = InvalidError("no key for openai", hint="aethermind auth openai")
         await pilot.press("ctrl+s")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert made.screen is screen
         problem = screen.query_one("#start-problem", Line)
@@ -259,14 +260,14 @@ async def test_a_file_that_starts_programs_is_asked_about_once(here: Path) -> No
         assert question.question == "shell.yaml starts programs on this machine. Run it?"
         assert "echo" in question.note
         await pilot.press("escape")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert made.engine.asked == []
         assert str(screen.query_one("#start-problem", Line).content) == "shell.yaml was not trusted"
         await pilot.press("ctrl+s")
         await pilot.pause()
         await pilot.press("t")
-        await made.workers.wait_for_complete()
+        await worked(made)
         assert [asked[0] for asked in made.engine.asked] == ["trust", "start_run"]
 
 
@@ -275,7 +276,7 @@ async def test_samples_are_trusted(here: Path) -> None:
     async with stage(here) as (made, pilot):
         await form_of(made, pilot, "wc")
         await pilot.press("ctrl+s")
-        await made.workers.wait_for_complete()
+        await worked(made)
         assert [asked[0] for asked in made.engine.asked] == ["start_run"]
 
 
@@ -308,9 +309,9 @@ async def test_new_asks_for_a_name_and_leads_to_its_form(here: Path, monkeypatch
     monkeypatch.setenv("EDITOR", "true")
     async with stage(here) as (made, pilot):
         await pilot.press(":", *"new mine", "enter")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert isinstance(made.screen, StartScreen)
         assert made.screen.definition.name == "mine"
@@ -342,13 +343,13 @@ async def test_hostile_texts_of_a_workflow_are_shown_harmless_and_kept_as_they_a
         await pilot.pause()
         picker = made.export_screenshot()
         await pilot.press(*"bad", "enter")
-        await made.workers.wait_for_complete()
+        await worked(made)
         await pilot.pause()
         assert isinstance(made.screen, StartScreen)
         for picture in (picker, made.export_screenshot()):
             assert not any(sign in picture for sign in ("\x1b", "\x07", "\u202e"))
         await pilot.press("ctrl+s")
-        await made.workers.wait_for_complete()
+        await worked(made)
         ((_, request),) = made.engine.asked
         assert request.inputs == {"topic": BAD, "kind": BAD, "list": [BAD]}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from aethermind.tui.app import AethermindApp
 from aethermind.tui.context import Settings, StartIntent
@@ -53,6 +55,13 @@ async def playing(app: AethermindApp, size: tuple[int, int] = (120, 36)) -> Asyn
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         yield pilot
+
+
+async def worked(app: App[Any]) -> None:
+    """Until no worker is at work. One that was called off because a newer one does its job is no failure."""
+    while [worker for worker in app.workers if not worker.is_finished]:
+        with suppress(WorkerCancelled):
+            await app.workers.wait_for_complete()
 
 
 async def settle(pilot: Pilot[Any]) -> None:
