@@ -136,7 +136,7 @@ async def test_an_imported_run_is_the_run_it_was_but_tagged(
     found = bundle.read(put(tmp_path / "b.jsonl", history))
     store = InMemoryStore()
     await store.append([e.Draft("system", 1, e.TrustGranted(path="/x", sha256=None))], {})
-    added = await bundle.add(store, found)
+    added = await bundle.add(store, found, by="ana via ssh")
     assert (added.run, added.known, added.renamed_from, added.status) == (
         "r_test0001",
         False,
@@ -146,7 +146,12 @@ async def test_an_imported_run_is_the_run_it_was_but_tagged(
     here = await bundle.history(store, added.run)
     first, *others = here
     assert isinstance(first.event, e.RunCreated)
-    assert first.event.tags == {"imported": found.digest, "imported_from": "r_test0001"}
+    assert first.event.tags == {
+        "imported": found.digest,
+        "imported_from": "r_test0001",
+        "imported_events": str(added.events),
+        "imported_by": "ana via ssh",
+    }
     assert [(i.version, i.at, i.event) for i in others] == [(i.version, i.at, i.event) for i in history[1:]]
     assert [i.seq for i in here] == list(range(2, len(here) + 2)), "seqs of this database"
     (row,) = (await store.runs(RunFilter())).items

@@ -53,6 +53,8 @@ def check_trust(
 
 def ships_with_us(composition: bootstrap.Composition, path: str) -> bool:
     """Whether this is one of the product's own samples."""
+    if not Path(path).is_absolute():  # it is registered, and no file
+        return False
     try:
         return Path(path).resolve().is_relative_to(composition.samples_dir.resolve())
     except OSError:

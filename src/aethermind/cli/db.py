@@ -12,8 +12,9 @@ import msgspec
 from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.asking import confirm
-from aethermind.cli.options import Given, Verb, as_json, verb
-from aethermind.cli.session import compose
+from aethermind.cli.options import Given, as_json, verb
+from aethermind.cli.session import compose, user
+from aethermind.cli.verbs import Verbs
 from aethermind.definitions.units import duration_ms, format_duration
 from aethermind.domain import views
 from aethermind.domain.errors import DeniedError
@@ -25,14 +26,6 @@ DEFAULT_AGE = "90d"
 """Finished runs older than that are pruned, unless another age is given."""
 SHOWN = 10
 """Runs that are named before a question."""
-
-
-class Verbs(Verb, click.Group):
-    """A command with commands of its own."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.format_commands(ctx, formatter)
-        super().format_options(ctx, formatter)
 
 
 @click.command(
@@ -147,7 +140,7 @@ def prune(given: Given, older_than: int, dry_run: bool, yes: bool, as_json: bool
             streams.note(f"  … and {len(found.runs) - SHOWN} more")
         if not confirm(f"Remove {what}?"):
             raise DeniedError("nothing was removed")
-    _tell(upkeep.prune(before), older_than, as_json=as_json, done=True)
+    _tell(upkeep.prune(before, by=user()), older_than, as_json=as_json, done=True)
     return 0
 
 

@@ -11,7 +11,7 @@ import msgspec
 from aethermind import bootstrap
 from aethermind.cli import streams, text
 from aethermind.cli.options import Given, as_json, verb
-from aethermind.cli.session import compose
+from aethermind.cli.session import compose, user
 from aethermind.domain.state import FINISHED_RUN
 from aethermind.infra.sanitize import clean_line
 
@@ -28,7 +28,7 @@ def command(given: Given, file: Path, as_json: bool) -> int:
     """
     composition = compose(given)
     composition.config.make_home()
-    found = asyncio.run(bootstrap.exchange(composition).take(file))
+    found = asyncio.run(bootstrap.exchange(composition).take(file, by=user()))
     if as_json:
         streams.say(text.json_line(msgspec.to_builtins(found)))
         return 0

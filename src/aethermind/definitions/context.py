@@ -13,7 +13,7 @@ from aethermind.definitions.nodes import Map, Node, Scalar, Seq, error
 from aethermind.definitions.reading import duration
 from aethermind.definitions.shorthand import Shorthand
 from aethermind.definitions.surface import RetrySurface
-from aethermind.domain.workflow import OWN_SETTINGS, CachePolicy, Retry
+from aethermind.domain.workflow import OWN_SETTINGS, AgentDef, CachePolicy, Retry
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -33,6 +33,8 @@ KnownModels = Callable[[str], str | None]
 """Model name → what is wrong with it, or None."""
 KnownSettings = Callable[[str, Mapping[str, Json]], Iterable[tuple[str, str, str | None]]]
 """Model name and settings → those that it does not take: (name, what is wrong, hint)."""
+KnownAgents = Callable[[str], "KnownAgent | None"]
+"""Name → the agent that is registered under it, for files that name one that they do not define."""
 Places = Mapping[str, Map]
 """Name of a setting → the mapping that it stands in."""
 
@@ -47,6 +49,17 @@ class Defaults:
     retries: int = 3
     """Of prompt and function steps; attempts are one more."""
     timeout_ms: int = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAgent:
+    """An agent from elsewhere than the file."""
+
+    definition: AgentDef
+    digest: str
+    """Another one for each change: what is trusted with the file is this agent as it is."""
+    env_names: tuple[str, ...] = ()
+    needs_trust: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,6 +85,9 @@ class Context:
     defaults: Defaults = Defaults()
     known_models: KnownModels | None = None
     known_settings: KnownSettings | None = None
+    known_agents: KnownAgents | None = None
+    agent_digests: dict[str, str] = field(default_factory=dict)
+    """Of the agents that are not the file's own."""
     agent_settings: dict[str, Places] = field(default_factory=dict)
     """Where the settings of each agent stand."""
     load_other: Callable[[Scalar], LoadedWorkflow] | None = None
@@ -99,6 +115,16 @@ class Context:
                 raise error(item, show(message, 200), hint=show(hint.removesuffix(")"), 200) or None)
             names.append(name)
         return tuple(dict.fromkeys(names))
+
+    def find_agent(self, name: str) -> AgentDef | None:
+        """One that is registered; what it starts and takes is then noted as the file's."""
+        found = None if self.known_agents is None else self.known_agents(name)
+        if found is None:
+            return None
+        self.agent_digests[f"agent:{name}"] = found.digest
+        self.env_names.update(dict.fromkeys(found.env_names))
+        self.needs_trust += found.needs_trust
+        return found.definition
 
     def check_settings(self, models: tuple[str, ...], settings: Mapping[str, Json], places: Places) -> None:
         """Refuse, where it stands, a setting that one of these models does not take."""

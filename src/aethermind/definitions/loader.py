@@ -13,7 +13,15 @@ from aethermind import wire
 from aethermind.definitions import overrides as overriding
 from aethermind.definitions import sim as simulation
 from aethermind.definitions.build import build
-from aethermind.definitions.context import MAX_DEPTH, Context, Defaults, KnownModels, KnownSettings
+from aethermind.definitions.context import (
+    MAX_DEPTH,
+    Context,
+    Defaults,
+    KnownAgent,
+    KnownAgents,
+    KnownModels,
+    KnownSettings,
+)
 from aethermind.definitions.files import IncludedFiles
 from aethermind.definitions.hints import show
 from aethermind.definitions.nodes import Scalar, Text, error
@@ -54,15 +62,17 @@ def load_file(
     defaults: Defaults | None = None,
     known_models: KnownModels | None = None,
     known_settings: KnownSettings | None = None,
+    known_agents: KnownAgents | None = None,
 ) -> LoadedWorkflow:
     """Read, check and complete a workflow file.
 
     `overrides`: dotted path → value. `cwd`: where prompt files are looked for after the workflow's own
     directory. `known_models`: model name → what is wrong with it (`message (hint)`), or None.
-    `known_settings`: what a model does not take of its settings. Raises
+    `known_settings`: what a model does not take of its settings. `known_agents`: those that a file may name
+    without defining them. Raises
     `NotFoundError` (no such file), `DeniedError` (not readable), `InvalidError` (all else).
     """
-    asked = _Asked(known_models, known_settings)
+    asked = _Asked(known_models, known_settings, known_agents)
     loading = _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), asked=asked)
     return loading.file(Path(path), str(path), overrides or {})
 
@@ -77,20 +87,22 @@ def load_text(
     defaults: Defaults | None = None,
     known_models: KnownModels | None = None,
     known_settings: KnownSettings | None = None,
+    known_agents: KnownAgents | None = None,
 ) -> LoadedWorkflow:
     """The same for a text that is no file (API, tests). `directory`: of its prompt files; None: none can be
     named but those below `cwd`."""
-    asked = _Asked(known_models, known_settings)
+    asked = _Asked(known_models, known_settings, known_agents)
     loading = _Loading(cwd=cwd or Path.cwd(), defaults=defaults or Defaults(), asked=asked)
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return loading.text(data, name, directory, overrides or {})
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What is asked about models."""
+    """What is asked about models and agents."""
 
     known_models: KnownModels | None
     known_settings: KnownSettings | None
+    known_agents: KnownAgents | None
 
 
 class _Loading:
@@ -128,6 +140,7 @@ class _Loading:
             defaults=self._defaults,
             known_models=self._asked.known_models,
             known_settings=self._asked.known_settings,
+            known_agents=self._asked.known_agents,
         )
         if path is not None:
             context.load_other = lambda node: self._other(node, files)
@@ -138,7 +151,7 @@ class _Loading:
             path=str(path) if path is not None else None,
             sha256=sha256,
             files=dict(files.hashes),
-            content_hash=_content_hash(sha256, files.hashes),
+            content_hash=_content_hash(sha256, {**files.hashes, **context.agent_digests}),
             needs_trust=tuple(context.needs_trust),
             env_names=tuple(context.env_names),
         )
@@ -247,6 +260,7 @@ def _configs(step: StepDef, workflow: WorkflowDef) -> list[Json]:
 
 __all__ = [
     "Defaults",
+    "KnownAgent",
     "LoadedWorkflow",
     "check_sim_file",
     "definition_hash",

@@ -28,7 +28,7 @@ _TIMED = frozenset({"prompt", "run", "python", "function"})
 class StepReader:
     """Reads all steps of one workflow."""
 
-    def __init__(self, context: Context, agents: Mapping[str, AgentDef]) -> None:
+    def __init__(self, context: Context, agents: dict[str, AgentDef]) -> None:
         self._context = context
         self._agents = agents
 
@@ -54,6 +54,7 @@ class StepReader:
             raise error(node, f"a step is a mapping, not {describe(node)}", hint="- {id: plan, prompt: …}")
         kind = _kind_of(node)
         surface = self._read_surface(node, kind)
+        self._find_agent(getattr(surface, "agent", None))
         _check_id(node.entries["id"], surface.id, here, parent)
         draft = StepDraft(surface.id, node, kind, surface, parent)
         inner = self._common(draft, settled)
@@ -69,6 +70,13 @@ class StepReader:
         else:
             fill_action(context, draft, self._agents)
         return draft
+
+    def _find_agent(self, name: str | None) -> None:
+        """One that is registered becomes the file's own; an unknown one is refused where it is used."""
+        if name is not None and name not in self._agents:
+            found = self._context.find_agent(name)
+            if found is not None:
+                self._agents[name] = found
 
     def _read_surface(self, node: Map, kind: str) -> StepSurface:
         cls = STEP_KINDS[kind]

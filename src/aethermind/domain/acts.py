@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from aethermind.domain import events as e
 from aethermind.domain.ids import run_id_of
+from aethermind.domain.views import iso
 
 GUARD = "guard"
 IMPORTED = "imported"
@@ -21,6 +22,8 @@ IMPORTED = "imported"
 IMPORTED_BY = "imported_by"
 IMPORTED_EVENTS = "imported_events"
 """So many of its first events are somebody else's word: no acts of this place."""
+LOCAL = "local"
+"""From a program on this machine that has the engine in itself."""
 DECISIONS = frozenset({"approved", "choice", "decision"})
 """Fields of an answer that are told with their value."""
 LONGEST = 200
@@ -52,7 +55,7 @@ def imported(event: e.RunCreated) -> int:
 def _act(act: str, by: str, target: str, detail: str = "") -> Act:
     who, _, origin = by.rpartition(" via ")
     if not who:
-        who, origin = by, ""
+        who, origin = by, LOCAL
     return Act(act, _short(who), _short(origin), _short(target), _short(detail))
 
 
@@ -113,7 +116,7 @@ def _distrusted(_: str, event: e.TrustRevoked) -> Act:
 
 
 def _token(_: str, event: e.TokenCreated) -> Act:
-    ends = "" if event.expires_at is None else f", expires at {event.expires_at}"
+    ends = "" if event.expires_at is None else f", until {iso(event.expires_at)}"
     return _act("tokens create", event.by, event.id, f"{event.name}, {event.scope}{ends}")
 
 

@@ -75,7 +75,7 @@ class AuditRow(_Row, frozen=True, kw_only=True):
     who: str
     """'' where nobody was named."""
     origin: str
-    """From where: `cli`, `tui`, `ssh`, an address, …; '' where that was not said."""
+    """From where: `cli`, `tui`, `ssh`, an address, …; `local`: the program that had the engine in itself."""
     target: str
     """What it was done to: a run, RUN/STEP, a token's id, …"""
     detail: str

@@ -13,6 +13,7 @@ from aethermind.domain.events import (
     AnyEvent,
     BudgetRaised,
     CancelRequested,
+    EngineStopped,
     Recorded,
     RunPaused,
     RunReopened,
@@ -76,7 +77,9 @@ class LocalClient(LocalAccess):
         return self.host.info(self._own().scheduler)
 
     async def stop_engine(self, *, by: str = "") -> None:
-        self._own()
+        engine = self._own()
+        if self.host.stop is not None:
+            await engine.record(SYSTEM, [EngineStopped(by=by)])
         self.host.end()
 
     # --- acting --------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ from aethermind.domain.workflow import (
 )
 
 Json = Any
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}\Z", re.ASCII)
-"""Of a workflow: also a file's."""
 AGENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z", re.ASCII)
+PREFIX = "workflow:"
+LONGEST_NAME = 100
 MOST_STEPS = 100_000
 
 
@@ -71,8 +71,9 @@ class StoredAgent(_Row, frozen=True, kw_only=True):
 
 
 def trust_path(name: str) -> str:
-    """Under this, and its `definition_hash`, a registered workflow is trusted."""
-    return f"workflow:{name}"
+    """Under this, and its `definition_hash`, a registered workflow is trusted; also the `source` of its
+    runs."""
+    return f"{PREFIX}{name}"
 
 
 def stored_workflow(recorded: Recorded) -> StoredWorkflow:
@@ -115,15 +116,20 @@ def stored_agent(recorded: Recorded) -> StoredAgent:
 def check_workflow(definition: WorkflowDef) -> None:
     """What every reader of files has seen to, and somebody who sends a definition may not have. Raises
     `InvalidError`."""
-    if not NAME.match(definition.name):
-        raise InvalidError(
-            f"{definition.name[:60]!r} can't be a workflow's name", hint="letters, digits, _ and -"
-        )
+    _check_name(definition.name)
     for name, agent in definition.agents.items():
         check_agent(agent, name)
     if sum(1 for _ in _all_steps(definition)) > MOST_STEPS:
         raise InvalidError(f"more than {MOST_STEPS} steps")
     _check_steps(definition, definition.steps, "")
+
+
+def _check_name(name: str) -> None:
+    fits = all(c.isalnum() or c in " _-." for c in name)
+    if not fits or not name or len(name) > LONGEST_NAME or name != name.strip() or name[0] in ".-":
+        raise InvalidError(
+            f"{name[:60]!r} can't be a workflow's name", hint="letters, digits, spaces and _ - ."
+        )
 
 
 def check_agent(definition: AgentDef, name: str) -> None:

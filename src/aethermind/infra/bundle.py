@@ -346,8 +346,9 @@ def _marked(event: AnyEvent, bundle: Bundle, by: str) -> AnyEvent:
         return msgspec.structs.replace(event, content_key=None)  # nobody's word makes an answer of ours
     if not isinstance(event, RunCreated):
         return event
-    tags = {**event.tags, IMPORTED: bundle.digest, IMPORTED_FROM: bundle.header.run}
-    tags |= {IMPORTED_EVENTS: str(bundle.header.events), IMPORTED_BY: by}
+    tags = {name: value for name, value in event.tags.items() if name not in NOTED}
+    tags |= {IMPORTED: bundle.digest, IMPORTED_FROM: bundle.header.run}
+    tags |= {IMPORTED_EVENTS: str(bundle.header.events)} | ({IMPORTED_BY: by} if by else {})
     return msgspec.structs.replace(event, tags=tags)
 
 

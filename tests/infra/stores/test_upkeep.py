@@ -308,7 +308,7 @@ async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(dat
     await store.close()
     upkeep = Upkeep(database)
     wanted = upkeep.preview(T0 + DAY)
-    pruned = upkeep.prune(T0 + DAY)
+    pruned = upkeep.prune(T0 + DAY, by="ana via ssh")
     assert [run.id for run in pruned.runs] == [run.id for run in wanted.runs] == ["old"]
     assert (pruned.events, pruned.logs, pruned.calls, pruned.unfinished) == (6, 1, 1, 1)
     assert (wanted.events, wanted.logs, wanted.calls, wanted.unfinished) == (6, 1, 1, 1)
@@ -319,11 +319,14 @@ async def test_pruned_runs_are_gone_with_all_that_was_theirs_but_their_money(dat
     assert [row.message for row in (await store.logs(LogFilter())).items] == ["waits"]
     assert await costs(store) == spent
     assert [await store.ledger(*key) for key in LEDGERS] == ledger
-    assert await store.last_seq() == last
+    # Who removed them is recorded after all that there was.
+    (told,) = await store.read_all(last)
+    assert told.seq == last + 1
+    assert told.event == e.DatabasePruned(before=T0 + DAY, runs=1, events=6, by="ana via ssh")
     assert {row.name: row.attempts for row in await store.agents()} == {"writer": 0, "critic": 2}
     # The id is free again, its seqs are not.
     again = await store.append(on("old", created()), {"run/old": 0})
-    assert again[0].seq == last + 1
+    assert again[0].seq == last + 2
     await store.close()
     assert not any(table.changed for table in upkeep.rebuild())
 
@@ -336,8 +339,8 @@ async def test_the_newest_seq_is_not_given_again(database: Path) -> None:
     await store.close()
     Upkeep(database).prune(T0 + 1_000 * DAY)
     store = await opened(database)
-    assert await store.last_seq() == last
-    assert (await store.append(on("x", created()), {"run/x": 0}))[0].seq == last + 1
+    assert [(r.seq, r.type) for r in await store.read_all(last)] == [(last + 1, "DatabasePruned")]
+    assert (await store.append(on("x", created()), {"run/x": 0}))[0].seq == last + 2
     await store.close()
 
 

@@ -72,14 +72,30 @@ class AccessOnDisk:
         return await asyncio.to_thread(verify, self.path, head)
 
 
+def registered_on_disk(database: Path, query: str, name: str) -> Recorded | None:
+    """What `registered_workflow` or `registered_agent` (the `query`) give, without a store; also beside any
+    engine. Raises `StoreError`, `InvalidError`."""
+    try:
+        with contextlib.closing(connect_reader(database)) as db:
+            row = db.execute(SQL[query], (name,)).fetchone()
+    except sqlite3.Error as error:
+        raise explain(error, database) from error
+    return None if row is None else decode(row)
+
+
 def verify(database: Path, head: str | None) -> AuditVerdict:
     """Of a database file, at one moment. Raises `StoreError`."""
     try:
         with contextlib.closing(connect_reader(database)) as db:
             db.execute("BEGIN")
-            return chain.verify(_pages(db), _truth(db), head)
+            return verify_in(db, head)
     except sqlite3.Error as error:
         raise explain(error, database) from error
+
+
+def verify_in(db: sqlite3.Connection, head: str | None = None) -> AuditVerdict:
+    """The same on a connection. Raises `sqlite3.Error`."""
+    return chain.verify(_pages(db), _truth(db), head)
 
 
 def _pages(db: sqlite3.Connection) -> Iterator[list[Row]]:

@@ -4,6 +4,7 @@ files        modes, size of the WAL
 pages        `PRAGMA integrity_check`
 references   foreign keys, rows whose run or stream is missing
 streams      versions 1, 2, 3, … in the order of their seqs; a seq given once
+audit        the chain of the audit log, and a row for every act that is recorded
 projections  rebuilt from the log they have the same ordered hash
 """
 
@@ -22,6 +23,7 @@ import msgspec
 
 from aethermind.domain.errors import AethermindError, NotFoundError
 from aethermind.infra.stores import flush
+from aethermind.infra.stores.access_on_disk import verify_in
 from aethermind.infra.stores.database import connect_reader, explain, migrate
 from aethermind.infra.stores.lease import Lease
 from aethermind.infra.stores.snapshot import copy
@@ -121,6 +123,7 @@ def _inside(db: sqlite3.Connection, facts: dict[str, Any]) -> Iterator[Problem]:
     facts["last_seq"] = flush.last_seq(db)
     yield from _references(db)
     yield from _streams(db)
+    yield from _audit(db)
     yield from _projections(db)
 
 
@@ -156,6 +159,13 @@ def _streams(db: sqlite3.Connection) -> Iterator[Problem]:
         )
     for (seq,) in db.execute(SQL["doubles"], limit):
         yield Problem(check="streams", problem=f"seq {seq} was given twice", repair="restore a backup")
+
+
+def _audit(db: sqlite3.Connection) -> Iterator[Problem]:
+    found = verify_in(db)
+    if not found.ok:
+        problem = f"row {found.first_bad} of the audit log: {found.problem}"
+        yield Problem(check="audit", problem=problem, repair="restore a backup")
 
 
 def _projections(db: sqlite3.Connection) -> Iterator[Problem]:

@@ -64,6 +64,14 @@ class Lease:
     @staticmethod
     def owner(directory: str | Path, name: str = FILE) -> str | None:
         """Who holds it, in words; None if nobody does. Takes nothing and writes nothing."""
+        pid = Lease.holder(directory, name)
+        if pid is None:
+            return None
+        return f"the engine with pid {pid}" if pid else "another engine"
+
+    @staticmethod
+    def holder(directory: str | Path, name: str = FILE) -> int | None:
+        """Its pid; 0 if somebody holds it who has not said who he is, None if nobody does."""
         try:
             fd = os.open(Path(directory) / name, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -78,7 +86,7 @@ class Lease:
                 time.sleep(PAUSE_S)
             else:
                 pid = 0
-            return f"the engine with pid {pid}" if pid else "another engine"
+            return pid
         finally:
             os.close(fd)
         return None

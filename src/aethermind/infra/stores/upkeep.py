@@ -13,6 +13,7 @@ import errno
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +21,13 @@ import msgspec
 
 from aethermind import failpoints
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError, StoreError
+from aethermind.domain.events import DatabasePruned, Draft
+from aethermind.domain.ids import SYSTEM
 from aethermind.infra.stores import flush
 from aethermind.infra.stores.database import connect, connect_reader, explain, transaction
 from aethermind.infra.stores.inspection import Health, check
 from aethermind.infra.stores.lease import Lease
+from aethermind.infra.stores.sequencer import Sequencer, encode
 from aethermind.infra.stores.snapshot import copy
 from aethermind.infra.stores.statements import blocks
 
@@ -115,9 +119,10 @@ class Upkeep:
         with self._owned() as db:
             return _chosen(db, before)
 
-    def prune(self, before: int) -> Pruned:
+    def prune(self, before: int, *, by: str = "") -> Pruned:
         """Remove the finished runs that ended before `before` (epoch ms): their events, logs and calls. The
-        sums of what they cost stay; the other projections are as if those runs had never been."""
+        sums of what they cost stay, and so does the audit log, which says that `by` did this; the other
+        projections are as if those runs had never been."""
         with self._owned() as db:
             chosen = _chosen(db, before)
             if not chosen.runs:
@@ -129,6 +134,7 @@ class Upkeep:
                 if failpoints.armed:
                     failpoints.reached("prune")
                 flush.project(db)
+                _record(db, chosen, by)
             note = _shrink(db)
             return msgspec.structs.replace(chosen, freed_bytes=max(0, size - self._size()), note=note)
 
@@ -206,6 +212,16 @@ def _chosen(db: sqlite3.Connection, before: int) -> Pruned:
         calls=calls,
         unfinished=db.execute(SQL["old_unfinished"], {"before": before}).fetchone()[0],
     )
+
+
+def _record(db: sqlite3.Connection, done: Pruned, by: str) -> None:
+    """What was removed, and by whom, in the same transaction."""
+    event = DatabasePruned(before=done.before, runs=len(done.runs), events=done.events, by=by)
+    draft = Draft(SYSTEM, time.time_ns() // 1_000_000, event)
+    sequencer = Sequencer(flush.source(db), last_seq=flush.last_seq(db))
+    sequencer.add([draft], [encode(draft)], {})
+    for sql, parameters in flush.work(sequencer.take()):
+        db.execute(sql, parameters)
 
 
 def _shrink(db: sqlite3.Connection) -> str | None:
