@@ -37,7 +37,7 @@ DEFAULTS = ServerSettings()
 class Server:
     """`sock`: a listening unix socket · `tcp`: host and port to listen on (port 0: any) · `library`: makes
     what knows the workflow files that can be run by name · `receipts`: of idempotent requests (None: in
-    memory) · `complain`: takes the text of an error inside · `user`: whose engine it is · `now`: epoch milliseconds.
+    memory) · `complain`: takes the text of an error inside · `user`: whose engine it is · `now`: epoch ms.
     """
 
     def __init__(

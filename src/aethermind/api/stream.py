@@ -211,6 +211,7 @@ class Channel:
         self._subscription = await asyncio.to_thread(
             engine.subscribe, run_id=self.run_id, after=self.position, wake=wake
         )
+        self._drain()  # what came before there was a subscription to drain rings no more
 
     def group(self, batch_ms: int) -> Group:
         found = self.groups.get(batch_ms)

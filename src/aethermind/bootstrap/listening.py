@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from aethermind.bootstrap.composition import DATABASE, Composition
 from aethermind.domain.errors import AethermindError
 from aethermind.engine.hosting import EngineThread
@@ -35,7 +37,7 @@ def listen(
 
     server = Server(
         engine,
-        settings=settings or ServerSettings(),
+        settings=_configured(composition, settings or ServerSettings()),
         sock=sockets.bind(composition.home),
         tcp=tcp,
         library=library,
@@ -45,6 +47,18 @@ def listen(
     server.start()
     composition.host.watching = lambda: server.watching
     return server
+
+
+def _configured(composition: Composition, given: ServerSettings) -> ServerSettings:
+    """With what the config says besides."""
+    config = composition.config.server
+    return msgspec.structs.replace(
+        given,
+        hosts=tuple(dict.fromkeys(name.lower() for name in (*given.hosts, *config.hosts))),
+        origins=tuple(dict.fromkeys((*given.origins, *config.origins))),
+        rate_limit=config.rate_limit,
+        rate_window_s=max(config.rate_window_ms // 1000, 1),
+    )
 
 
 def try_listen(composition: Composition, engine: EngineThread) -> Server | None:
@@ -69,7 +83,7 @@ def close_door(composition: Composition, server: Server, *, drain_s: float) -> N
 
 
 def holder(composition: Composition) -> int | None:
-    """The pid of the process whose engine owns the data; 0 if it has not said so yet, None if there is none."""
+    """The pid of the process whose engine owns the data; 0 if it has not said so yet, None: there is none."""
     from aethermind.infra.stores.lease import Lease
 
     return Lease.holder(composition.home, f"{DATABASE}.lease")

@@ -19,6 +19,11 @@
     same_rounds = 8                        # rounds of a repeat in a row that gave the same
     [engine]
     idle = "10m"                           # so long an engine without a terminal waits for something to do
+    [server]                               # of `serve --tcp`
+    hosts = ["agents.example.org"]         # names that it is called by (Host), besides its address
+    origins = []                           # web pages that may call it: "https://…"
+    rate_limit = 100                       # requests of one token in rate_window; 0: any number
+    rate_window = "15m"
     [hosts.box]                            # reached by ssh://box
     command = "~/.local/bin/aethermind"    # where its PATH lacks it
     [deadlines]                            # of a model call
@@ -67,6 +72,9 @@ from typing import Any, Literal
 from aethermind.domain.errors import InvalidError, NotFoundError, StoreError
 from aethermind.domain.usage import micro_usd
 from aethermind.engine.guard import Limits
+from aethermind.infra.config_service import EngineConfig as EngineConfig
+from aethermind.infra.config_service import Host as Host
+from aethermind.infra.config_service import ServerConfig as ServerConfig
 from aethermind.infra.providers.deadlines import Deadlines
 
 Durability = Literal["power", "process"]
@@ -188,31 +196,6 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """Of an engine that was left without a terminal."""
-
-    idle_ms: int = 600_000
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A machine that is reached by SSH, named as in `ssh://NAME`."""
-
-    command: str | list[str] = ""
-    """How `aethermind` is called there; a list: with arguments. Empty: by that name, from the PATH."""
-    options: list[str] = field(default_factory=list)
-    """More options of `ssh`: `["-F", "/path/to/config"]`."""
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic's protocol
-
-    @property
-    def argv(self) -> list[str]:
-        return [self.command] if isinstance(self.command, str) else self.command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was set, resolved. `environ` is the environment with `--env-file` on top: adapters
     look into it and never into the process's own."""
@@ -233,6 +216,7 @@ class Config:
     budget: Budget = Budget()
     guard: Guard = Guard()
     engine: EngineConfig = EngineConfig()
+    server: ServerConfig = field(default_factory=ServerConfig)
     hosts: dict[str, Host] = field(default_factory=dict)
     deadlines: Deadlines = field(default_factory=Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)

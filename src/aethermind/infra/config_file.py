@@ -25,6 +25,7 @@ from aethermind.infra.config import (
     ModelLimits,
     Price,
     ProviderConfig,
+    ServerConfig,
     is_amount,
     is_program,
 )
@@ -50,6 +51,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _DURATIONS = {
     "defaults": ("timeout",),
     "engine": ("idle",),
+    "server": ("rate_window",),
     "deadlines": ("connect", "first_token", "idle", "total"),
 }
 Place = tuple[str, ...]
@@ -84,6 +86,7 @@ class _File:
     budget: Budget = field(default_factory=Budget)
     guard: Guard = field(default_factory=Guard)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
     hosts: dict[str, Host] = field(default_factory=dict)
     deadlines: _Deadlines = field(default_factory=_Deadlines)
     tui: dict[str, Any] = field(default_factory=dict)
@@ -191,6 +194,8 @@ class _Parser:
             words = [*(host.argv if host.command else ()), *host.options]
             if not all(word and word.isprintable() for word in words):
                 self._fail(("hosts", name), f"hosts.{name}: words that can be printed, none of them empty")
+        if not 0 <= parsed.server.rate_limit <= 1_000_000_000:
+            self._fail(("server", "rate_limit"), "rate_limit must be 0 (any number) or more")
         for item in fields(Guard):
             if not 0 <= (number := getattr(parsed.guard, item.name)) <= 1_000_000:
                 self._fail(("guard", item.name), f"{item.name} must be 0 (never) or more, not {number}")
