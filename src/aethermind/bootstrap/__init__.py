@@ -23,7 +23,9 @@ from aethermind.bootstrap.composition import Composition as Composition
 from aethermind.bootstrap.composition import Options as Options
 from aethermind.bootstrap.composition import load as load
 from aethermind.bootstrap.listening import close_door as close_door
+from aethermind.bootstrap.listening import holder as holder
 from aethermind.bootstrap.listening import listen as listen
+from aethermind.bootstrap.listening import place as place
 from aethermind.bootstrap.listening import try_listen as try_listen
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError
 from aethermind.domain.events import Submitter

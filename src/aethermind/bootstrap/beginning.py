@@ -45,7 +45,7 @@ def spawn(composition: Composition) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-m", "aethermind", "--home", str(composition.home)]
     if composition.options.env_file is not None:
         argv += ["--env-file", str(composition.options.env_file)]
-    argv += ["serve", "--idle", f"{max(composition.config.engine.idle_ms // 1000, 1)}s"]
+    argv += ["serve", "--idle", f"{max(composition.config.engine.idle_ms // 1000, 1)}s", "--no-resume"]
     place = debug_log.write(f"$ {' '.join(argv)}", home=composition.home)
     said = os.open(place or os.devnull, os.O_WRONLY | os.O_APPEND)
     try:

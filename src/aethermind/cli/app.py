@@ -46,6 +46,8 @@ COMMANDS: dict[str, Entry] = {
     "samples": Entry("Make", "samples", "List the sample workflows."),
     "validate": Entry("Make", "validate", "Check workflow files without running them."),
     "schema": Entry("Make", "schema", "Print the JSON Schema of workflow files."),
+    "serve": Entry("Operate", "serve", "An engine without a screen, to attach to."),
+    "stop": Entry("Operate", "stop", "End the engine of this data, gracefully."),
     "attach": Entry("Operate", "attach", "The terminal UI on another engine, here or elsewhere."),
     "export": Entry("Operate", "export", "Write a run as one file, without secrets."),
     "import": Entry("Operate", "import_", "Take in a run that was exported."),
@@ -58,7 +60,7 @@ COMMANDS: dict[str, Entry] = {
 }
 HIDDEN: dict[str, Entry] = {"bridge": Entry("Operate", "bridge", "The host's side of `attach ssh://`.")}
 GROUPS = ("Look", "Act", "Make", "Operate")
-LATER = frozenset({"alerts", "serve", "stop", "sync", "worker"})
+LATER = frozenset({"alerts", "sync", "worker"})
 """Words of the finished product: they get a plain answer, not "no such command"."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from aethermind import __version__, bootstrap
-from aethermind.cli import streams, text
+from aethermind.cli import engine_told, streams, text
 from aethermind.cli.budget import day_line
 from aethermind.cli.lanes import lane_line
 from aethermind.cli.options import Given, as_json, verb
@@ -123,6 +123,11 @@ def _data(found: Findings, composition: bootstrap.Composition) -> None:
         found.failed(error)
         return
     facts["unfinished_runs"] = len(page.items)
+    engine_facts, problem = engine_told.facts_of(composition)
+    if engine_facts:
+        found.facts["engine"] = engine_facts
+    if problem is not None:
+        found.problem(*problem)
     found.facts["budget"]["today"] = day_line(today)
     now = int(time.time() * 1000)
     for lane in lanes:

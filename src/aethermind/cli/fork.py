@@ -10,11 +10,12 @@ import click
 
 from aethermind import bootstrap
 from aethermind.cli import consent, editing, imported, sources, streams
+from aethermind.cli.detaching import detaching, leave, refuse_views
 from aethermind.cli.follow import follow
 from aethermind.cli.inputs import from_pairs
 from aethermind.cli.options import Given, dollars, setting, verb, viewing
 from aethermind.cli.resume import engine_for
-from aethermind.cli.session import compose
+from aethermind.cli.session import compose, user
 from aethermind.definitions.hints import did_you_mean
 from aethermind.definitions.inputs import describe_type
 from aethermind.definitions.loader import LoadedWorkflow
@@ -57,6 +58,7 @@ Json = Any
 @click.option("--edited", is_flag=True, help="With the file as it is now.")
 @click.option("--trust", is_flag=True, help="The edited file may start programs, this time.")
 @click.option("-y", "--yes", is_flag=True, help="Also of a run that was imported: it may start programs.")
+@detaching
 @viewing
 @click.pass_obj
 def command(
@@ -71,6 +73,7 @@ def command(
     edited: bool,
     trust: bool,
     yes: bool,
+    detach: bool,
     plain: bool,
     quiet: bool,
     as_json: bool,
@@ -79,6 +82,7 @@ def command(
 
     Its budget is its own. The working directory is not wound back.
     """
+    refuse_views(detach, plain=plain)
     composition = compose(given)
     with engine_for(composition, run, yes=yes) as (engine, found):
         if not imported.may_go_on(engine, found, yes=yes):
@@ -101,6 +105,7 @@ def command(
                     model=model,
                     budget_micro_usd=budget,
                     env=env,
+                    by=user(),
                 )
             ).result()
         else:
@@ -112,6 +117,8 @@ def command(
             run_id = engine.call(lambda client: client.start_run(request)).result()
         if not quiet:
             _tell(engine, found, run_id, outputs)
+        if detach:
+            return leave(engine, run_id, quiet=quiet, as_json=as_json)
         return follow(engine, run_id, plain=plain, quiet=quiet, as_json=as_json)
 
 

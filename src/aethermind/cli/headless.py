@@ -101,10 +101,17 @@ def stay(
         ended.wait(idle.look_in(now))
 
 
+class Ended(threading.Event):
+    """The process is to end."""
+
+    by = 0
+    """The signal that said so."""
+
+
 @contextmanager
-def ended_by(*numbers: signal.Signals) -> Iterator[threading.Event]:
+def ended_by(*numbers: signal.Signals) -> Iterator[Ended]:
     """Set by the first of these signals; the second ends the process as a crash would, and loses nothing."""
-    ended = threading.Event()
+    ended = Ended()
     first = 0.0
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -112,6 +119,7 @@ def ended_by(*numbers: signal.Signals) -> Iterator[threading.Event]:
         if ended.is_set() and not parent.is_echo(first):
             os._exit(128 + number)
         first = first or time.monotonic()
+        ended.by = ended.by or number
         ended.set()
 
     before = {number: signal.signal(number, end) for number in numbers}
@@ -120,3 +128,17 @@ def ended_by(*numbers: signal.Signals) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def hang_ups() -> Iterator[None]:
+    """A lost terminal takes nothing along but itself."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda number, frame: detach(streams=False))
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, before)

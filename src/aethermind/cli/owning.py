@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aethermind import bootstrap
 from aethermind.cli import headless, parent, streams
@@ -21,6 +22,9 @@ from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.info import EngineInfo
 
+if TYPE_CHECKING:
+    from aethermind.api.server import Server
+
 _PATIENCE_S = 5.0
 """So long an engine may take to say how it is."""
 
@@ -28,17 +32,19 @@ _PATIENCE_S = 5.0
 class Owned:
     """An engine of this process, and who needs it."""
 
-    def __init__(self, composition: bootstrap.Composition, engine: EngineThread, *, origin: str) -> None:
+    def __init__(
+        self, composition: bootstrap.Composition, engine: EngineThread, server: Server | None, *, origin: str
+    ) -> None:
         self.composition = composition
         self.engine = engine
+        self.server = server
         self.own: set[str] = set()
         """Runs that this command drives itself."""
-        self.alone = False
-        """The terminal is lost: nobody sees how its runs end, or answers what they ask."""
+        self.left: set[str] = set()
+        """Those of them that nobody looks after here any more: the terminal is lost, or was not wanted."""
         host = composition.host
         host.origin = origin
         host.stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
-        self.server = bootstrap.try_listen(composition, engine)
         if (link := parent.link()) is not None:
             link.watch(lambda: os.kill(os.getpid(), signal.SIGHUP))
 
@@ -66,15 +72,15 @@ class Owned:
         try:
             if not self.engine.alive:
                 return False
-            return bool(
-                self.others() or (parent.link() and self.watching()) or (self.alone and self._waits())
-            )
+            if parent.link() is not None and self.watching():
+                return True
+            return bool(self.others()) or self._waits()
         except Exception:  # noqa: BLE001 - one that does not answer helps nobody
             return False
 
     def _waits(self) -> bool:
-        """Whether a run of its own waits for somebody, with the environment that it was given."""
-        runs = [self.engine.call(partial(_run, run_id=run_id)).result(_PATIENCE_S) for run_id in self.own]
+        """Whether a run that was left waits for somebody, with the environment that it was given."""
+        runs = [self.engine.call(partial(_run, run_id=run_id)).result(_PATIENCE_S) for run_id in self.left]
         return any(run.finished is None for run in runs)
 
     def close(self) -> None:
@@ -101,9 +107,11 @@ _OPEN: list[Owned] = []
 _LEFT: list[Owned] = []
 
 
-def own(composition: bootstrap.Composition, engine: EngineThread, *, origin: str) -> Owned:
-    """Listen for other terminals; `close` it in the end."""
-    owned = Owned(composition, engine, origin=origin)
+def own(
+    composition: bootstrap.Composition, engine: EngineThread, server: Server | None, *, origin: str
+) -> Owned:
+    """Keep this engine, which lets other terminals in; `close` it in the end."""
+    owned = Owned(composition, engine, server, origin=origin)
     _OPEN.append(owned)
     return owned
 
@@ -140,19 +148,22 @@ def _go_on(owned: Owned, code: int) -> None:
     if parent.link() is not None:
         headless.detach(code, streams=True)
         idle_s = owned.composition.config.engine.idle_ms / 1000
-    linger(owned, idle_s=idle_s)
+    home = owned.composition.home
+    bootstrap.debug_log(f"engine {os.getpid()}: goes on without a terminal", home=home)
+    with headless.ended_by(signal.SIGTERM, signal.SIGINT) as ended:
+        linger(owned, ended, idle_s=idle_s)
 
 
-def linger(owned: Owned, *, idle_s: float | None) -> None:
+def linger(owned: Owned, ended: headless.Ended, *, idle_s: float | None) -> None:
     """Until the engine is idle or told to end; what is under way then may end."""
     home = owned.composition.home
     owned.composition.host.idle_s = idle_s
-    bootstrap.debug_log(f"engine {os.getpid()}: goes on without a terminal", home=home)
-    with headless.ended_by(signal.SIGTERM, signal.SIGINT) as ended:
-        if owned.server is not None:
-            owned.server.warm()
-        headless.stay(owned, idle_s=idle_s, there=owned.composition.database.exists, ended=ended)
-        told = "told to" if ended.is_set() else "idle"
-        owned.end(drain_s=headless.DRAIN_S)
+    if owned.server is not None:
+        owned.server.warm()
+    headless.stay(owned, idle_s=idle_s, there=owned.composition.database.exists, ended=ended)
+    if ended.by and owned.at_work():
+        streams.note("stopping: what is under way may end (at most 10 s); once more stops at once")
+    owned.end(drain_s=headless.DRAIN_S)
     if home.exists():
-        bootstrap.debug_log(f"engine {os.getpid()}: ended ({told})", home=home)
+        why = "told to" if ended.by else "idle"
+        bootstrap.debug_log(f"engine {os.getpid()}: ended ({why})", home=home)

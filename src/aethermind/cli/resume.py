@@ -9,6 +9,7 @@ import click
 
 from aethermind import bootstrap
 from aethermind.cli import ending, imported, streams
+from aethermind.cli.detaching import detaching, leave, refuse_views
 from aethermind.cli.options import Given, setting, verb, viewing
 from aethermind.cli.questions import drive_asking
 from aethermind.cli.session import compose, engine_of, user
@@ -42,9 +43,10 @@ def go_on(
     as_json: bool,
     quiet: bool,
     first: Callable[[Client], Awaitable[object]] | None = None,
+    detach: bool = False,
 ) -> int:
     """Drive a recorded run and show it as `run` does; returns the exit code. `first` is asked of the client
-    before the run is resumed.
+    before the run is resumed. `detach`: nobody waits for it.
     """
 
     async def begin(client: Client) -> None:
@@ -55,6 +57,9 @@ def go_on(
 
     completed = True
     if run.finished is None or first is not None:
+        if detach:
+            engine.call(begin).result()
+            return leave(engine, run.id, quiet=quiet, as_json=as_json)
         trace = trace_for(plain=plain, as_json=as_json, quiet=quiet)
         completed = drive_asking(engine, run, trace, person=not as_json, begin=begin)
     status = ending.status_of(run, completed=completed)
@@ -69,6 +74,7 @@ def go_on(
 )
 @setting
 @click.option("--trust", is_flag=True, help="The edited file may start programs, this time.")
+@detaching
 @viewing
 @click.pass_obj
 def command(
@@ -78,6 +84,7 @@ def command(
     edited: bool,
     overrides: dict[str, str],
     trust: bool,
+    detach: bool,
     plain: bool,
     quiet: bool,
     as_json: bool,
@@ -89,6 +96,7 @@ def command(
     """
     from aethermind.cli import editing, sources
 
+    refuse_views(detach, plain=plain)
     if overrides and not edited:
         raise click.UsageError("--set changes what is run: give --edited with it")
     composition = compose(given)
@@ -102,7 +110,16 @@ def command(
         elif not quiet and sources.has_changed(composition, found):
             streams.note("the file has changed since: --edited adopts it")
         was_over = found.finished is not None and first is None
-        code = go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=first)
+        code = go_on(
+            engine,
+            composition,
+            found,
+            plain=plain,
+            as_json=as_json,
+            quiet=quiet,
+            first=first,
+            detach=detach,
+        )
     return 0 if was_over else code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aethermind import bootstrap
+from aethermind.cli.detaching import detaching, refuse_views
 from aethermind.cli.options import Given, verb, viewing
 from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import compose, user
@@ -17,10 +18,20 @@ from aethermind.engine.client import Client
 @click.option(
     "--from", "steps", multiple=True, metavar="STEP", help="From this step on, also if it succeeded."
 )
+@detaching
 @viewing
 @click.pass_obj
-def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: bool, as_json: bool) -> int:
+def command(
+    given: Given,
+    run: str,
+    steps: tuple[str, ...],
+    detach: bool,
+    plain: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Run the failed steps of RUN again, and what depends on them. Earlier tries and costs stay."""
+    refuse_views(detach, plain=plain)
     composition = compose(given)
     with engine_for(composition, run) as (engine, found):
         if found.finished is None:
@@ -38,4 +49,13 @@ def command(given: Given, run: str, steps: tuple[str, ...], plain: bool, quiet: 
             env = bootstrap.environment(composition, found.env_names)
             await client.retry(found.id, steps=steps, by=user(), env=env)
 
-        return go_on(engine, composition, found, plain=plain, as_json=as_json, quiet=quiet, first=reopen)
+        return go_on(
+            engine,
+            composition,
+            found,
+            plain=plain,
+            as_json=as_json,
+            quiet=quiet,
+            first=reopen,
+            detach=detach,
+        )

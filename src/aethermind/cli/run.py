@@ -10,6 +10,7 @@ import msgspec
 
 from aethermind import bootstrap
 from aethermind.cli import consent, streams
+from aethermind.cli.detaching import detaching, leave, refuse_views
 from aethermind.cli.follow import follow
 from aethermind.cli.inputs import given_inputs
 from aethermind.cli.options import Given, dollars, looking, setting, verb, viewing
@@ -20,11 +21,6 @@ from aethermind.cli.targets import find
 from aethermind.engine.registered import PREFIX
 
 Json = Any
-
-
-def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        raise click.UsageError(f"{param.opts[0]} is not in this version yet", ctx)
 
 
 @looking
@@ -45,7 +41,7 @@ def not_yet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("--tui", is_flag=True, help="Watch it in the terminal UI.")
 @click.option("--trust", is_flag=True, help="It may start programs, this time.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before money is spent.")
-@click.option("--detach", is_flag=True, callback=not_yet, expose_value=False, hidden=True)
+@detaching
 @click.option("--watch", is_flag=True, help="Then wait for saved edits, and run what they changed.")
 @viewing
 @click.pass_obj
@@ -66,6 +62,7 @@ def command(
     trust: bool,
     yes: bool,
     watch: bool,
+    detach: bool,
     plain: bool,
     quiet: bool,
     as_json: bool,
@@ -80,6 +77,7 @@ def command(
         raise click.UsageError("--tui needs a terminal")
     if watch and (tui or dry_run):
         raise click.UsageError("--watch goes with a run in the plain terminal")
+    refuse_views(detach, tui=tui, plain=plain, watch=watch)
     composition = compose(given, sim=sim)
     target = find(composition, workflow, overrides=overrides)
     loaded = target.loaded
@@ -119,6 +117,8 @@ def command(
 
             return show_run(composition, engine, request, given)
         run_id = engine.call(lambda client: client.start_run(request)).result()
+        if detach:
+            return leave(engine, run_id, quiet=quiet, as_json=as_json)
         code = follow(engine, run_id, plain=plain, quiet=quiet, as_json=as_json)
     if files is None or code == INTERRUPTED:
         return code

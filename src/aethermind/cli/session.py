@@ -55,7 +55,7 @@ def engine_of(
         return
     from aethermind.cli.owning import own
 
-    owned = own(composition, engine, origin=origin)
+    owned = own(composition, engine, bootstrap.try_listen(composition, engine), origin=origin)
     try:
         yield engine
     finally:

@@ -147,7 +147,7 @@ class Stopping:
         """The terminal is lost. What is driven elsewhere needs nobody here."""
         if self._owned is None:
             raise SystemExit(HUNG_UP)
-        self._owned.alone = True
+        self._owned.left.add(self._run_id)
         headless.detach(streams=False)
 
     # --- stopping ------------------------------------------------------------------------------

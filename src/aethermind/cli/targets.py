@@ -52,10 +52,16 @@ def find(composition: bootstrap.Composition, target: str, *, overrides: Mapping[
     return Target(loaded, dict(flow.functions))
 
 
+def needs_functions(run: Run) -> bool:
+    """Whether its workflow was written in Python, and has functions that its process must have."""
+    target = run.definition.source
+    return target is not None and is_python(target) and _has_functions(run.definition.steps)
+
+
 def functions_of(run: Run) -> dict[str, StepFunction]:
     """The functions of a recorded run whose workflow was written in Python, from where it was started."""
     target = run.definition.source
-    if target is None or not is_python(target) or not _has_functions(run.definition.steps):
+    if target is None or not needs_functions(run):
         return {}
     return dict(_load(target, run.created.submitter.cwd).functions)
 
