@@ -72,9 +72,7 @@ from typing import Any, Literal
 from aethermind.domain.errors import InvalidError, NotFoundError, StoreError
 from aethermind.domain.usage import micro_usd
 from aethermind.engine.guard import Limits
-from aethermind.infra.config_service import EngineConfig as EngineConfig
-from aethermind.infra.config_service import Host as Host
-from aethermind.infra.config_service import ServerConfig as ServerConfig
+from aethermind.infra.config_service import EngineConfig, Host, ServerConfig
 from aethermind.infra.providers.deadlines import Deadlines
 
 Durability = Literal["power", "process"]
@@ -215,7 +213,7 @@ class Config:
     defaults: Defaults = Defaults()
     budget: Budget = Budget()
     guard: Guard = Guard()
-    engine: EngineConfig = EngineConfig()
+    engine: EngineConfig = field(default_factory=EngineConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     hosts: dict[str, Host] = field(default_factory=dict)
     deadlines: Deadlines = field(default_factory=Deadlines)
