@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rich.segment import Segment
@@ -62,6 +63,10 @@ def _marks(*looks: Style) -> bool:
     return any(look.underline or look.reverse for look in looks)
 
 
+_narrow = re.compile("[ -~\u2500-\u259f]*").fullmatch
+"""Text whose characters surely take a cell each: ASCII, the frames, the pieces of bars."""
+
+
 def difference(old: Strip, new: Strip) -> tuple[int, int] | None:
     """Columns (from, to) that differ; None if nothing does."""
     before, after = old._segments, new._segments  # noqa: SLF001 - iterating a Strip copies it
@@ -90,7 +95,7 @@ def difference(old: Strip, new: Strip) -> tuple[int, int] | None:
 def _common(one: Segment, other: Segment, most: int, *, backward: bool = False) -> int:
     """How many cells at the beginning (or end) of two segments are the same."""
     text, against = one.text, other.text
-    if one.style is not other.style or not (text.isascii() and against.isascii()):
+    if one.style is not other.style or not (_narrow(text) and _narrow(against)):
         return 0
     if backward:
         text, against = text[::-1], against[::-1]
