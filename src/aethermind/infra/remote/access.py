@@ -38,7 +38,7 @@ class RemoteAccess(Speaking):
         raise DeniedError("a token is checked by the engine that gave it")
 
     async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Page[AuditRow]:
-        return await self._page("/api/audit", {"limit": limit, "cursor": cursor}, AuditRow)
+        return await self._page("/api/audit", {"limit": min(limit, 1_000), "cursor": cursor}, AuditRow)
 
     async def verify_audit(self, head: str | None = None) -> AuditVerdict:
         return await self._get("/api/audit/verify", {"head": head}, AuditVerdict)
@@ -73,7 +73,7 @@ class RemoteAccess(Speaking):
             "definition": definition,
             "text": text,
             "env_names": list(env_names),
-            "sim": sim,
+            "sim": sim or {},
             "trusted": trusted,
         }
         found = await self._act(f"/api/workflows/{part(definition.name)}", body, by=by, method="PUT")

@@ -40,6 +40,8 @@ Json = Any
 T = TypeVar("T")
 EVENTS = 2_000
 """So many events of a run are asked for at once."""
+LINES = 1_000
+"""A page has so many lines at most."""
 WAIT_S = 25.0
 """The engine answers a wait after so long, though nothing was settled: a line that is silent for longer is
 dead."""
@@ -188,14 +190,18 @@ class RemoteClient(RemoteAccess):
         return RemoteFeed(self._asking, after=after, run_id=run_id, batch_ms=self._batch_ms).follow()
 
     async def runs(self, where: RunFilter, *, limit: int = 50, cursor: str | None = None) -> Page[RunRow]:
-        query = {**_given(where), "limit": limit, "cursor": cursor}
+        query = {**_given(where), "limit": min(limit, LINES), "cursor": cursor}
         return await self._page("/api/runs", query, RunRow)
 
     async def calls(self, run_id: str, *, limit: int = 1000, cursor: str | None = None) -> Page[CallRow]:
-        return await self._page(_run(run_id, "calls"), {"limit": limit, "cursor": cursor}, CallRow)
+        return await self._page(
+            _run(run_id, "calls"), {"limit": min(limit, LINES), "cursor": cursor}, CallRow
+        )
 
     async def logs(self, where: LogFilter, *, limit: int = 200, cursor: str | None = None) -> Page[LogRow]:
-        return await self._page("/api/logs", {**_given(where), "limit": limit, "cursor": cursor}, LogRow)
+        return await self._page(
+            "/api/logs", {**_given(where), "limit": min(limit, LINES), "cursor": cursor}, LogRow
+        )
 
     async def costs(self, where: CostFilter) -> list[CostRow]:
         return (await self._page("/api/costs", _given(where), CostRow)).items
