@@ -66,3 +66,19 @@ def test_the_screen_loads_no_sdk_and_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "environ, theme",
+    [
+        ({}, "aether-dark"),
+        ({"TERM": "xterm-256color"}, "aether-dark"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "aether-dark"),
+        ({"TERM": "xterm-16color"}, "aether-16"),
+        ({"TERM": "linux", "COLORFGBG": "15;0"}, "aether-16"),
+        ({"TERM": "xterm-16color", "COLORFGBG": "0;15"}, "aether-16-light"),
+    ],
+)
+def test_a_terminal_of_sixteen_colours_gets_a_theme_of_its_own(environ: dict[str, str], theme: str) -> None:
+    assert settings_of({}, environ).theme == theme
+    assert settings_of({"theme": "ember"}, environ).theme == "ember"

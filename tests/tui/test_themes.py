@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from aethermind.tui import plain_theme, themes
 from aethermind.tui.rows.draw import STYLE
 from aethermind.tui.themes import COLORS, Palette, ThemeProblem
 from tests.tui.histories import research
+from tests.tui.sight import SIGHTS, Sight, contrast, difference
 from tests.tui.theatre import THEMES, lines, make, playing, settle
 
 OWN = ("aether-dark", "aether-light", "colour-blind", "ember", "high-contrast")
+SIXTEEN = ("aether-16", "aether-16-light")
 SMALL = "colors:\n  background: '#000'\n  foreground: '#fff'\n  primary: '#88f'\n"
 
 
@@ -23,23 +26,10 @@ def write(directory: Path, name: str, text: str) -> Path:
     return path
 
 
-def luminance(color: Color) -> float:
-    def channel(value: int) -> float:
-        part = value / 255
-        return part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-
-    return 0.2126 * channel(color.r) + 0.7152 * channel(color.g) + 0.0722 * channel(color.b)
-
-
-def contrast(one: Color, other: Color) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 def test_ours_are_all_there_and_whole() -> None:
     found, problems = themes.load_dirs([THEMES])
     assert not problems
-    assert sorted(found) == sorted(OWN)
+    assert sorted(found) == sorted((*OWN, *SIXTEEN))
     for theme in found.values():
         assert {f"aether-{name}" for name in COLORS} <= set(theme.variables)
 
@@ -66,6 +56,51 @@ def test_blue_and_orange_for_those_who_do_not_tell_red_from_green() -> None:
     assert not isinstance(theme, ThemeProblem | None)
     well, bad = (Color.parse(theme.variables[f"aether-{name}"]) for name in ("ok", "failed"))
     assert well.b - bad.b > 120
+
+
+def colors_of(name: str) -> dict[str, Color]:
+    theme = themes.find([THEMES], name)
+    assert not isinstance(theme, ThemeProblem | None)
+    return {key: Color.parse(theme.variables[f"aether-{key}"]) for key in COLORS}
+
+
+@pytest.mark.parametrize("name, least", [("colour-blind", 30.0), ("high-contrast", 10.0)])
+@pytest.mark.parametrize("sight", [None, *SIGHTS])
+def test_states_are_told_apart_with_any_one_kind_of_cone_missing(
+    name: str, least: float, sight: Sight | None
+) -> None:
+    colors = colors_of(name)
+    states = ("ok", "running", "waiting", "gate", "failed", "doubt")
+    near = {
+        (one, other): difference(colors[one], colors[other], sight)
+        for one, other in itertools.combinations(states, 2)
+    }
+    assert min(near.values()) >= least, min(near, key=lambda pair: near[pair])
+
+
+def test_the_measures_are_those_of_the_books() -> None:
+    black, white, red, green = (Color.parse(c) for c in ("#000", "#fff", "#ff0000", "#008000"))
+    assert contrast(black, white) == pytest.approx(21.0)
+    assert contrast(Color.parse("#777777"), white) == pytest.approx(4.48, abs=0.01)
+    assert difference(black, white) == pytest.approx(100.0, abs=0.1)
+    assert difference(red, red, "protanopia") == 0
+    assert difference(red, green) > 120
+    assert difference(red, green, "protanopia") < 60
+
+
+@pytest.mark.parametrize("name", SIXTEEN)
+def test_themes_of_sixteen_colours_name_no_other(name: str) -> None:
+    colors = colors_of(name)
+    assert all(color.ansi is not None for color in colors.values())
+    assert len({colors[state].ansi for state in ("ok", "running", "waiting", "gate", "failed", "doubt")}) == 6
+    theme = themes.find([THEMES], name)
+    assert not isinstance(theme, ThemeProblem | None)
+    assert theme.ansi
+    palette = Palette(theme.variables)
+    for style in {*STYLE.values(), "brand", "match", "key.off"}:
+        for under in ("", "cursor", "blur"):
+            for color in (palette.style(style, under).color, palette.style(style, under).bgcolor):
+                assert color is None or color.triplet is None
 
 
 def test_a_small_theme_is_enough(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def settings_of(
     slow = low_bandwidth if low_bandwidth is not None else _flag(table, "low_bandwidth")
     words = ascii if ascii is not None else _flag(table, "ascii") or not _speaks_utf8(environ)
     return Settings(
-        theme=theme or _text(table, "theme", "aether-dark"),
+        theme=theme or _text(table, "theme", "") or default_theme(environ),
         theme_dirs=theme_dirs,
         ascii=words,
         frame_hz=hz(ssh=ssh, slow=slow),
@@ -96,6 +96,15 @@ def settings_of(
         place=place(environ),
         ssh=ssh,
     )
+
+
+def default_theme(environ: Mapping[str, str]) -> str:
+    """Where nobody chose one: the terminal's own colours if it says that it has but sixteen."""
+    ending = environ.get("TERM", "").rpartition("-")[2]
+    if environ.get("COLORTERM", "").lower() in {"truecolor", "24bit"} or ending in {"", "256color", "kitty"}:
+        return "aether-dark"
+    paper = environ.get("COLORFGBG", "").rpartition(";")[2]  # `0;15`: black on white
+    return "aether-16-light" if paper in {"7", "15"} else "aether-16"
 
 
 def _flag(table: Mapping[str, Any], name: str) -> bool:

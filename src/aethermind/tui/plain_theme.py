@@ -13,7 +13,7 @@ _LINE = re.compile(
       | name:[ ](?P<name>[a-z][a-z0-9-]*)
       | dark:[ ](?P<dark>true|false)
       | (?P<colors>colors:)
-      | [ ]{2}(?P<key>[a-z]+):[ ]"(?P<value>\#[0-9a-fA-F]{3,8})"
+      | [ ]{2}(?P<key>[a-z]+):[ ]"(?P<value>\#[0-9a-fA-F]{3,8}|ansi_[a-z_]+)"
     )""",
     re.VERBOSE,
 )

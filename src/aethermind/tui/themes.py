@@ -20,6 +20,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from aethermind.tui import plain_theme
+from aethermind.tui.looks import BARS, BOLD, FILLED, FROM, PLAIN
 
 FALLBACK = "aether-dark"
 NEEDED = ("background", "foreground", "primary")
@@ -115,9 +116,11 @@ def theme(name: str, given: Mapping[str, Color], *, dark: bool) -> Theme:
     """The Textual theme of these colours; ours are in its variables as `aether-…`."""
     colors = complete(given)
     value = {key: color.hex for key, color in colors.items()}
+    sixteen = colors["background"].ansi is not None
     return Theme(
         name=name,
         dark=dark,
+        ansi=sixteen,
         primary=value["primary"],
         secondary=value["secondary"],
         accent=value["accent"],
@@ -146,8 +149,27 @@ def theme(name: str, given: Mapping[str, Color], *, dark: bool) -> Theme:
             "scrollbar-background-active": value["background"],
             "scrollbar-corner-color": value["background"],
             "footer-key-foreground": value["focus"],
+            **(_sixteen(value["focus"], dark=dark) if sixteen else {}),
         },
     )
+
+
+def _sixteen(focus: str, *, dark: bool) -> dict[str, str]:
+    """What the terminal's own background can't be used for: colours of text on colours."""
+    ink, paper = ("ansi_black", "ansi_white") if dark else ("ansi_bright_white", "ansi_black")
+    return {
+        "ansi-background": "ansi_black" if dark else "ansi_bright_white",
+        "ansi-foreground": paper,
+        "block-cursor-foreground": ink,
+        "block-cursor-blurred-foreground": ink,
+        "block-cursor-blurred-background": paper,
+        "input-cursor-background": paper,
+        "input-cursor-foreground": ink,
+        "input-selection-background": focus,
+        "input-selection-foreground": ink,
+        "screen-selection-background": focus,
+        "screen-selection-foreground": ink,
+    }
 
 
 def complete(given: Mapping[str, Color]) -> dict[str, Color]:
@@ -213,81 +235,6 @@ def fallback() -> Theme:
 
 # --- looks -------------------------------------------------------------------------------------
 
-_BOLD = frozenset({"strong", "brand", "star", "title.focus", "tab.active", "key", "match", "bar.mark", "sim"})
-_FROM = {
-    "": "foreground",
-    "strong": "foreground",
-    "pending": "faint",
-    "queued": "muted",
-    "skipped": "faint",
-    "muted": "muted",
-    "head": "muted",
-    "ruler": "faint",
-    "guide": "border",
-    "fold": "muted",
-    "time": "muted",
-    "tokens": "muted",
-    "note": "muted",
-    "note.bad": "failed",
-    "unpriced": "waiting",
-    "sim": "doubt",
-    "id": "secondary",
-    "key": "focus",
-    "key.off": "faint",
-    "spark": "running",
-    "border.focus": "focus",
-    "title": "muted",
-    "title.focus": "focus",
-    "tab": "muted",
-    "tab.active": "focus",
-    "thumb": "muted",
-    "log.debug": "faint",
-    "log.info": "ok",
-    "log.warning": "waiting",
-    "log.error": "failed",
-    "log.agent": "secondary",
-    "log.step": "muted",
-    "fresh": "waiting",
-    "bar.mark": "failed",
-}
-"""Style → colour, where it has another name than its colour."""
-_BARS = {
-    "run": ("accent", 0.35),
-    "box": ("accent", 0.62),
-    "ok": ("ok", 0.2),
-    "failed": ("failed", 0.15),
-    "running": ("running", 0.05),
-    "waiting": ("waiting", 0.45),
-    "skipped": ("faint", 0.3),
-    "gate": ("gate", 0.3),
-    "doubt": ("doubt", 0.3),
-}
-_PLAIN = {
-    "strong": Style(bold=True),
-    "brand": Style(bold=True, reverse=True),
-    "failed": Style(bold=True),
-    "note.bad": Style(bold=True),
-    "log.error": Style(bold=True),
-    "log.warning": Style(bold=True),
-    "faint": Style(dim=True),
-    "key.off": Style(dim=True),
-    "pending": Style(dim=True),
-    "skipped": Style(dim=True),
-    "guide": Style(dim=True),
-    "ruler": Style(dim=True),
-    "border": Style(dim=True),
-    "border.focus": Style(bold=True),
-    "title.focus": Style(bold=True, reverse=True),
-    "tab.active": Style(bold=True, reverse=True),
-    "key": Style(bold=True),
-    "match": Style(bold=True, underline=True),
-    "star": Style(bold=True),
-    "sim": Style(bold=True),
-    "head": Style(underline=True),
-    "fresh": Style(bold=True),
-}
-"""Looks without colours."""
-
 
 class Palette:
     """What styles look like: made anew when the theme changes."""
@@ -312,7 +259,7 @@ class Palette:
         style = (
             Style(reverse=True)
             if name.startswith("bar.") and name.endswith(".r")
-            else _PLAIN.get(name, Style())
+            else PLAIN.get(name, Style())
         )
         if under == "cursor":
             return style + Style(reverse=not style.reverse)
@@ -320,29 +267,22 @@ class Palette:
 
     def _make(self, name: str, under: str) -> Style:
         background = self._background(under)
-        if name == "brand":
-            return Style(
-                color=self._colors["background"].rich_color,
-                bgcolor=self._colors["accent"].rich_color,
-                bold=True,
-            )
+        ansi = background.ansi is not None
+        if name in FILLED:
+            paper, ink = self._colors[FILLED[name]].rich_color, self._colors["background"].rich_color
+            if ansi:  # the terminal's own background can't be named as a colour of text
+                return Style(color=paper, bgcolor=ink, bold=True, reverse=True)
+            return Style(color=ink, bgcolor=paper, bold=True)
         reverse = name.startswith("bar.") and name.endswith(".r")
         color = self._color(name.removesuffix(".r") if reverse else name)
-        if name == "match":
-            return Style(
-                color=self._colors["background"].rich_color,
-                bgcolor=self._colors["star"].rich_color,
-                bold=True,
-            )
-        ansi = background.ansi is not None
-        if reverse and ansi:  # the terminal's own background can't be named as a colour of text
+        if reverse and ansi:
             return Style(color=color.rich_color, bgcolor=background.rich_color, reverse=under != "cursor")
         if reverse:
             return Style(color=background.rich_color, bgcolor=color.rich_color)
         return Style(
             color=color.rich_color,
             bgcolor=background.rich_color,
-            bold=name in _BOLD or name.startswith("head."),
+            bold=name in BOLD or name.startswith("head."),
             dim=ansi and name in {"faint", "key.off", "guide", "ruler", "pending", "skipped"},
             reverse=ansi and under == "cursor",
             underline=ansi and under == "blur",
@@ -361,10 +301,10 @@ class Palette:
         if name.startswith("bar."):
             kind = name[4:]
             call = kind.startswith("call.")
-            base, amount = _BARS.get(kind.removeprefix("call."), ("foreground", 0.3))
+            base, amount = BARS.get(kind.removeprefix("call."), ("foreground", 0.3))
             return blend(colors[base], colors["background"], min(amount + (0.3 if call else 0), 0.8))
         name = name.removeprefix("head.")
-        return colors.get(_FROM.get(name, name), colors["foreground"])
+        return colors.get(FROM.get(name, name), colors["foreground"])
 
 
 def _of_variables(variables: Mapping[str, str]) -> dict[str, Color]:
