@@ -51,6 +51,7 @@ _PATTERNS = re.compile(
       | (?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}   # Stripe
       | whsec_[A-Za-z0-9]{20,}
       | xox[abeprs]-[A-Za-z0-9-]{10,}              # Slack
+      | aeth_[0-9a-f]{12}_[A-Za-z0-9_-]{20,}      # tokens of our own API
       | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}   # JWT
       )
     | (?<=Bearer\ )[A-Za-z0-9._~+/=-]{8,}
