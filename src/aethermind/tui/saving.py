@@ -86,6 +86,15 @@ class Watching:
         self._told = ""
         if await self._run(run, loaded):
             context.main.open_run(self.run_id)
+            self._clear()
+
+    def _clear(self) -> None:
+        """The card of the run's end tells of what is over."""
+        from aethermind.tui.screens.card import CardScreen
+
+        screen = self._context.app.screen
+        if isinstance(screen, CardScreen):
+            screen.answer(None)
 
     async def _run(self, run: Run, loaded: LoadedWorkflow) -> bool:
         """Go on with the edited file; False if nothing runs."""

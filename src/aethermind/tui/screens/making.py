@@ -43,13 +43,13 @@ class MakingScreen(Dialog[Beginning]):
             box.border_title = safe_line("A workflow of your own, from")
             box.border_subtitle = safe_line(f"{self.context.glyphs.enter} copy it and edit   esc back")
             yield Choices(*options, id="making-choices", markup=False, compact=True)
-            yield Line("", id="picker-note")
+            yield Line("", id="making-note")
 
     def on_option_list_option_highlighted(self, event: Choices.OptionHighlighted) -> None:
         event.stop()
         found = self.beginnings[event.option_index]
         name = free_name(found.path)
-        self.query_one("#picker-note", Line).show(f"{found.about}\nwrites {folder() / name}.yaml")
+        self.query_one("#making-note", Line).show(f"{found.about}\nwrites {folder() / name}.yaml")
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
