@@ -5,6 +5,7 @@ tells it what happens; it composes nothing.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,15 @@ class Comfort:
         self._app = app
         self._home = home
         self.remembered, self.problem = load(home) if home is not None else (Remembered(), "")
+        self._begun = False
+        """The screen is as it was left; before that, it says nothing about how it should be."""
         self.watching: Watching | None = None
         """The file whose edits run by themselves."""
         self.attention = Attention(way_of(app.settings.notify, os.environ), app.now())
 
     def begin(self) -> None:
         """After the first paint: the layout as it was left."""
+        self._begun = True
         if self.problem:
             self._app.toast(self.problem, "warning")
         found, main = self.remembered, self._app.main_screen
@@ -66,14 +70,18 @@ class Comfort:
     def welcomed(self) -> None:
         """Written at once: who leaves by a crash is not greeted twice."""
         self.remembered = msgspec.structs.replace(self.remembered, welcomed=True)
-        self._save(self.remembered)
+        if self._home is None:
+            return
+        try:
+            save(self._home, self.remembered)
+        except OSError as error:
+            self._app.toast(f"{self._home}: {error.strerror or error}: nothing is remembered", "warning")
 
     def leave(self) -> None:
         """The screen goes: keep how it was."""
-        if self._app.main_screen.is_attached:
-            now = self._now()
-            if now != self.remembered:
-                self._save(now)
+        if self._home is not None and self._begun and (now := self._now()) != self.remembered:
+            with suppress(OSError):  # there is no screen any more to say it on
+                save(self._home, now)
 
     def _now(self) -> Remembered:
         main = self._app.main_screen
@@ -89,11 +97,3 @@ class Comfort:
                 level=main.logs.level,
             ),
         )
-
-    def _save(self, remembered: Remembered) -> None:
-        if self._home is None:
-            return
-        try:
-            save(self._home, remembered)
-        except OSError as error:
-            self._app.toast(f"{self._home}: {error.strerror or error}: the layout is not kept", "warning")
