@@ -161,8 +161,9 @@ def _sixteen(focus: str, *, dark: bool) -> dict[str, str]:
         "ansi-background": "ansi_black" if dark else "ansi_bright_white",
         "ansi-foreground": paper,
         "block-cursor-foreground": ink,
-        "block-cursor-blurred-foreground": ink,
-        "block-cursor-blurred-background": paper,
+        # Textual writes in the foreground's colour on this, whatever it is.
+        "block-cursor-blurred-foreground": "ansi_default",
+        "block-cursor-blurred-background": "ansi_blue" if dark else "ansi_cyan",
         "input-cursor-background": paper,
         "input-cursor-foreground": ink,
         "input-selection-background": focus,
@@ -275,8 +276,11 @@ class Palette:
             return Style(color=ink, bgcolor=paper, bold=True)
         reverse = name.startswith("bar.") and name.endswith(".r")
         color = self._color(name.removesuffix(".r") if reverse else name)
+        if ansi and under == "cursor":  # one plain bar: reversed colours would make it a rainbow
+            ink = self._colors["foreground"].rich_color
+            return Style(color=ink, bgcolor=background.rich_color, bold=name in BOLD, reverse=not reverse)
         if reverse and ansi:
-            return Style(color=color.rich_color, bgcolor=background.rich_color, reverse=under != "cursor")
+            return Style(color=color.rich_color, bgcolor=background.rich_color, reverse=True)
         if reverse:
             return Style(color=background.rich_color, bgcolor=color.rich_color)
         return Style(
@@ -284,7 +288,6 @@ class Palette:
             bgcolor=background.rich_color,
             bold=name in BOLD or name.startswith("head."),
             dim=ansi and name in {"faint", "key.off", "guide", "ruler", "pending", "skipped"},
-            reverse=ansi and under == "cursor",
             underline=ansi and under == "blur",
         )
 
