@@ -89,7 +89,10 @@ def test_both_sides_end_or_one_resets() -> None:
     number, data = near.open()
     assert far.receive(data) == [Opened(number)]
     assert far.receive(near.end(number)) == [Ended(number)]
-    assert near.receive(far.send(number, b"still") + far.end(number)) == [Data(number, b"still"), Ended(number)]
+    assert near.receive(far.send(number, b"still") + far.end(number)) == [
+        Data(number, b"still"),
+        Ended(number),
+    ]
     assert not near.is_open(number)
     assert not far.is_open(number)
     other, data = near.open()

@@ -73,7 +73,7 @@ def test_nothing_of_a_target_is_an_option_of_ssh() -> None:
     argv = line.argv(ask=False)
     assert argv[0] == "ssh"
     assert argv[-3:] == ["--", "box", "'/opt/a b/aethermind' --home /x bridge"]
-    assert ["-l", "ana", "-p", "2222"] == argv[-7:-3]
+    assert argv[-7:-3] == ["-l", "ana", "-p", "2222"]
     assert "BatchMode=yes" in argv
     assert "BatchMode=yes" not in line.argv(ask=True)
     at_home = SshLine(SshTarget("box"), command=["~/.local/bin/aether mind"])

@@ -7,7 +7,7 @@ sent once more on a new one, as nothing of an answer had come. Whoever acts send
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import h11
@@ -18,6 +18,9 @@ IDLE = 4
 """So many connections are kept for the next requests."""
 LARGEST = 256 * 1024 * 1024
 """Bytes of one answer."""
+
+WARMING_S = 15.0
+"""So long may an answer take whose engine has said that it is there (a 1xx): it loads what it needs first."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -43,7 +46,7 @@ class Http:
     ) -> Answer:
         """One request; `target` is the path with its query. Raises `BrokenLine`, also after `timeout_s`."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
                 while self._idle:
                     kept = self._idle.pop()
                     try:
@@ -51,7 +54,7 @@ class Http:
                     except BrokenLine:
                         if kept.answered:
                             raise
-                fresh = _Connection(await self._line.dial())
+                fresh = _Connection(await self._line.dial(), lambda: _lengthen(limit))
                 return await self._on(fresh, method, target, headers, body)
         except TimeoutError as error:
             raise BrokenLine(f"no answer in {timeout_s:g} s") from error
@@ -78,9 +81,16 @@ class Http:
             self._idle.pop().close()
 
 
+def _lengthen(limit: asyncio.Timeout) -> None:
+    when = limit.when()
+    if when is not None and not limit.expired():
+        limit.reschedule(max(when, asyncio.get_running_loop().time() + WARMING_S))
+
+
 class _Connection:
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, alive: Callable[[], None]) -> None:
         self._stream = stream
+        self._alive = alive
         self._http = h11.Connection(h11.CLIENT)
         self.answered = False
         """Something of an answer to the request under way has come."""
@@ -106,6 +116,8 @@ class _Connection:
                 if not received and http.their_state is h11.SEND_RESPONSE and not status:
                     raise BrokenLine("the connection ended without an answer")
                 http.receive_data(received)
+            elif isinstance(event, h11.InformationalResponse):
+                self._alive()
             elif isinstance(event, h11.Response):
                 status = event.status_code
                 found = {

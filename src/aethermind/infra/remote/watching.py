@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,6 +21,10 @@ LARGEST = 64 * 1024 * 1024
 """Bytes of one message."""
 SILENT_S = 40.0
 """The engine says something at least every 15 seconds: after so long the line is dead, though nobody said."""
+
+_NEWS = re.compile(rb"HTTP/1\.1 1(?!01)")
+_STATUS = len(b"HTTP/1.1 101")
+_LARGEST_HEAD = 16_384
 
 
 class Refused(Exception):
@@ -39,6 +44,8 @@ class Watching:
         self._silent_s = silent_s
         self._parts: list[bytes] = []
         self._events: list[Event] = []
+        self._head: bytes | None = b""
+        """What came of the answer to the handshake, until it is known to be no news."""
 
     async def _more(self) -> None:
         """Take in what comes next, and send what the protocol answers to it (pongs)."""
@@ -48,7 +55,7 @@ class Watching:
         except TimeoutError as error:
             raise BrokenLine(f"silent for {self._silent_s:g} s") from error
         if data:
-            self._protocol.receive_data(data)
+            self._protocol.receive_data(data if self._head is None else self._without_news(self._head + data))
         else:
             self._protocol.receive_eof()
         for out in self._protocol.data_to_send():
@@ -56,6 +63,23 @@ class Watching:
                 await self._stream.write(out)
         if not data:
             raise BrokenLine("the connection ended")
+
+    def _without_news(self, head: bytes) -> bytes:
+        """What is left after the answers before the answer (1xx): the engine is there, but not ready yet."""
+        while True:
+            if len(head) < _STATUS:
+                self._head = head
+                return b""
+            if not _NEWS.match(head):
+                self._head = None
+                return head
+            _, end, rest = head.partition(b"\r\n\r\n")
+            if not end:
+                if len(head) > _LARGEST_HEAD:
+                    raise BrokenLine("what answers there speaks no WebSocket")
+                self._head = head
+                return b""
+            head = rest
 
     async def handshake(self) -> None:
         protocol = self._protocol
