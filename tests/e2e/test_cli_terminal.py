@@ -185,9 +185,9 @@ def test_nothing_that_a_run_says_acts_on_the_terminal(options: list[str], tmp_pa
 
 def test_without_arguments_the_screen_opens_and_q_leaves_it(tmp_path: Path) -> None:
     terminal = Terminal(cwd=tmp_path)
-    terminal.read(until="Run a workflow")
+    terminal.read(until="Welcome to Aethermind")
     terminal.type("\x1b")
-    terminal.read(until="Run a workflow", gone=True)
+    terminal.read(until="Welcome to Aethermind", gone=True)
     terminal.type("q")
     terminal.end()
 
