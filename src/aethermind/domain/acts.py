@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aethermind.domain import events as e
+from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import run_id_of
 from aethermind.domain.views import iso
 
-GUARD = "guard"
+ENGINE = "engine"
+"""Who pauses a run that lacks something."""
 IMPORTED = "imported"
 """The tag of a run that came out of a bundle."""
 IMPORTED_BY = "imported_by"
@@ -75,7 +77,7 @@ def _created(run_id: str, event: e.RunCreated) -> Act:
 
 
 def _paused(run_id: str, event: e.RunPaused) -> Act | None:
-    return None if event.by == GUARD else _act("pause", event.by, run_id, event.reason)
+    return None if event.by in {GUARD, ENGINE} else _act("pause", event.by, run_id, event.reason)
 
 
 def _resumed(run_id: str, event: e.RunResumed) -> Act:

@@ -85,7 +85,7 @@ class RunReopened(Event, frozen=True, kw_only=True):
 
 class RunPaused(Event, frozen=True, kw_only=True):
     by: str = ""
-    """A person, or `guard`."""
+    """A person; `guard`; or `engine`, which lacks a variable that a step takes."""
     reason: str = ""
 
 
@@ -346,7 +346,7 @@ class BudgetHeld(Event, frozen=True, kw_only=True):
     """A call was refused because it could overshoot; its attempt ends and the step waits.
 
     `scope`: `run` until the run's budget is raised or has room again · `day` likewise, or until the next UTC
-    day · `guard` until the run, which the guard paused for repeating itself, is resumed (no amounts).
+    day · `guard` until the run is resumed, which was paused by the guard or for want of a variable (no amounts).
     """
 
     step: str

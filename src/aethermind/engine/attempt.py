@@ -32,6 +32,7 @@ from aethermind.domain.workflow import (
     Value,
     prompt_config,
 )
+from aethermind.engine import lacking
 from aethermind.engine.calls import Calls
 from aethermind.engine.context import StepContext
 from aethermind.engine.conversation import converse
@@ -114,9 +115,9 @@ class Attempts:
             case Prompt():
                 success = await self._prompt(live, node, attempt, action, calls)
             case Command():
-                success = await self._command(live, node, attempt, action)
+                success = await self._command(live, node, attempt, action, calls)
             case PythonCall():
-                success = await self._python(live, node, attempt, action)
+                success = await self._python(live, node, attempt, action, calls)
             case Value(value=tree):
                 success = Success(self._expressions.value(tree, Scope(live.run, node)))
             case Fail(reason=reason):
@@ -165,6 +166,8 @@ class Attempts:
         config = prompt_config(live.run.definition_for(node), node.step)
         messages = (Message(role="user", content=self._expressions.text(action.template, scope)),)
         instructions = self._expressions.text(config.instructions, scope)
+        if live.taken_up:
+            lacking.check(live, node, lacking.taken_by(config.tools), calls.facts)
         output = await converse(
             calls,
             config.models,
@@ -176,14 +179,16 @@ class Attempts:
         )
         return Success(output)
 
-    async def _command(self, live: LiveRun, node: Node, attempt: int, action: Command) -> Success:
+    async def _command(
+        self, live: LiveRun, node: Node, attempt: int, action: Command, calls: Calls
+    ) -> Success:
         scope = Scope(live.run, node)
         argv = [self._expressions.text(part, scope) for part in action.argv]
         stdin = None if action.stdin is None else self._expressions.text(action.stdin, scope)
         result = await self._children.run(
             argv,
             cwd=self._cwd(live, action.cwd, scope),
-            env=self._env(live, action.env, scope),
+            env=self._env(live, node, action.env, scope, calls),
             stdin=stdin,
             on_output=self._child_log(live, node, attempt),
         )
@@ -204,14 +209,16 @@ class Attempts:
         facts = {"stdout": result.stdout, "stderr": result.stderr, "exit_code": result.exit_code}
         return Success(output, facts)
 
-    async def _python(self, live: LiveRun, node: Node, attempt: int, action: PythonCall) -> Success:
+    async def _python(
+        self, live: LiveRun, node: Node, attempt: int, action: PythonCall, calls: Calls
+    ) -> Success:
         scope = Scope(live.run, node)
         value = await self._children.call_python(
             action.target,
             self._expressions.value(action.arguments, scope),
             interpreter=live.run.created.submitter.interpreter,
             cwd=self._cwd(live, action.cwd, scope),
-            env=self._env(live, action.env, scope),
+            env=self._env(live, node, action.env, scope, calls),
             on_output=self._child_log(live, node, attempt),
         )
         if action.output_schema is not None:
@@ -226,23 +233,14 @@ class Attempts:
             return base
         return str(PurePosixPath(base) / self._expressions.text(cwd, scope))
 
-    def _env(self, live: LiveRun, env: Mapping[str, str], scope: Scope) -> dict[str, str]:
-        values: dict[str, str] = {}
-        for name, value in env.items():
-            if value.startswith("$"):
-                wanted = value[1:]
-                if wanted not in live.env:
-                    raise StepFailure(
-                        ErrorInfo(
-                            kind="not_found",
-                            message=f"the environment has no {wanted}",
-                            hint=f"export {wanted} and resume",
-                        )
-                    )
-                values[name] = live.env[wanted]
-            else:
-                values[name] = self._expressions.text(value, scope)
-        return values
+    def _env(
+        self, live: LiveRun, node: Node, env: Mapping[str, str], scope: Scope, calls: Calls
+    ) -> dict[str, str]:
+        lacking.check(live, node, lacking.taken(env), calls.facts)
+        return {
+            name: live.env[value[1:]] if value.startswith("$") else self._expressions.text(value, scope)
+            for name, value in env.items()
+        }
 
     def _child_log(self, live: LiveRun, node: Node, attempt: int) -> Callable[[ChildOutput], None]:
         scrub = self._services.scrub

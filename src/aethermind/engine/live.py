@@ -95,11 +95,23 @@ class DayRefused(AethermindError):
 class LiveRun:
     """One run's mailbox. Messages that arrive while an append is under way form the next batch."""
 
-    def __init__(self, run: Run, *, env: Mapping[str, str], functions: Mapping[str, StepFunction]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        env: Mapping[str, str],
+        functions: Mapping[str, StepFunction],
+        taken_up: bool = False,
+    ) -> None:
         self.run = run
         self.stream = run_stream(run.id)
         self.env = env
         self.functions = functions
+        self.taken_up = taken_up
+        """It began elsewhere: in another process, or with another terminal's environment. What it lacks of
+        that is asked for (`lacking`)."""
+        self.lacked: set[str] = set()
+        """Variables that were asked for."""
         self.inbox: list[Message] = []
         self.pending: list[CallStarted] = []
         """Calls that this turn decided and that are applied only once they are on disk."""

@@ -22,7 +22,7 @@ from aethermind.domain.events import AnyEvent, Draft, Recorded, RunCreated, RunR
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.engine import provenance
+from aethermind.engine import lacking, provenance
 from aethermind.engine.admission import Admission
 from aethermind.engine.agent_state import AgentStates
 from aethermind.engine.attempt import Attempts
@@ -113,6 +113,8 @@ class Scheduler:
             live = await self.adopt(run_id, env=env, functions=functions)
         if live is None:
             return None
+        self._veil.learn(env)
+        lacking.fill(live, env)
         if live.run.paused:
             await self.act(live, lambda _run: [RunResumed(by=by)])
         return live
@@ -129,7 +131,7 @@ class Scheduler:
         self._veil.learn(env)
         if (known := self.live.get(run_id)) is not None:  # somebody was faster
             return known
-        live = LiveRun(run, env=env, functions=functions)
+        live = LiveRun(run, env=env, functions=functions, taken_up=True)
         if lost := lost_events(run):
             live.inbox.append(Note(lost))
         self._drive(live)
@@ -153,7 +155,7 @@ class Scheduler:
         await provenance.check(self._store, run_id, run.created.tags)
         if run_id in self.live:
             raise InvalidError(f"run {run_id} is being driven")
-        live = LiveRun(run, env=env, functions=functions)
+        live = LiveRun(run, env=env, functions=functions, taken_up=True)
         if lost := lost_events(run):
             live.inbox.append(Note(lost))
         await self.act(live, decide, start=True)
