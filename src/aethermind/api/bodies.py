@@ -65,7 +65,7 @@ class Fork(Body, frozen=True, kw_only=True):
 
 
 class Answer(Body, frozen=True, kw_only=True):
-    """`values`: the question's fields; of an approval `{"choice": "yes"}`."""
+    """`values`: the question's fields; of an approval `{"approved": true}`."""
 
     step: Text
     values: dict[str, Json]

@@ -116,6 +116,8 @@ class Door:
         except Exception as error:  # noqa: BLE001 - the last place that can answer at all
             if not began:
                 await self._fail(scope, answer, error)
+        except asyncio.CancelledError:
+            return  # the server ends
         finally:
             use.requests -= 1
             if not health:
@@ -246,6 +248,8 @@ class Door:
             await self._stream(scope, receive, send)
         except Exception:  # noqa: BLE001 - one connection ends; the server goes on
             room.complain(f"WebSocket {scope['path']}\n{traceback.format_exc()}")
+        except asyncio.CancelledError:
+            return  # the server ends
         finally:
             room.use.watchers -= 1
             room.use.touch()

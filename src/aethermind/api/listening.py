@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import socket
 import ssl
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import h11
@@ -17,6 +20,8 @@ from aethermind.api.peers import is_own
 LONGEST_HEAD = 64 << 10
 LONGEST_FRAME = 64 << 10
 """Bytes of what a WebSocket client may send; it has nothing to send."""
+LONGEST_LINE = 8_000
+MOST_LINES = 100
 HEAD_S = 20.0
 """So long the head of a request may take on TCP."""
 KEPT_S = 75
@@ -24,7 +29,25 @@ KEPT_LOCAL_S = 3_600
 """So long a connection is kept between two requests."""
 
 
-class Local(H11Protocol):
+REFUSED = "ASGI callable returned without completing handshake."
+"""uvicorn takes the refusal of a WebSocket for a defect."""
+LEAST_DRAIN_S = 0.25
+"""What is under way gets so long at least: watchers say good-bye."""
+
+
+class Upgrading(H11Protocol):
+    """What both have in common."""
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        # The WebSocket's own parser takes no more, and would say nothing.
+        lines = [len(event.target), *(len(name) + len(value) for name, value in event.headers)]
+        if len(lines) > MOST_LINES or max(lines) > LONGEST_LINE:
+            self.send_400_response("The head of this request is too long.")
+        else:
+            super().handle_websocket_upgrade(event)
+
+
+class Local(Upgrading):
     """On the unix socket: the user's own processes (and root's) only."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -34,7 +57,7 @@ class Local(H11Protocol):
             transport.abort()
 
 
-class Remote(H11Protocol):
+class Remote(Upgrading):
     """On TCP: who sends half a request and waits is sent away."""
 
     _late: asyncio.TimerHandle | None = None
@@ -60,6 +83,33 @@ class Remote(H11Protocol):
         elif not waiting and self._late is not None:
             self._late.cancel()
             self._late = None
+
+
+class Complaints(logging.Handler):
+    """What uvicorn has to say goes where our own complaints go: never to the terminal."""
+
+    def __init__(self, complain: Callable[[str], object]) -> None:
+        super().__init__(logging.ERROR)
+        self._complain = complain
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = self.format(record)
+        if told != REFUSED:
+            self._complain(told)
+
+
+@contextlib.contextmanager
+def complaining(complain: Callable[[str], object]) -> Iterator[None]:
+    """Also keeps `logging` from falling back to stderr."""
+    logger = logging.getLogger("uvicorn.error")
+    handler, before = Complaints(complain), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 class Listener:
@@ -107,7 +157,7 @@ class Listener:
         for connection in list(self.state.connections):
             connection.shutdown()
         if self.state.tasks:
-            _, left = await asyncio.wait(self.state.tasks, timeout=drain_s)
+            _, left = await asyncio.wait(self.state.tasks, timeout=max(drain_s, LEAST_DRAIN_S))
             for task in left:
                 task.cancel()
             if left:

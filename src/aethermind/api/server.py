@@ -2,7 +2,7 @@
 
 Rules
 - Starting costs nothing: the thread sleeps on its sockets, and the rest is imported when the first connection
-  comes (or at `warm`). Who comes first on the unix socket gets a sign of life (103) before the import.
+  comes (or at `warm`). Who comes first on the unix socket gets a sign of life (100 Continue) before it.
 - The engine's loop is only ever asked (`Hosting.ask`): bodies, JSON and watchers are this thread's.
 - `stop` answers what is under way, tells watchers to come again (1012), and ends the thread. Sockets are
   closed; the unix socket's name is its binder's to take away.
@@ -130,7 +130,11 @@ class Server:
     def _main(self) -> None:
         try:
             if self._knocked():
-                asyncio.run(self._serve(self._greeted()))
+                first = self._greeted()
+                from aethermind.api.listening import complaining
+
+                with complaining(self._complain):
+                    asyncio.run(self._serve(first))
         except BaseException as error:  # the thread has nobody above it
             import traceback
 
@@ -161,7 +165,7 @@ class Server:
             return None
         first.setblocking(False)
         with contextlib.suppress(OSError):
-            first.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            first.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return first
 
     async def _serve(self, first: socket.socket | None) -> None:
