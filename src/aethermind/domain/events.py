@@ -346,7 +346,7 @@ class BudgetHeld(Event, frozen=True, kw_only=True):
     """A call was refused because it could overshoot; its attempt ends and the step waits.
 
     `scope`: `run` until the run's budget is raised or has room again · `day` likewise, or until the next UTC
-    day · `guard` until the run is resumed, which was paused by the guard or for want of a variable (no amounts).
+    day · `guard` until the run, paused by the guard or for want of a variable, is resumed (no amounts).
     """
 
     step: str
