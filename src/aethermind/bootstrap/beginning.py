@@ -61,11 +61,11 @@ def spawn(composition: Composition) -> subprocess.Popen[bytes]:
         os.close(said)
 
 
-async def bridge(composition: Composition) -> None:
-    """Relay the engine of this data directory over stdin and stdout until stdin ends; if none runs, one is
-    begun first. Raises `BusyError` if that does not come to answer."""
+async def bridge(composition: Composition, *, stdin: int, stdout: int) -> None:
+    """Relay the engine of this data directory over these two descriptors until the first one ends; if no
+    engine runs, one is begun first. Raises `BusyError` if that does not come to answer."""
     from aethermind.infra import sockets
     from aethermind.infra.remote.bridge import relay
 
     await begun(composition)
-    await relay(lambda: sockets.locate(composition.home))
+    await relay(lambda: sockets.locate(composition.home), stdin=stdin, stdout=stdout)

@@ -16,7 +16,7 @@ from aethermind.infra.remote.lines import BrokenLine, Gone, SocketStream, Stream
 from aethermind.infra.remote.mux import HELLO, VERSION
 
 
-async def relay(socket: Callable[[], Path | None], *, stdin: int = 0, stdout: int = 1) -> None:
+async def relay(socket: Callable[[], Path | None], *, stdin: int, stdout: int) -> None:
     """Until stdin ends. `socket`: where the engine listens just now, None if nowhere. The two descriptors are
     this function's from now on."""
     reader, writer = await _pipes(stdin, stdout)
