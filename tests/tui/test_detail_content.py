@@ -321,6 +321,14 @@ def test_the_first_try_has_none_before_it_and_what_is_huge_is_not_compared() -> 
 # --- Markdown --------------------------------------------------------------------------------------
 
 
+def test_markdown_is_drawn_with_plain_signs_where_there_are_no_others() -> None:
+    source = "- one\n- two\n\n> said\n\n---\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    told = [plain(line) for line in markdown.render(source, width=40, dark=True, styles={}, ascii=True)]
+    assert all(line.isascii() for line in told)
+    assert any(line.lstrip().startswith("* one") for line in told)
+    assert not all(plain(line).isascii() for line in markdown.render(source, width=40, dark=True, styles={}))
+
+
 def test_markdown_is_laid_out_and_harmless() -> None:
     source = (
         "# Head\n\nA **bold** [link](https://example.org) and &#8238;bidi, \x1b]52;c;eA==\x07.\n\n- one\n"

@@ -96,7 +96,8 @@ class CardScreen(Dialog[None]):
         if len(prose) > AT_ONCE or not markdown.ready():
             return None
         styles = {name: text.style_of(name) for name in MARKDOWN_STYLES}
-        return markdown.render(prose, width=width, dark=self.app.current_theme.dark, styles=styles)
+        dark, ascii = self.app.current_theme.dark, self.context.glyphs.ascii
+        return markdown.render(prose, width=width, dark=dark, styles=styles, ascii=ascii)
 
     def _choices(self, run: Run) -> Iterable[tuple[str, str, str]]:
         """(key, words, id)"""

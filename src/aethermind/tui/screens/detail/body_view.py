@@ -16,6 +16,7 @@ from aethermind.tui.screens.detail.content import Body, Prose, Text, Value
 from aethermind.tui.screens.detail.json_view import JsonView
 from aethermind.tui.screens.detail.lines import BLANK, Line, Span, text_lines
 from aethermind.tui.screens.detail.view import TextView
+from aethermind.tui.screens.dialog import glyphs_of
 
 AT_ONCE = 4_000
 """Characters of Markdown that are laid out at once; more is laid out in a thread, and plain until then."""
@@ -114,14 +115,19 @@ class BodyView(ContentSwitcher):
         view, width, dark = self._text, self._width, self.app.current_theme.dark
         self._laid_out = width
         styles = {name: view.style_of(name) for name in MARKDOWN_STYLES}
+        ascii = glyphs_of(self.app).ascii
         if len(body.text) <= AT_ONCE and markdown.ready():
-            self._formatted(body, markdown.render(body.text, width=width, dark=dark, styles=styles))
+            self._formatted(
+                body, markdown.render(body.text, width=width, dark=dark, styles=styles, ascii=ascii)
+            )
         else:
-            self._format_later(body, width, dark, styles)
+            self._format_later(body, width, dark, styles, ascii)
 
     @work(thread=True, exclusive=True, group="markdown", exit_on_error=False)
-    def _format_later(self, body: Prose, width: int, dark: bool, styles: Mapping[str, Style]) -> None:
-        lines = markdown.render(body.text, width=width, dark=dark, styles=styles)
+    def _format_later(
+        self, body: Prose, width: int, dark: bool, styles: Mapping[str, Style], ascii: bool
+    ) -> None:
+        lines = markdown.render(body.text, width=width, dark=dark, styles=styles, ascii=ascii)
         self.app.call_from_thread(self._formatted, body, lines)
 
     def _formatted(self, body: Prose, lines: list[Line]) -> None:

@@ -22,13 +22,24 @@ LARGEST = 100_000
 """Longer texts are shown as they are: laying them out would take longer than a key may."""
 
 
+_PLAIN = {
+    **str.maketrans({"•": "*", "▌": ">", **dict.fromkeys("─━═╌", "-"), **dict.fromkeys("│┃║", "|")}),
+    **dict.fromkeys(range(0x250C, 0x254C), "+"),
+}
+"""What rich draws of itself."""
+
+
 def ready() -> bool:
     """Whether the parser is loaded; it takes longer than a key may."""
     return "rich.markdown" in sys.modules
 
 
-def render(text: str, *, width: int, dark: bool, styles: Mapping[str, Style]) -> list[Line]:
-    """`styles` has `accent`, `heading`, `dim`, `code`, `strong`, `key` for the parts of Markdown."""
+def render(
+    text: str, *, width: int, dark: bool, styles: Mapping[str, Style], ascii: bool = False
+) -> list[Line]:
+    """`styles` has `accent`, `heading`, `dim`, `code`, `strong`, `key` for the parts of Markdown. `ascii`:
+    bullets, rules and tables are drawn with plain signs.
+    """
     from rich.markdown import Markdown
 
     text = clean(text)
@@ -48,12 +59,15 @@ def render(text: str, *, width: int, dark: bool, styles: Mapping[str, Style]) ->
     # Code takes its colours from the terminal's own palette, which themes map.
     page = Markdown(text, code_theme="ansi_dark" if dark else "ansi_light", hyperlinks=False)
     rows = console.render_lines(page, console.options, pad=False)
-    return [_line(row) for row in rows]
+    signs = _PLAIN if ascii else {}
+    return [_line(row, signs) for row in rows]
 
 
-def _line(row: list[Segment]) -> Line:
+def _line(row: list[Segment], signs: Mapping[int, str]) -> Line:
     spans = [
-        Span(clean_line(text), style or "") for text, style, control in Segment.simplify(row) if not control
+        Span(clean_line(text).translate(signs), style or "")
+        for text, style, control in Segment.simplify(row)
+        if not control
     ]
     while spans and not _has_background(spans[-1].style):
         text, style = spans.pop()
