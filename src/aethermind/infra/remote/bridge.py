@@ -34,7 +34,8 @@ async def relay(socket: Callable[[], Path | None], *, stdin: int, stdout: int) -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        writer.transport.abort()
+        if not writer.transport.is_closing():
+            writer.transport.abort()
 
 
 async def _pipes(stdin: int, stdout: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

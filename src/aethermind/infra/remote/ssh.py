@@ -208,7 +208,7 @@ async def _listen(stderr: asyncio.StreamReader, said: deque[str]) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process, errors: asyncio.Task[None]) -> None:
-    if process.stdin is not None:
+    if process.stdin is not None and not process.stdin.transport.is_closing():
         process.stdin.transport.abort()
     with suppress(ProcessLookupError):
         process.terminate()
