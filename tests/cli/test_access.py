@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from aethermind.infra.stores.database import APPLICATION_ID, migrations, split
 from tests.cli.program import Said
 
 FILE = """\
@@ -96,8 +97,9 @@ def test_a_registered_workflow_runs_by_its_name_from_anywhere(
     monkeypatch.chdir(elsewhere)
     found = [row for row in items(said, "workflows") if row["origin"] == "registered"]
     assert [row["name"] for row in found] == ["hello"]
-    code, out, _ = said("run", "hello", "-i", "who=me", "-q")
+    code, out, err = said("run", "hello", "-i", "who=me", "--plain")
     assert (code, int(out) > 0) == (0, True)
+    assert err.splitlines()[0] == "hello is registered: no file of that name is here"
     (row,) = items(said, "runs")
     assert row["source"] == "workflow:hello", "where it came from"
     # A file goes first, and may name a registered agent.
@@ -146,6 +148,20 @@ def test_an_agent_that_is_changed_is_asked_about_again(here: Path, said: Said) -
     (here / "agent.yaml").write_text(f"name: agent\n{shell.replace('never', 'always')}\n{steps}\n")
     assert said("agents", "put", "agent.yaml")[0] == 0
     assert said("run", "uses.yaml", "--sim", "-q")[0] == 4
+
+
+def test_a_database_of_an_older_version_is_looked_at_like_any_other(said: Said) -> None:
+    home = Path(os.environ["AETHERMIND_HOME"])
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = home / "aethermind.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as db:
+        for number, file in migrations()[:3]:
+            for statement in split(file.read_text(encoding="utf-8")):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.chmod(0o600)
+    assert items(said, "audit") == items(said, "tokens", "list") == items(said, "runs") == []
 
 
 def test_the_audit_log_and_whether_it_was_changed(here: Path, said: Said) -> None:

@@ -66,12 +66,20 @@ async def open_client(
         return
     composition.config.make_home()
     database = composition.database
-    if look and database.exists() and database.stat().st_size:  # an empty file has no tables yet
+    if look and _readable(database):
         async with _looking(composition, database) as engine:
             yield LocalClient(engine, owner=engine_owner(composition))
         return
     async with AsyncExitStack() as stack:
         yield await _own_or_attach(composition, stack, functions or {})
+
+
+def _readable(database: Path) -> bool:
+    """Not an empty file, which has no tables yet, nor one of an older version, which an engine has to
+    migrate."""
+    from aethermind.infra.stores.database import is_current
+
+    return database.exists() and database.stat().st_size > 0 and is_current(database)
 
 
 async def _own_or_attach(

@@ -19,6 +19,7 @@ from aethermind.cli.session import compose, engine_of
 from aethermind.cli.stopping import INTERRUPTED
 from aethermind.cli.targets import find
 from aethermind.engine.registered import PREFIX
+from aethermind.infra.sanitize import clean_line
 
 Json = Any
 
@@ -88,6 +89,8 @@ def command(
         if loaded.path is None or loaded.path.startswith(PREFIX):
             raise click.UsageError("--watch needs a workflow file")
         files = files_of(loaded)
+    if not quiet and loaded.path is not None and loaded.path.startswith(PREFIX):
+        streams.note(clean_line(f"{workflow} is registered: no file of that name is here"))
     inputs = given_inputs(loaded.definition.inputs, pairs, file, ask=not dry_run)
     request = bootstrap.submission(
         composition,

@@ -80,6 +80,16 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
+def is_current(path: Path) -> bool:
+    """Whether it has the newest schema, so that it can be read as it is. True, too, for what can't be opened:
+    whoever reads it says why."""
+    try:
+        with contextlib.closing(connect_reader(path)) as db:
+            return _version(db) >= migrations()[-1][0]
+    except (AethermindError, sqlite3.Error):
+        return True
+
+
 def check_file(path: Path) -> None:
     """What can be said without opening it."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
