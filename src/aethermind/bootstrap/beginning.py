@@ -67,5 +67,6 @@ async def bridge(composition: Composition, *, stdin: int, stdout: int) -> None:
     from aethermind.infra import sockets
     from aethermind.infra.remote.bridge import relay
 
-    await begun(composition)
+    if not sockets.listening(composition.home):  # whether it answers, the other side will see
+        await begun(composition)
     await relay(lambda: sockets.locate(composition.home), stdin=stdin, stdout=stdout)

@@ -107,3 +107,17 @@ def _point(home: Path, path: Path) -> None:
     fresh = home / f"{POINTER}.new"
     fresh.write_text(f"{path}\n", encoding="utf-8")
     fresh.rename(home / POINTER)
+
+
+def listening(home: Path) -> bool:
+    """Whether somebody takes connections there. That he answers is not said."""
+    path = locate(home)
+    if path is None:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
