@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aethermind.domain.views import iso
 from aethermind.engine.queries import LogFilter, LogRow
 from aethermind.infra.sanitize import clean_line
-from aethermind.tui.actions.mending import is_file
+from aethermind.tui.actions.mending import can_mend, is_file, mend
 from aethermind.tui.actions.registry import MAIN, SCREENS, Action
 from aethermind.tui.actions.target import OfStep, Readable, run_id_of, run_of
 
@@ -99,8 +99,25 @@ async def _edit(context: Context, argument: str) -> None:
         return
     run = run_of(context)
     source = run.created.source if run is not None else None
-    if source is not None:
-        await editor.edit(context, Path(source))
+    if run is None or source is None:
+        return
+    before = await asyncio.to_thread(_content, source)
+    await editor.edit(context, Path(source))
+    watched = context.app.comfort.watching
+    if await asyncio.to_thread(_content, source) == before or (watched and watched.run_id == run.id):
+        return
+    if can_mend(context) is None:
+        await mend(context, "")
+    else:
+        key = context.app.key_of("run.mend")
+        context.toast(f"saved; when this run is over, {key} goes on with what changed")
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
 
 
 def _can_edit(context: Context) -> str | None:
@@ -157,7 +174,7 @@ OUT: tuple[Action, ...] = (
     Action(
         id="out.edit",
         title="Open in the editor",
-        description="Open the text that is shown, or on the main screen the workflow's file, in $EDITOR.",
+        description="Open the text that is shown, or the workflow's file, in $EDITOR; what changed can run.",
         group="out",
         where=MAIN | {"detail"},
         keys=("e",),
