@@ -148,7 +148,8 @@ def _stopped(_: str, event: e.EngineStopped) -> Act:
 
 
 def _pruned(_: str, event: e.DatabasePruned) -> Act:
-    return _act("db prune", event.by, "database", f"{event.runs} runs with {event.events} events")
+    runs = "1 run" if event.runs == 1 else f"{event.runs} runs"
+    return _act("db prune", event.by, "database", f"{runs}, {event.events} events")
 
 
 READERS: dict[type, Callable[[str, Any], Act | None]] = {

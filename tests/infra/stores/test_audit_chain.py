@@ -112,7 +112,7 @@ async def test_acts_of_runs_that_were_pruned_stay(database: Path) -> None:
         "db prune",
         "ana",
         "ssh",
-        "1 runs with 4 events",
+        "1 run, 4 events",
     )
     assert (oldest.n, oldest.act, oldest.target) == (1, "run", "old")
     assert await store.read_all(0, stream="run/old") == []

@@ -37,6 +37,10 @@ async def answers(store: Store, since: int) -> list[Any]:
         [await store.logs(LogFilter(run_id=r, min_level="warning")) for r in (None, *RUNS)],
         await store.logs(LogFilter(step="b", text="A")),
         [await store.trusted(p, h) for p in ("/p", "/q") for h in (None, "aa", "bb")],
+        [await store.tokens(), await store.token("aa"), await store.token("cc")],
+        [await store.registered_workflow(n) for n in "vw"],
+        [await store.registered_agent(n) for n in ("writer", "other")],
+        await store.audit(limit=1_000),
     ]  # fmt: skip
     for run in RUNS:
         found += [await store.read_stream(f"run/{run}"), await store.calls(run), await store.partials(run)]
@@ -74,6 +78,8 @@ def test_both_stores_tell_the_same(history: list[list[Draft]], since: int) -> No
             assert await store.projection_hashes() == hashes
             assert await answers(store, since) == wanted
             await check_money(store)
+            verdict = await store.verify_audit()
+            assert verdict.ok, verdict.problem
             await store.close()
 
     with tempfile.TemporaryDirectory() as directory:
