@@ -113,9 +113,14 @@ class Link:
     @property
     def in_foreground(self) -> bool:
         """Whether the terminal is the user's and not his shell's: it is to be written to and read."""
-        if self._suspended and (self._woken is None or self._woken.is_set()) and on_top():
+        if self._suspended and not self.stopped and on_top():
             self._suspended = False
         return not self._suspended
+
+    @property
+    def stopped(self) -> bool:
+        """Nobody has typed `fg` or `bg` since ctrl+z."""
+        return self._suspended and self.alive and self._woken is not None and not self._woken.is_set()
 
 
 _LINKS: list[Link] = []
@@ -133,6 +138,8 @@ def wanted(arguments: Sequence[str]) -> bool:
     given = verb(arguments)
     if given is not None and given not in OWNERS:
         return False
+    if given is None and ("--plain" in arguments or os.environ.get("TERM") == "dumb"):
+        return False  # a prompt: each command that is typed there opens and closes its own engine
     return "--detach" in arguments or any(map(_is_terminal, (0, 1, 2)))
 
 
@@ -239,8 +246,9 @@ def on_top() -> bool:
 
 def _raise_unblocked(number: signal.Signals) -> None:
     handler = signal.signal(number, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    os.kill(os.getpid(), number)  # one with what the terminal has sent already
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     signal.signal(number, handler)
 

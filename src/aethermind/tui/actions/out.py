@@ -103,9 +103,11 @@ async def _edit(context: Context, argument: str) -> None:
         return
     before = await asyncio.to_thread(_content, source)
     await editor.edit(context, Path(source))
-    watched = context.app.comfort.watching
-    if await asyncio.to_thread(_content, source) == before or (watched and watched.run_id == run.id):
+    if await asyncio.to_thread(_content, source) == before:
         return
+    watched = context.app.comfort.watching
+    if watched is not None and watched.run_id == run.id:
+        return  # it sees the edit by itself
     if can_mend(context) is None:
         await mend(context, "")
     else:
