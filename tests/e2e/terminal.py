@@ -16,9 +16,9 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyte
 
@@ -58,6 +58,10 @@ class Terminal:
     @property
     def text(self) -> str:
         return "\n".join(self.rows)
+
+    def looks(self, row: int, column: int) -> Any:
+        """The cell there: `.data`, `.fg`, `.bg`, `.reverse`, …"""
+        return self._screen.buffer[row][column]
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -145,12 +149,17 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    *arguments: str, cwd: Path | None = None, columns: int = 120, lines: int = 36
+    *arguments: str,
+    cwd: Path | None = None,
+    columns: int = 120,
+    lines: int = 36,
+    command: Sequence[str] = COMMAND,
+    made: type[Terminal] = Terminal,
 ) -> Iterator[Terminal]:
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LOGIN, *COMMAND, *arguments],
+        [sys.executable, "-I", "-S", "-c", _LOGIN, *command, *arguments],
         cwd=cwd,
         env=os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
         stdin=slave,
@@ -159,7 +168,7 @@ def terminal(
     )
     os.close(slave)
     try:
-        yield Terminal(process, master, columns, lines)
+        yield made(process, master, columns, lines)
     finally:
         if process.poll() is None:
             process.kill()

@@ -112,8 +112,8 @@ def _harmless(node: ast.expr, scope: ast.AST) -> bool:
             cleans = any(keyword.arg == "clean" for keyword in node.keywords)
             return cleans or _called(node) in CLEAN | CONTENT | {"stylize"}
         case ast.Name(id=id):
-            values = [value for found in _own(scope) if (value := _given(found, id)) is not None]
-            return bool(values) and all(_harmless(value, scope) for value in values)
+            given = [one for found in _own(scope) if (one := _given(found, id)) is not None]
+            return bool(given) and all(_harmless(one, scope) for one in given)
         case _:
             return False
 

@@ -33,7 +33,7 @@ class Pick(Widget, can_focus=True):
         Binding("right,l,space,plus", "step(1)", "Next", show=False),
         Binding("left,h,minus", "step(-1)", "Previous", show=False),
     ]
-    value: reactive[str] = reactive("")
+    value: reactive[str] = reactive("", layout=True)
 
     class Changed(Message):
         def __init__(self, pick: Pick) -> None:

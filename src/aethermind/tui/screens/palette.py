@@ -148,7 +148,8 @@ class PaletteScreen(Dialog[None]):
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
-        self._do(self._shown[event.option_index])
+        if event.option_index < len(self._shown):  # not of a list that has become shorter meanwhile
+            self._do(self._shown[event.option_index])
 
     def _do(self, item: Item) -> None:
         if item.why_not is not None:

@@ -88,6 +88,8 @@ class PickerScreen(Dialog[None]):
 
     def on_option_list_option_highlighted(self, event: Choices.OptionHighlighted) -> None:
         event.stop()
+        if event.option_index >= len(self._shown):
+            return  # of a list that has become shorter meanwhile
         flow = self._shown[event.option_index]
         self._note("\n".join(part for part in (flow.description, _tilde(flow.path)) if part))
 
@@ -111,7 +113,8 @@ class PickerScreen(Dialog[None]):
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
-        self._open(self._shown[event.option_index])
+        if event.option_index < len(self._shown):
+            self._open(self._shown[event.option_index])
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _open(self, flow: Found) -> None:
