@@ -55,7 +55,12 @@ def drive(
             ended = engine.call(lambda client: client.wait(run.id))
             told = False
             while True:
-                if stopping.aside and not (_over(ended) or (ended.done() and not person)):
+                if stopping.gives_way():
+                    trace.pause(run)
+                    stopping.give_way()
+                over = _over(ended)
+                waits = ended.done() and not over
+                if not (waits and not person) and stopping.holds(over=over, asks=waits):
                     stopping.rest()
                     continue
                 items = subscription.drain()

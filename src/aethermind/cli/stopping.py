@@ -51,6 +51,7 @@ class Stopping:
         self._asked_at = 0.0
         self._stopped = threading.Event()
         self._last_turn = False
+        self._put_aside = False
         self.shared = False
         """Others need the engine, so it is this run alone that stops."""
 
@@ -66,11 +67,25 @@ class Stopping:
         done, self._last_turn = self._last_turn, True
         return done
 
-    @property
-    def aside(self) -> bool:
-        """The shell has the terminal (ctrl+z), and nobody wants to stop."""
+    def gives_way(self) -> bool:
+        """Whether ctrl+z was pressed: the terminal is to be put in order, and `give_way` called."""
+        return self._put_aside
+
+    def give_way(self) -> None:
+        """The shell may have the terminal."""
+        self._put_aside = False
+        if (link := parent.link()) is not None:
+            link.suspend()
+
+    def holds(self, *, over: bool, asks: bool) -> bool:
+        """Whether nothing is to be shown: the shell has the terminal (ctrl+z), and nobody wants to stop.
+        `over`: nothing more comes; after `bg` the outputs do not wait for `fg`. `asks`: the run waits for a
+        person.
+        """
         link = parent.link()
-        return link is not None and not link.in_foreground and not self.asked
+        if link is None or self.asked or link.in_foreground:
+            return False
+        return asks or link.stopped or not over
 
     def rest(self) -> None:
         """A turn in which nothing is shown."""
@@ -86,6 +101,8 @@ class Stopping:
         before = {
             number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)
         }
+        if parent.link() is not None:
+            before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stopped_by_key)
         # `nohup` wants its streams to be written to the end.
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hung_up)
@@ -142,6 +159,9 @@ class Stopping:
         stop = partial(self._stop, number)
         self._thread = threading.Thread(target=stop, name="stopping", daemon=True)
         self._thread.start()
+
+    def _stopped_by_key(self, number: int, frame: FrameType | None) -> None:
+        self._put_aside = True
 
     def _hung_up(self, number: int, frame: FrameType | None) -> None:
         """The terminal is lost. What is driven elsewhere needs nobody here."""
