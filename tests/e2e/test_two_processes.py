@@ -1,8 +1,9 @@
-"""One process drives a run; others look on, are told who drives, or wait for its end. And stopping it."""
+"""One process owns the engine; others look on, and act through it. And stopping it."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -29,34 +30,78 @@ def items(*arguments: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_others_look_on_and_are_told_who_drives(tmp_path: Path) -> None:
-    pipe, target = gate(tmp_path)
-    with running("run", str(target), "--trust", "--json", cwd=tmp_path) as started:
-        started.out.event("AttemptStarted", step="middle")
-        # Looking works.
-        (row,) = items("runs")
-        assert row["status"] == "running"
+ECHO = """\
+name: echo
+steps:
+  - {id: where, run: [sh, -c, 'echo "$(basename "$PWD") $GREETING"'], env: {GREETING: $GREETING}}
+"""
+FLOW = """\
+from aethermind import Workflow
+
+flow = Workflow("own")
+
+
+@flow.step
+async def one(ctx):
+    return 1
+"""
+
+
+def test_another_terminal_works_on_the_same_engine(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    pipe, target = gate(one)
+    _, theirs = gate(two)
+    (two / "echo.yaml").write_text(ECHO)
+    (two / "ours.py").write_text(FLOW)
+    with running("run", str(target), "--trust", "--json", cwd=one) as started:
+        first = started.out.event("AttemptStarted", step="middle")["stream"].removeprefix("run/")
+        # Looking: at the database, or through the engine.
+        for more in ([], ["--connect", f"unix:{os.environ['AETHERMIND_HOME']}/engine.sock"]):
+            (row,) = items("runs", *more)
+            assert (row["id"], row["status"]) == (first, "running")
         shown = json.loads(aethermind("show", "last", "--json").stdout)
-        assert shown["run"]["status"] == "running"
-        assert {step["id"]: step["status"] for step in shown["steps"]} == {
-            "first": "succeeded",
-            "middle": "running",
-            "last": "pending",
-        }
-        assert "one" in [log["message"] for log in items("logs", "last")]
-        # Acting does not, and says why in one line.
-        for arguments in (["run", str(target), "--trust"], ["cancel", "last"], ["resume", "last"]):
-            done = aethermind(*arguments, cwd=tmp_path)
-            assert (done.returncode, done.stdout) == (75, ""), arguments
-            assert str(started.pid) in done.stderr
-            assert done.stderr.count("\n") == 1
-        assert effects(tmp_path) == ["first", "middle"]
+        assert [step["status"] for step in shown["steps"]] == ["succeeded", "running", "pending"]
+        assert "one" in [log["message"] for log in items("logs", "last", *more)]
+        # Running: over there, in this terminal's directory and with its environment.
+        done = aethermind("run", "echo.yaml", "--trust", "-q", cwd=two, GREETING="good morning")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "two good morning\n", "")
+        # What can only run in a process of its own says so.
+        done = aethermind("run", "ours:flow", cwd=two, PYTHONPATH=str(two))
+        assert (done.returncode, done.stderr.count("\n")) == (75, 1)
+        assert str(started.pid) in done.stderr
+        # Ctrl-C is about one's own run, which goes on when it is resumed, also from a third terminal.
+        with running("run", str(theirs), "--trust", cwd=two) as other:
+            other.err.until("middle")
+            other.signal(signal.SIGINT)
+            assert other.end() == 130
+            assert "paused" in other.err.text
+        paused, _, gated = items("runs")
+        assert (paused["status"], gated["status"]) == ("paused", "running")
+        assert aethermind("cancel", paused["id"]).returncode == 0
         pipe.write_text("two\n")
         assert started.end() == 0
     assert json.loads(started.out.lines[-1])["summary"]["run"]["outputs"] == {"all": "one two three"}
-    (row,) = items("runs")
-    assert (row["id"], row["status"]) == (shown["run"]["id"], "succeeded")
-    assert effects(tmp_path) == ["first", "middle", "last"]
+    assert [row["status"] for row in items("runs")] == ["cancelled", "succeeded", "succeeded"]
+    assert effects(one) == ["first", "middle", "last"]
+
+
+def test_an_owner_that_is_silent_or_dead(tmp_path: Path) -> None:
+    pipe, target = gate(tmp_path)
+    with running("run", str(target), "--trust", "--json", cwd=tmp_path) as started:
+        started.out.event("AttemptStarted", step="middle")
+        started.signal(signal.SIGSTOP)
+        done = aethermind("cancel", "last")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (75, "", 1)
+        assert f"pid {started.pid}" in done.stderr
+        assert "does not answer" in done.stderr
+        started.kill()
+    # Its socket is still there, and no obstacle.
+    done = aethermind("cancel", "last", "--json")
+    assert json.loads(done.stdout)["run"]["status"] == "cancelled"
+    assert effects(tmp_path) == ["first", "middle"]
+    pipe.unlink()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
