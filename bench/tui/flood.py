@@ -14,7 +14,7 @@ EVENTS = 20_000
 LOGS = 20_000
 LOGS_AT_MOST = 180_000
 """Of one run: after 200,000 the store keeps none."""
-ITEMS = 400_000
+ITEMS = 200_000
 """Of the run that emits the events: it is not to come to its end meanwhile."""
 KEY_GOAL_EVENTS_MS, KEY_GOAL_LOGS_MS = 50.0, 25.0
 STALL_GOAL_MS = 100.0

@@ -163,6 +163,7 @@ class Orders:
             "logs": len(held.logs) if held is not None else 0,
             "loaded": held.logs_loaded if held is not None else False,
             "runs": len(self.app.bridge.runs),
+            "over": held is None or held.run.finished is not None,
             "live": len(self.machine.load.engine.scheduler.live),
             "hz": 1 / self.app.clock.period,
         }

@@ -85,8 +85,9 @@ class Session:
     def quiet(self) -> None:
         """End what runs, and be back on the main screen."""
         self.ask("quiet")
-        while self.ask("screen")["live"]:
+        while (now := self.ask("screen"))["live"] or not now["over"]:
             time.sleep(0.05)
+        time.sleep(0.2)  # its card comes with the next frame
         self.tty.settle()
         while self.ask("screen")["screen"] != "MainScreen":
             self.tty.type("\x1b")

@@ -91,6 +91,7 @@ class Tty:
 
     def _read(self) -> None:
         credit, last = 0.0, time.perf_counter()
+        tail = b""  # a question may come in two pieces
         while not self._over:
             self._reading.wait()
             if not select.select([self._master], [], [], 0.1)[0]:
@@ -116,8 +117,9 @@ class Tty:
                 self.chunks.append(Chunk(time.perf_counter(), data))
                 self._came.notify_all()
             if self.answers:
-                for _ in range(data.count(_WHERE)):
+                for _ in range((tail + data).count(_WHERE)):
                     self.type("\x1b[1;1R")
+                tail = (tail + data)[-len(_WHERE) + 1 :]
 
     def stop_reading(self) -> None:
         """As a connection that is dead: from now on nothing is taken."""

@@ -30,8 +30,8 @@ from aethermind.tui.frame import FrameClock
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
 from aethermind.tui.keymap import Keymap, build, summary
 from aethermind.tui.leaving import Leaving
-from aethermind.tui.paint import tight
-from aethermind.tui.precedence import WAIT_S, Precedence
+from aethermind.tui.outlet import Outlet
+from aethermind.tui.precedence import WAIT_S
 from aethermind.tui.prompt import paint_promptly
 from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
@@ -84,7 +84,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.theme_watch = ThemeWatch(self, settings.theme_dirs)
         self.theme_watch.first(settings.theme)
         self.palette = self._make_palette()
-        self.precedence = Precedence()
+        self.outlet = Outlet(self)
         self.clock = FrameClock(settings.frame_hz, self._on_clock)
         self.bridge = Bridge(engine, now=self.now, wake=self.clock.request_soon)
         self.main_screen = MainScreen(self.bridge, settings, self.palette, self.glyphs, self.key_of)
@@ -92,8 +92,6 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.main_screen.context = self.context
         self.keymap: Keymap = build(REGISTRY, settings.keymap)
         self.comfort = Comfort(self, home_of(composition))
-        self._held = False
-        self._lost_frame = False
         self._opening: str | None = None
         self._pumping = False
         self.failure: BaseException | None = None
@@ -176,14 +174,14 @@ class AethermindApp(App[int], inherit_bindings=False):
     # --- frames --------------------------------------------------------------------------------
 
     def _on_clock(self) -> None:
-        if self.precedence.first:
+        if self.outlet.precedence.first:
             asyncio.get_running_loop().call_later(WAIT_S, self._on_clock)
         else:
             self.call_next(self.frame)
 
     def frame(self) -> None:
         """Take in what came and draw what changed."""
-        more = self.bridge.pump(give_way=self.precedence)
+        more = self.bridge.pump(give_way=self.outlet.precedence)
         found = self.bridge.frame()
         now = self.now()
         self.main_screen.chrome.held = bool(self.bridge.trouble)
@@ -223,7 +221,7 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def _pump_slice(self) -> None:
         self._pumping = False
-        if self.is_running and self.bridge.pump(give_way=self.precedence):
+        if self.is_running and self.bridge.pump(give_way=self.outlet.precedence):
             self._pump_again()
 
     def _until_next_second(self, now: int) -> float:
@@ -250,31 +248,8 @@ class AethermindApp(App[int], inherit_bindings=False):
                 paint_promptly(widget)
         return super()._register(parent, *widgets, **given)
 
-    def hold_painting(self) -> None:
-        """The terminal has not yet taken the last frame (see `driver`)."""
-        if not self._held:
-            self._held = True
-            self._begin_batch()
-
-    def release_painting(self) -> None:
-        """It has: paint what changed meanwhile."""
-        if not self._held:
-            return
-        self._held = False
-        self._end_batch()
-        if not self._running or not self._screen_stack:
-            return
-        if self._lost_frame:
-            self._lost_frame = False
-            self.screen.refresh()
-        self.screen.check_idle()
-
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if self._held and renderable is not None:
-            self._lost_frame = True  # already taken off the list of what is to be painted
-        super()._display(screen, tight(renderable))
-        if renderable is not None:
-            self.precedence.shown()
+        super()._display(screen, self.outlet.fit(renderable))
 
     # --- looks ---------------------------------------------------------------------------------
 

@@ -7,6 +7,10 @@ suspended tmux client), the 31st frame blocks the event loop. Here, at most one 
   once, when the terminal has taken the last frame (`on_idle`). A slow line so slows the screen down, not
   the program, and what it shows is never older than one frame.
 - Whatever is written goes into a list that only this driver's thread empties. `write` never blocks.
+- The terminal's end of a slow line may be far behind what was written: what lies between takes much, and all
+  of it would have to pass before a key's answer. So on such a line (SSH, low bandwidth, or one that was seen
+  to be slow) each write ends with the question where the cursor is; when the answer comes, it has been shown.
+  A terminal that does not answer is soon asked no more.
 - A terminal that is gone (EIO, EPIPE) is nobody's error: what is written is dropped.
 """
 
@@ -17,38 +21,69 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, TextIO
 
 from textual.drivers import linux_driver
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key
+from textual.events import CursorPosition, Key
 from textual.message import Message
+
+from aethermind.tui.outlet import Outlet
 
 _STOP_S = 1.0
 """How long leaving waits for a terminal that takes nothing."""
 _MOST = 4_000_000
 """Characters that may wait. Frames stop long before; this bounds what else is written."""
 _CHUNK = 65_536
+_WHERE = b"\x1b[6n"
+_WINDOW = 2_048
+"""Bytes that may be on their way while more is painted: a key's answer does not wait for what is small."""
+_SLOW_S = 0.15
+"""A write that took so long went into a slow line."""
+_PATIENCE_S = 4.0
+"""How long an answer is waited for; a quarter of it until the first has come."""
+_MISSES = 2
 
 
 class Writer(WriterThread):
-    """Writes to the terminal in a thread of its own; the interface is Textual's."""
+    """Writes to the terminal in a thread of its own; the interface is Textual's.
 
-    def __init__(self, file: TextIO, *, on_busy: Callable[[], None], on_idle: Callable[[], None]) -> None:
+    Where `acknowledged` (a slow line, see the module's docstring) what was written is taken only when the
+    terminal has answered, but for `_WINDOW` bytes.
+    """
+
+    def __init__(
+        self,
+        file: TextIO,
+        *,
+        on_busy: Callable[[], None],
+        on_idle: Callable[[], None],
+        on_took: Callable[[float], None] | None = None,
+        acknowledged: bool = False,
+    ) -> None:
         super().__init__(file)
         self._descriptor = file.fileno()
         self._encoding = file.encoding or "utf-8"
         self._waiting: deque[str] = deque()
         self._size = 0
         self._changed = threading.Condition()
-        self._busy = False
+        self._busy = self._sending = False
         self._stopping = False
         self._gone = False
         self._on_busy = on_busy
         self._on_idle = on_idle
+        self._on_took = on_took
+        self.acknowledged = acknowledged
+        self._flight: deque[tuple[float, int]] = deque()
+        """What was asked about and not answered yet: when it was sent, how many bytes."""
+        self._answered = False
+        self._unanswered = 0
         self.written = 0
         """Bytes that the terminal has taken."""
+        self.dropped = False
+        """Something was too much to wait: what is on the terminal is not what it should be."""
 
     @property
     def busy(self) -> bool:
@@ -57,7 +92,10 @@ class Writer(WriterThread):
 
     def write(self, text: str) -> None:
         with self._changed:
-            if self._gone or self._size + len(text) > _MOST:
+            if self._gone:
+                return
+            if self._size + len(text) > _MOST:
+                self.dropped = True
                 return
             self._waiting.append(text)
             self._size += len(text)
@@ -66,23 +104,82 @@ class Writer(WriterThread):
         if not was_busy:
             self._on_busy()
 
+    def answer(self) -> None:
+        """The terminal has come to what it was asked first. From any thread."""
+        with self._changed:
+            if not self._flight:
+                return
+            self._answered, self._unanswered = True, 0
+            sent, _ = self._flight.popleft()
+            idle = self._now_idle()
+        self._tell(monotonic() - sent, idle=idle)
+
     def run(self) -> None:
         while True:
             with self._changed:
                 while not self._waiting and not self._stopping:
-                    self._changed.wait()
-                if not self._waiting:
+                    left = self._patience()
+                    if left is not None and left <= 0:
+                        break
+                    self._changed.wait(left)
+                late = not self._waiting and not self._stopping
+                if late:
+                    self._give_up()
+                    idle = self._now_idle()
+                elif not self._waiting:
                     return
-                text = "".join(self._waiting)
-                self._waiting.clear()
-                self._size = 0
-            self._send(text.encode(self._encoding, "replace"))
+                else:
+                    text = "".join(self._waiting)
+                    self._waiting.clear()
+                    self._size = 0
+                    self._sending, ask = True, self.acknowledged
+            if late:
+                self._tell(None, idle=idle)
+                continue
+            data = text.encode(self._encoding, "replace") + (_WHERE if ask else b"")
+            began = monotonic()
+            if ask:
+                with self._changed:  # before it is sent: the answer may be there at once
+                    self._flight.append((began, len(data)))
+            self._send(data)
+            took = monotonic() - began
             with self._changed:
-                idle = not self._waiting
-                if idle:
-                    self._busy = False
-            if idle:
-                self._on_idle()
+                self._sending = False
+                if not ask and took > _SLOW_S:
+                    self.acknowledged = self._unanswered < _MISSES  # a slow line, it seems
+                idle = self._now_idle()
+            self._tell(None if ask else took, idle=idle)
+
+    def _now_idle(self) -> bool:
+        """Whether it has just come to rest. With the lock held."""
+        if (
+            not self._busy
+            or self._sending
+            or self._waiting
+            or sum(size for _, size in self._flight) > _WINDOW
+        ):
+            return False
+        self._busy = False
+        return True
+
+    def _tell(self, took: float | None, *, idle: bool) -> None:
+        if took is not None and self._on_took is not None:
+            self._on_took(took)
+        if idle:
+            self._on_idle()
+
+    def _patience(self) -> float | None:
+        if not self._flight:
+            return None
+        most = _PATIENCE_S if self._answered else _PATIENCE_S / 4
+        return self._flight[0][0] + most - monotonic()
+
+    def _give_up(self) -> None:
+        """An answer does not come. A terminal that never gave one is not asked again."""
+        self._flight.clear()
+        self._unanswered += 1
+        if not self._answered and self._unanswered >= _MISSES:
+            self.acknowledged = False
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -120,6 +217,9 @@ class PatientDriver(LinuxDriver):
         module: Any = linux_driver
         original = module.WriterThread
         module.WriterThread = self._make_writer
+        outlet = self._outlet
+        if outlet is not None:
+            outlet.forget()  # another program may have had the terminal
         try:
             super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual left it without types
         finally:
@@ -128,26 +228,43 @@ class PatientDriver(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads the terminal."""
-        if isinstance(message, Key):
-            precedence = getattr(self._app, "precedence", None)
-            if precedence is not None:
-                precedence.came()
+        if isinstance(message, CursorPosition):  # asked for by the writer, and of no other use
+            if isinstance(self._writer_thread, Writer):
+                self._writer_thread.answer()
+            return
+        outlet = self._outlet
+        if isinstance(message, Key) and outlet is not None:
+            outlet.precedence.came()
         super().process_message(message)
 
+    @property
+    def _outlet(self) -> Outlet | None:
+        return getattr(self._app, "outlet", None)
+
     def _make_writer(self, file: TextIO) -> Writer:
-        return Writer(file, on_busy=self._busy, on_idle=self._idle)
+        settings = getattr(self._app, "settings", None)
+        far = settings is not None and (settings.ssh or settings.low_bandwidth)
+        return Writer(file, on_busy=self._busy, on_idle=self._idle, on_took=self._took, acknowledged=far)
 
     def _busy(self) -> None:
         """In the loop's thread, right after something was written."""
-        hold = getattr(self._app, "hold_painting", None)
-        if hold is not None:
-            hold()
+        if self._outlet is not None:
+            self._outlet.hold()
 
     def _idle(self) -> None:
-        """In the writer's thread."""
-        release = getattr(self._app, "release_painting", None)
-        if release is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(release)
+        """In the writer's thread, or the one that reads the terminal."""
+        outlet, writer = self._outlet, self._writer_thread
+        if outlet is None or self._loop.is_closed():
+            return
+        if isinstance(writer, Writer) and writer.dropped:
+            writer.dropped = False
+            self._loop.call_soon_threadsafe(outlet.forget)
+        self._loop.call_soon_threadsafe(outlet.release)
+
+    def _took(self, seconds: float) -> None:
+        """The same."""
+        if self._outlet is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._outlet.took, seconds)
 
 
 def _restore(handlers: Mapping[signal.Signals, Any]) -> None:

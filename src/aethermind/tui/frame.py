@@ -15,6 +15,8 @@ class FrameClock:
 
     def __init__(self, hz: float, on_frame: Callable[[], None]) -> None:
         self.period = 1 / hz
+        self.least_s = 0.0
+        """What the line bears: no sooner after one another, whatever the period."""
         self._on_frame = on_frame
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last = 0.0
@@ -34,7 +36,7 @@ class FrameClock:
         """A frame is wanted. Only from the loop's thread."""
         if self._loop is None or self._next is not None:
             return
-        due = max(self._last + self.period, self._loop.time())
+        due = max(self._last + max(self.period, self.least_s), self._loop.time())
         self._next = self._loop.call_at(due, self._fire)
 
     def request_soon(self) -> None:

@@ -8,7 +8,7 @@ Written against Textual 8.2's compositor, which is not public: a test compares t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+
+from aethermind.tui.glass import Glass
 
 
 class Look(NamedTuple):
@@ -101,10 +103,11 @@ class Pen:
 
 
 class Frame(CompositorUpdate):
-    """Stands in for an update of Textual's and writes the same cells in fewer bytes."""
+    """Stands in for an update of Textual's and writes what differs of the same cells, in fewer bytes."""
 
-    def __init__(self, update: ChopsUpdate | LayoutUpdate) -> None:
+    def __init__(self, update: ChopsUpdate | LayoutUpdate, glass: Glass) -> None:
         self.update = update
+        self._glass = glass
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         return self.update.__rich_console__(console, options)
@@ -112,22 +115,29 @@ class Frame(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         pen = Pen(console)
         update = self.update
+        size = (console.size.width, console.size.height)
         if isinstance(update, ChopsUpdate):
             for y, begin, end in update.spans:
-                _span(pen, update.chops[y].items(), update.chop_ends[y], y, begin, end)
+                for x, part in _parts(update.chops[y].items(), update.chop_ends[y], begin, end):
+                    self._write(pen, x, y, part, size)
         else:
             for y, strips in enumerate(update.strips, update.region.y):
-                pen.move(update.region.x, y)
-                for strip in strips:
-                    pen.write(strip._segments)  # noqa: SLF001 - iterating a Strip copies it
+                self._write(pen, update.region.x, y, Strip.join(strips), size)
         return pen.end()
 
+    def _write(self, pen: Pen, x: int, y: int, part: Strip, size: tuple[int, int]) -> None:
+        fresh = self._glass.put(x, y, part, size)
+        if fresh is not None:
+            pen.move(fresh[0], y)
+            pen.write(fresh[1]._segments)  # noqa: SLF001 - iterating a Strip copies it
 
-def _span(
-    pen: Pen, chops: Iterable[tuple[int, Strip | None]], ends: Iterable[int], y: int, begin: int, end: int
-) -> None:
-    """Columns `begin` to `end` of a line that is cut into strips."""
-    at = -1
+
+def _parts(
+    chops: Iterable[tuple[int, Strip | None]], ends: Iterable[int], begin: int, end: int
+) -> Iterator[tuple[int, Strip]]:
+    """Columns `begin` to `end` of a line that is cut into strips, what is side by side as one."""
+    at, start = -1, -1
+    parts: list[Strip] = []
     for (x, strip), last in zip(chops, ends, strict=False):
         if strip is None or x >= end or last <= begin:
             continue
@@ -135,13 +145,17 @@ def _span(
         stop = min(last, end)
         part = strip if (first, stop) == (x, last) else strip.crop(first - x, stop - x)
         if at != first:
-            pen.move(first, y)
-        pen.write(part._segments)  # noqa: SLF001 - iterating a Strip copies it
+            if parts:
+                yield start, Strip.join(parts)
+            start, parts = first, []
+        parts.append(part)
         at = stop
+    if parts:
+        yield start, Strip.join(parts)
 
 
-def tight(update: RenderableType | None) -> RenderableType | None:
+def tight(update: RenderableType | None, glass: Glass) -> RenderableType | None:
     """The update to display: ours in place of Textual's, where it is one that we know."""
     if isinstance(update, ChopsUpdate | LayoutUpdate):
-        return Frame(update)
+        return Frame(update, glass)
     return update

@@ -36,7 +36,7 @@ class Prompt:
             self._due = None
 
     def _paint(self) -> None:
-        screen = self._screen
+        screen, self._due = self._screen, None
         if not screen.is_attached or not screen.app.is_running:
             return
         try:

@@ -29,6 +29,7 @@ class Chrome:
         self._key_of = key_of
         self._place = settings.place
         self._pace = ""
+        self._bears: float | None = None
         self.settle(settings)
         self.header = OneLine(palette, id="header")
         self.tabs = Tabs(palette, glyphs)
@@ -41,7 +42,16 @@ class Chrome:
 
     def settle(self, settings: Settings) -> None:
         """How often the screen is renewed is told in the header."""
-        self._pace = f"{'ssh' if settings.ssh else 'live'} {settings.frame_hz:g}Hz"
+        self._settings = settings
+        self.line_bears(self._bears)
+
+    def line_bears(self, hz: float | None) -> None:
+        """So many frames a second at most; None: as many as are wanted."""
+        self._bears = hz
+        wanted = self._settings.frame_hz
+        kind = "ssh" if self._settings.ssh else "live"
+        slowed = hz is not None and hz < wanted
+        self._pace = f"{'slow' if slowed else kind} {hz if slowed else wanted:g}Hz"
 
     def redress(self, glyphs: Glyphs) -> None:
         """Other signs."""
