@@ -56,6 +56,12 @@ class Terminal:
         return [row.rstrip() for row in self._screen.display]
 
     @property
+    def before_cursor(self) -> str:
+        """What stands in its row before the cursor."""
+        cursor = self._screen.cursor
+        return self._screen.display[cursor.y][: cursor.x]
+
+    @property
     def text(self) -> str:
         return "\n".join(self.rows)
 

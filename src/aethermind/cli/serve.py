@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -123,35 +122,26 @@ def _announce(owned: owning.Owned, *, tls: bool) -> None:
 
 
 def go_on(composition: bootstrap.Composition, engine: EngineThread) -> None:
-    """Resume the runs that were interrupted, but for those that only their own terminal can go on with: it is
-    said how.
+    """Resume the runs that were interrupted. What only their own terminal has, functions of a workflow in
+    Python and values of the environment, they need from there: it is said how.
     """
     for row in engine.call(_interrupted).result():
         try:
             run = engine.call(partial(_run, run_id=row.id)).result()
-            missing = missing_names(composition, run)
-            if missing:
-                streams.note(clean_line(f"{run.id} needs {_listed(missing)}: {_HINT} {run.id}"))
-            elif needs_functions(run):
+            if needs_functions(run):
                 streams.note(clean_line(f"{run.id} is a workflow in Python: {_HINT} {run.id}"))
-            else:
-                env = bootstrap.environment(composition, run.env_names)
-                engine.call(partial(_resume, run_id=run.id, env=env)).result()
-                streams.note(clean_line(f"{run.id} goes on ({run.created.workflow})"))
+                continue
+            env = bootstrap.environment(composition, run.env_names)
+            engine.call(partial(_resume, run_id=run.id, env=env)).result()
+            streams.note(clean_line(f"{run.id} goes on ({run.created.workflow})"))
+            if missing := sorted(set(run.env_names) - set(env)):
+                names = ", ".join(f"${name}" for name in missing)
+                streams.note(clean_line(f"{run.id} waits where it needs {names}: {_HINT} {run.id}"))
         except AethermindError as error:
             streams.note(clean_line(error.line()))
 
 
 _HINT = "from its own terminal: aethermind resume"
-
-
-def missing_names(composition: bootstrap.Composition, run: Run) -> list[str]:
-    """Variables that the run was given and that this process does not have."""
-    return sorted(set(run.env_names) - set(bootstrap.environment(composition, run.env_names)))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"${name}" for name in names)
 
 
 async def _interrupted(client: Client) -> list[RunRow]:
