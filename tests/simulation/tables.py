@@ -29,6 +29,9 @@ def differences(disk: Disk, runs: Mapping[str, Run]) -> Iterator[str]:
     before: dict[str, str] = now(disk.projection_hashes())
     now(disk.rebuild())
     after: dict[str, str] = now(disk.projection_hashes())
+    acts = now(disk.verify_audit())
+    if not acts.ok:
+        yield f"the audit log: row {acts.first_bad}: {acts.problem}"
     for table, digest in before.items():
         if after[table] != digest:
             yield f"{table} is another after a rebuild"

@@ -52,6 +52,8 @@ class LoadedWorkflow(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `NAME.sim.yaml` beside it."""
     env_names: tuple[str, ...] = ()
     """Variables that it takes from the submitter's environment."""
+    agent_digests: dict[str, str] = {}
+    """Of the registered agents that it or a workflow in it names; part of `content_hash`."""
 
 
 def load_file(
@@ -143,7 +145,7 @@ class _Loading:
             known_agents=self._asked.known_agents,
         )
         if path is not None:
-            context.load_other = lambda node: self._other(node, files)
+            context.load_other = lambda node: self._other(node, files, context)
         definition = build(root, context)
         sha256 = hashlib.sha256(data).hexdigest()
         return LoadedWorkflow(
@@ -154,9 +156,10 @@ class _Loading:
             content_hash=_content_hash(sha256, {**files.hashes, **context.agent_digests}),
             needs_trust=tuple(context.needs_trust),
             env_names=tuple(context.env_names),
+            agent_digests=dict(context.agent_digests),
         )
 
-    def _other(self, node: Scalar, files: IncludedFiles) -> LoadedWorkflow:
+    def _other(self, node: Scalar, files: IncludedFiles, context: Context) -> LoadedWorkflow:
         """The workflow of a `workflow` step."""
         path, name = files.find(node)
         if path in self._open:
@@ -172,6 +175,7 @@ class _Loading:
         loaded = self._done[path]
         files.hashes[str(path)] = loaded.sha256
         files.hashes.update(loaded.files)
+        context.agent_digests.update(loaded.agent_digests)
         return loaded
 
 
