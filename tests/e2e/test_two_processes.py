@@ -52,7 +52,7 @@ def test_another_terminal_works_on_the_same_engine(tmp_path: Path) -> None:
     one.mkdir()
     two.mkdir()
     pipe, target = gate(one)
-    _, theirs = gate(two)
+    their_pipe, theirs = gate(two)
     (two / "echo.yaml").write_text(ECHO)
     (two / "ours.py").write_text(FLOW)
     with running("run", str(target), "--trust", "--json", cwd=one) as started:
@@ -75,6 +75,8 @@ def test_another_terminal_works_on_the_same_engine(tmp_path: Path) -> None:
         with running("run", str(theirs), "--trust", cwd=two) as other:
             other.err.until("middle")
             other.signal(signal.SIGINT)
+            other.err.until("paus")
+            their_pipe.write_text("two\n")  # what is under way may end
             assert other.end() == 130
             assert "paused" in other.err.text
         paused, _, gated = items("runs")
