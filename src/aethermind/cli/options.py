@@ -23,6 +23,7 @@ class Given:
     ascii: bool = False
     """Of the terminal UI; False leaves it to the config."""
     theme: str | None = None
+    low_bandwidth: bool = False
     plain: bool = False
     """No screen: lines and a prompt."""
     connect: str | None = None
@@ -61,8 +62,15 @@ def global_options() -> list[click.Option]:
 
 
 def looks() -> list[click.Option]:
-    """`--ascii` and `--theme`, for whatever opens the terminal UI."""
+    """`--ascii`, `--low-bandwidth` and `--theme`, for whatever opens the terminal UI."""
     return [
+        click.Option(
+            ["--low-bandwidth"],
+            is_flag=True,
+            expose_value=False,
+            callback=keep,
+            help="Terminal UI: one frame a second, for a slow line.",
+        ),
         click.Option(
             ["--ascii"],
             is_flag=True,

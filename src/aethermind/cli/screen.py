@@ -46,7 +46,13 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
     )
     with _signals(leaving) as left:
         code = show(
-            engine, composition, start=start, ascii=given.ascii or None, theme=given.theme, leaving=leaving
+            engine,
+            composition,
+            start=start,
+            ascii=given.ascii or None,
+            theme=given.theme,
+            low_bandwidth=given.low_bandwidth or None,
+            leaving=leaving,
         )
         if not leaving.owns:
             return code
