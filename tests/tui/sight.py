@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from textual.color import Color
@@ -77,4 +78,4 @@ def difference(one: Color, other: Color, sight: Sight | None = None) -> float:
             r, g, b = (min(max(part, 0.0), 1.0) for part in _times(SIGHTS[sight], rgb))
             rgb = (r, g, b)
         pair.append(_lab(rgb))
-    return sum((a - b) ** 2 for a, b in zip(*pair, strict=True)) ** 0.5
+    return math.dist(*pair)

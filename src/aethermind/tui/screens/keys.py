@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aethermind.tui.context import Context
 
-_KEYS, _ID = 18, 24
+_KEYS, _ID = 14, 19
 
 
 class KeysScreen(TextDialog):
