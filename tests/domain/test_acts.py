@@ -18,6 +18,7 @@ RUN = "run/r_1"
         (created(), Act("run", "u", "cli", "r_1", "flow")),
         (created(simulated=True), Act("run", "u", "cli", "r_1", "flow, simulated")),
         (created(by="token ci via 10.0.0.7"), Act("run", "token ci", "10.0.0.7", "r_1", "flow")),
+        (created(by="ana"), Act("run", "ana", "cli", "r_1", "flow")),
         (created(forked_from="r_0"), Act("fork", "u", "cli", "r_1", "flow, from r_0")),
         (created(tags={"imported": "ab"}), Act("import", "", "local", "r_1", "flow")),
         (e.RunPaused(by="ana", reason="lunch"), Act("pause", "ana", "local", "r_1", "lunch")),

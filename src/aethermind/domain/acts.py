@@ -68,7 +68,9 @@ def _short(text: str) -> str:
 
 def _created(run_id: str, event: e.RunCreated) -> Act:
     asked = event.submitter
-    by = event.by or f"{asked.user} via {asked.origin}"
+    by = event.by or asked.user
+    if " via " not in by:
+        by = f"{by} via {asked.origin}"
     if IMPORTED in event.tags:
         return _act("import", event.tags.get(IMPORTED_BY, ""), run_id, event.workflow)
     if event.forked_from is not None:
