@@ -104,7 +104,9 @@ class Serving:
         return self.engine.call(question).result(PATIENCE_S)
 
     def token(self, scope: Any = "admin", *, name: str = "t", expires_at: int | None = None) -> str:
-        made = self.ask(lambda client: client.create_token(name, scope=scope, expires_at=expires_at, by="test"))
+        made = self.ask(
+            lambda client: client.create_token(name, scope=scope, expires_at=expires_at, by="test")
+        )
         return made.token
 
     # --- HTTP ----------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ class Serving:
         body: Json = None,
         *,
         raw: bytes | None = None,
-        headers: Mapping[str, str] = {},  # noqa: B006 - only read
+        headers: Mapping[str, str] = {},
         tcp: bool = False,
         token: str | None = None,
     ) -> Reply:
@@ -173,7 +175,7 @@ class Serving:
         *,
         tcp: bool = False,
         token: str | None = None,
-        headers: Mapping[str, str] = {},  # noqa: B006 - only read
+        headers: Mapping[str, str] = {},
         **options: Any,
     ) -> ClientConnection:
         sent = dict(headers)
@@ -181,9 +183,13 @@ class Serving:
             sent["Authorization"] = f"Bearer {token}"
         options = {"compression": None, "open_timeout": PATIENCE_S, "close_timeout": 1, **options}
         if tcp or token:
-            return connect(f"ws://127.0.0.1:{self.port}/ws{query}", additional_headers=sent, **options)
-        path = str(self.home / "engine.sock")
-        return unix_connect(path, f"ws://localhost/ws{query}", additional_headers=sent, **options)
+            ws: ClientConnection = connect(
+                f"ws://127.0.0.1:{self.port}/ws{query}", additional_headers=sent, **options
+            )
+        else:
+            path = str(self.home / "engine.sock")
+            ws = unix_connect(path, f"ws://localhost/ws{query}", additional_headers=sent, **options)
+        return ws
 
 
 def receive(ws: ClientConnection) -> Json:
@@ -200,7 +206,11 @@ def events_until(ws: ClientConnection, enough: Callable[[list[Json]], bool]) -> 
     return found
 
 
-HI = "name: hi\ninputs: {who: {type: string, default: you}}\nsteps: [{id: greet, prompt: 'Say hi to {{ inputs.who }}'}]\n"
+HI = """\
+name: hi
+inputs: {who: {type: string, default: you}}
+steps: [{id: greet, prompt: 'Say hi to {{ inputs.who }}'}]
+"""
 VALUE = "name: value\nsteps: [{id: a, value: '{{ 1 + 1 }}'}]\n"
 ASK = "name: asks\nsteps: [{id: ok, approval: {message: Go on?}}]\n"
 """It waits until somebody decides."""

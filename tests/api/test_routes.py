@@ -48,13 +48,13 @@ def test_events_come_in_pages_without_a_gap(served: Serving) -> None:
     whole = served.get(f"/api/runs/{run_id}/events").json
     assert whole["next"] is None
     paged: list[Any] = []
-    after = 0
+    after: int | None = 0
     while after is not None:
         page = served.get(f"/api/runs/{run_id}/events?after={after}&limit=2").json
         paged += page["items"]
         after = page["next"]
     assert paged == whole["items"]
-    assert [event["type"] for event in paged][0] == "RunCreated"
+    assert paged[0]["type"] == "RunCreated"
     one = served.get(f"/api/events?after={paged[0]['seq'] - 1}&stream=run/{run_id}&limit=1").json
     assert one["items"] == paged[:1]
     recorded = wire.decode_envelope(msgspec.json.encode(paged[0]))
@@ -203,7 +203,9 @@ def test_an_engine_inside_a_program_is_not_ended(served: Serving) -> None:
     assert served.post("/api/engine/stop").code == "DeniedError"
 
 
-@pytest.mark.parametrize("path", ["/api/runs/r_nix", "/api/runs/r_nix/events", "/api/runs/r_nix/calls", "/nix"])
+@pytest.mark.parametrize(
+    "path", ["/api/runs/r_nix", "/api/runs/r_nix/events", "/api/runs/r_nix/calls", "/nix"]
+)
 def test_what_is_not_there(served: Serving, path: str) -> None:
     reply = served.get(path)
     assert reply.status == 404

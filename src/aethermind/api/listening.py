@@ -13,6 +13,7 @@ from typing import Any
 import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from aethermind.api.peers import is_own
@@ -29,6 +30,8 @@ KEPT_LOCAL_S = 3_600
 """So long a connection is kept between two requests."""
 
 
+GOODBYE_S = 1.0
+"""So long the rest of what is too much is read and thrown away."""
 REFUSED = "ASGI callable returned without completing handshake."
 """uvicorn takes the refusal of a WebSocket for a defect."""
 LEAST_DRAIN_S = 0.25
@@ -112,6 +115,23 @@ def complaining(complain: Callable[[str], object]) -> Iterator[None]:
         logger.propagate = before
 
 
+class Watched(WebSocketsSansIOProtocol):
+    """Whoever sends too much is told so: closed at once, its bytes unread, it would see the line break."""
+
+    def handle_parser_exception(self) -> None:
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(GOODBYE_S, self.transport.close)
+            close = self.conn.close_sent
+            code, reason = (close.code, close.reason) if close is not None else (1006, "")
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.parser_exc is None:
+            super().data_received(data)
+
+
 class Listener:
     """One listening socket, and its connections."""
 
@@ -122,7 +142,7 @@ class Listener:
         self._config = Config(
             app,
             http=Local if local else Remote,
-            ws="websockets-sansio",
+            ws=Watched,
             ws_max_size=LONGEST_FRAME,
             ws_per_message_deflate=False,
             lifespan="off",
@@ -144,7 +164,7 @@ class Listener:
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, sock=self._sock, ssl=self._tls, backlog=1_024)
+        self._server = await loop.create_server(self._connect, sock=self._sock, ssl=self._tls)
 
     async def adopt(self, sock: socket.socket) -> None:
         """A connection that was accepted before there was a loop."""

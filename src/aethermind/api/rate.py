@@ -13,6 +13,7 @@ import msgspec
 
 KEPT = 10_000
 """Keys that are remembered; the least recent ones go first."""
+ROUNDING = 1e-6
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -51,12 +52,12 @@ class Rate:
             before, here = (here, 0) if known == window - 1 else (0, 0)
         gone = now / self._window - window
         used = here + before * (1 - gone)
-        allowed = used + 1 <= self._limit
+        allowed = used + 1 <= self._limit + ROUNDING
         here += allowed
         self._counts[key] = (window, here, before)
         if len(self._counts) > KEPT:
             del self._counts[next(iter(self._counts))]
-        left = max(math.floor(self._limit - used - allowed), 0)
+        left = max(math.floor(self._limit - used - allowed + ROUNDING), 0)
         return Verdict(allowed, self._limit, left, self._reset(gone, here, before))
 
     def _reset(self, gone: float, here: int, before: int) -> int:

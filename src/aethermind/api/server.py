@@ -2,7 +2,7 @@
 
 Rules
 - Starting costs nothing: the thread sleeps on its sockets, and the rest is imported when the first connection
-  comes (or at `warm`). Who comes first on the unix socket gets a sign of life (100 Continue) before it.
+  comes (or at `warm`).
 - The engine's loop is only ever asked (`Hosting.ask`): bodies, JSON and watchers are this thread's.
 - `stop` answers what is under way, tells watchers to come again (1012), and ends the thread. Sockets are
   closed; the unix socket's name is its binder's to take away.
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from aethermind.engine.receipts import Receipts
 
 DEFAULTS = ServerSettings()
+OURS = b"\r\nx-aethermind-by:"
+GREETING_MS = 50
+"""So long the first client's request may take to be here."""
 
 
 class Server:
@@ -152,8 +155,8 @@ class Server:
         return not self._stopping.is_set()
 
     def _greeted(self) -> socket.socket | None:
-        """The first connection on the unix socket, told that somebody is there: on a busy machine the import
-        may take longer than a client waits for a sign of life."""
+        """The first connection on the unix socket. A client of ours is told that somebody is there: on a busy
+        machine the import may take longer than it waits for a sign of life."""
         if self._unix is None:
             return None
         try:
@@ -163,9 +166,14 @@ class Server:
         if not is_own(first):
             first.close()
             return None
+        poll = select.poll()
+        poll.register(first, select.POLLIN)
+        poll.poll(GREETING_MS)
         first.setblocking(False)
         with contextlib.suppress(OSError):
-            first.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            head = first.recv(4_096, socket.MSG_PEEK).lower()
+            if OURS in head and b"\r\nupgrade:" not in head:  # others may take it for the answer
+                first.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return first
 
     async def _serve(self, first: socket.socket | None) -> None:
@@ -226,6 +234,8 @@ def _user() -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:
+        raise InvalidError(f"{host}:{port} is no address to listen on: ports end at 65535")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
