@@ -218,7 +218,7 @@ async def test_each_does_something_or_says_why_not() -> None:
             perform(app.context, *opener)
             assert await until(pilot, lambda place=place: place_of(app.context) == place)  # type: ignore[misc]
             known = [action.id for action in reversed(REGISTRY.at(place)) if action.where == {place}]
-                of_here = [id for id in known if id not in ASIDE]
+            of_here = [id for id in known if id not in ASIDE]
             silent += await silent_for_real(app, pilot, of_here)
             await close(pilot, app.main_screen)
     assert silent == []
