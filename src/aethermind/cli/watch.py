@@ -21,10 +21,10 @@ from typing import TypedDict
 
 from aethermind import bootstrap
 from aethermind.cli import consent, editing, errors, sources, streams
-from aethermind.cli.drive import INTERRUPTED
 from aethermind.cli.follow import follow
 from aethermind.cli.resume import go_on
 from aethermind.cli.session import engine_of
+from aethermind.cli.stopping import INTERRUPTED
 from aethermind.definitions.edited import done
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.definitions.saved import Files, changed_replies, downstream, files_of, places
@@ -118,7 +118,7 @@ class Watch:
             return None
         self._files = files_of(loaded)
         try:
-            with engine_of(self._composition) as engine:
+            with engine_of(self._composition, origin="run") as engine:
                 code = self._run(engine, loaded)
         except AethermindError as error:
             self._again = isinstance(error, BusyError)
