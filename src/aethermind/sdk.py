@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from aethermind import bootstrap
-from aethermind.domain.errors import BusyError, InvalidError
 from aethermind.domain.events import Submitter
 from aethermind.domain.usage import micro_usd
 from aethermind.domain.views import diff_object
 from aethermind.domain.workflow import WorkflowDef
 from aethermind.engine.client import Client, RunRequest
 from aethermind.engine.engine import Engine
-from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
 from aethermind.engine.results import RunResult
 from aethermind.engine.runtime import Runtime
@@ -145,22 +143,30 @@ class Session:
 
 @asynccontextmanager
 async def open(home: str | Path | None = None) -> AsyncIterator[Session]:
-    """The user's own database, embedded. Raises `BusyError` if another process owns it."""
+    """The user's own database: an engine in this event loop, to which terminals can attach; or, if another
+    process owns the data, that one's. Raises `BusyError` if the owner is silent for two seconds."""
     composition = bootstrap.load(bootstrap.Options(home=home))
+    composition.host.origin = "sdk"
     async with bootstrap.open_client(composition) as client:
-        if isinstance(client, LocalClient) and client.owner is not None:
-            raise BusyError(
-                f"another aethermind owns this data: {client.owner}",
-                hint="attaching comes in a later version",
-            )
-        yield Session(composition, client)
+        if client.attached is not None:
+            yield Session(composition, client)
+            return
+        async with bootstrap.open_door(composition, client):
+            yield Session(composition, client)
 
 
-def connect(target: str) -> Any:
-    """A remote engine. Not in this version: raises `InvalidError`."""
-    raise InvalidError(
-        f"connecting to {target} is not in this version yet", hint="aethermind.open() is local"
-    )
+@asynccontextmanager
+async def connect(target: str, *, token: str | None = None, read_only: bool = False) -> AsyncIterator[Client]:
+    """The engine at `target`: `unix:PATH`, `ssh://[user@]host[:port]` (through the system's `ssh`) or
+    `http(s)://host[:port]` (with `token`, or that of `AETHERMIND_TOKEN` or the keyring). The client
+    reconnects by itself; leaving the block stops nothing there.
+
+    Raises `InvalidError` for what is no target, `BusyError` if nobody answers or another version does,
+    `DeniedError` without a good token.
+    """
+    composition = bootstrap.load(bootstrap.Options(read_only=read_only))
+    async with bootstrap.attach(composition, target, token=token) as client:
+        yield client
 
 
 __all__ = ["AgentRuntime", "Session", "connect", "open"]

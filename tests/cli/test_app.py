@@ -21,7 +21,8 @@ def test_help_groups_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     for name, entry in COMMANDS.items():
         assert f"  {name} " in out
         assert entry.summary in out
-    assert "--connect" not in out
+    assert "--connect TARGET" in out
+    assert "--store" not in out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -32,7 +33,7 @@ def test_each_command_loads_and_explains_itself(name: str, capsys: pytest.Captur
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
     assert "--home DIR" in out
-    assert "--json" in out or name in {"schema", "new", "auth", "trust"}
+    assert "--json" in out or name in {"attach", "auth", "new", "schema", "serve", "trust"}
     for param in command.params:
         if isinstance(param, click.Option) and not param.hidden:
             assert param.help, f"{name} {param.opts}"
@@ -49,9 +50,10 @@ def test_each_command_loads_and_explains_itself(name: str, capsys: pytest.Captur
         ),
         (["runs", "--limit", "many"], "Invalid value for '--limit': 'many' is not a valid integer range."),
         (["show"], "Missing argument 'RUN'."),
-        (["serve"], "`serve` is not in this version yet"),
-        (["--connect", "ssh://box", "runs"], "--connect is not in this version yet"),
-        (["runs", "--connect", "ssh://box"], "--connect is not in this version yet"),
+        (["sync"], "`sync` is not in this version yet"),
+        (["--connect", "box", "runs"], "'box' is no place of an engine (unix:PATH, ssh://"),
+        (["runs", "--connect", "ssh://-oProxyCommand=x"], "'-oProxyCommand=x' is no name of a host"),
+        (["attach", "ssh://box"], "attach opens the terminal UI: it needs a terminal"),
         (["runs", "--store", "postgresql://db/x"], "--store is not in this version yet"),
     ],
 )

@@ -160,8 +160,9 @@ async def test_the_life_of_a_run(client: Client) -> None:
     await client.cancel(run.id, step="ask", by="bo")
     ended = await client.wait(run.id)
     assert ended.nodes["ask"].status == "cancelled"
-    who = {r.type: r.event.by for r in await client.events(run_id=run.id) if getattr(r.event, "by", "")}  # type: ignore[attr-defined]  # was asked for
-    assert {name: by for name, by in who.items() if name != "RunCreated"} == {
+    events = await client.events(run_id=run.id)
+    who = {recorded.type: getattr(recorded.event, "by", "") for recorded in events}
+    assert {name: by for name, by in who.items() if by and name != "RunCreated"} == {
         "RunPaused": "bo",
         "RunResumed": "bo",
         "BudgetRaised": "bo",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aethermind.bootstrap.attaching import Waiting, attach, attach_here
+from aethermind.bootstrap.attaching import Waiting, attach_here
+from aethermind.bootstrap.attaching import attach as attach
 from aethermind.bootstrap.attaching import here as here
 from aethermind.bootstrap.beginning import begun as begun
 from aethermind.bootstrap.beginning import bridge as bridge
@@ -25,6 +26,7 @@ from aethermind.bootstrap.composition import load as load
 from aethermind.bootstrap.listening import close_door as close_door
 from aethermind.bootstrap.listening import holder as holder
 from aethermind.bootstrap.listening import listen as listen
+from aethermind.bootstrap.listening import open_door as open_door
 from aethermind.bootstrap.listening import place as place
 from aethermind.bootstrap.listening import try_listen as try_listen
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError

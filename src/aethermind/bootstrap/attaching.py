@@ -21,7 +21,9 @@ LONGEST_TOKEN = 512
 
 
 @asynccontextmanager
-async def attach(composition: Composition, target: str) -> AsyncIterator[RemoteClient]:
+async def attach(
+    composition: Composition, target: str, *, token: str | None = None
+) -> AsyncIterator[RemoteClient]:
     """The engine at this target (`infra.remote.target`). Raises `InvalidError` for what is no target,
     `BusyError` if nobody answers there, `DeniedError` without a good token."""
     from aethermind.infra.remote.opening import connect
@@ -34,7 +36,7 @@ async def attach(composition: Composition, target: str) -> AsyncIterator[RemoteC
     opened = connect(
         place,
         by=user_name(),
-        token=_token(composition, place) if isinstance(place, TcpTarget) else None,
+        token=(token or _token(composition, place)) if isinstance(place, TcpTarget) else None,
         read_only=options.read_only,
         ssh_command=host.argv if host is not None and host.command else ("aethermind",),
         ssh_options=host.options if host is not None else (),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from aethermind.bootstrap.composition import DATABASE, Composition
 from aethermind.domain.errors import AethermindError
-from aethermind.engine.hosting import EngineThread
+from aethermind.engine.client import Client
 
 if TYPE_CHECKING:
+    from aethermind.api.hosting import Hosting
     from aethermind.api.room import Library
     from aethermind.api.server import Server
     from aethermind.api.settings import ServerSettings
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 def listen(
     composition: Composition,
-    engine: EngineThread,
+    engine: Hosting,
     *,
     tcp: tuple[str, int] | None = None,
     settings: ServerSettings | None = None,
@@ -61,7 +65,7 @@ def _configured(composition: Composition, given: ServerSettings) -> ServerSettin
     )
 
 
-def try_listen(composition: Composition, engine: EngineThread) -> Server | None:
+def try_listen(composition: Composition, engine: Hosting) -> Server | None:
     """The same for an engine that works as well without: where no socket can be made (a file system that has
     none), others can't attach, and the debug log says why."""
     try:
@@ -71,6 +75,22 @@ def try_listen(composition: Composition, engine: EngineThread) -> Server | None:
 
         debug_log.write(f"nobody can attach: {error.line()}", home=composition.home)
         return None
+
+
+@asynccontextmanager
+async def open_door(composition: Composition, client: Client) -> AsyncIterator[None]:
+    """While the block lasts, other processes can attach to the engine of this client, which lives in the
+    running event loop and owns the data directory."""
+    from aethermind.api.hosting import InLoop
+
+    inside = InLoop(client, asyncio.get_running_loop())
+    server = try_listen(composition, inside)
+    try:
+        yield
+    finally:
+        inside.close()
+        if server is not None:  # in a thread: what it has under way asks this loop
+            await asyncio.to_thread(close_door, composition, server, drain_s=0)
 
 
 def close_door(composition: Composition, server: Server, *, drain_s: float) -> None:
