@@ -94,3 +94,60 @@ def test_a_terminal_that_is_gone_is_nobodys_error() -> None:
 def test_a_surrogate_is_no_reason_to_die(pipe: Pipe) -> None:
     pipe.writer.write("\ud800!")
     assert pipe.take(2) == b"?!"
+
+
+class Asked(Pipe):
+    """One whose terminal is asked where the cursor is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.took: list[float] = []
+        self.writer.acknowledged = True
+        self.writer._on_took = self.took.append
+
+
+@pytest.fixture
+def asked() -> Iterator[Asked]:
+    made = Asked()
+    yield made
+    os.close(made.read_end)
+    made.writer.stop()
+    made.file.close()
+
+
+def test_what_was_not_answered_is_still_under_way(asked: Asked) -> None:
+    asked.writer.write("x" * 5_000)
+    assert asked.take(5_004).endswith(b"\x1b[6n")
+    assert asked.writer.busy
+    assert not asked.idle.is_set()
+    asked.writer.answer()
+    assert asked.idle.wait(5)
+    assert len(asked.took) == 1
+
+
+def test_what_is_small_may_be_followed_at_once(asked: Asked) -> None:
+    asked.writer.write("x" * 100)
+    assert asked.idle.wait(5)
+    asked.take(104)
+    asked.writer.write("y" * 5_000)
+    asked.take(5_004)
+    asked.writer.answer()  # that of the first
+    assert asked.writer.busy
+    asked.writer.answer()
+    assert not asked.writer.busy
+    asked.writer.answer()  # to nothing that was asked
+    assert not asked.writer.busy
+
+
+def test_a_terminal_that_never_answers_is_asked_no_more(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aethermind.tui.driver._PATIENCE_S", 0.04)
+    for _ in range(2):
+        asked.idle.clear()
+        asked.writer.write("x" * 5_000)
+        asked.take(5_004)
+        assert asked.idle.wait(5)
+    asked.writer.write("z")
+    assert asked.take(1) == b"z"
+    assert not asked.writer.acknowledged

@@ -6,6 +6,7 @@ dialog that opens or goes, another screen with the same frame, rows that change 
 
 from __future__ import annotations
 
+from rich.cells import get_character_cell_size
 from textual.strip import Strip
 
 from aethermind.tui.widgets.strips import difference
@@ -37,7 +38,10 @@ class Glass:
             return x, part
         whole = (x, end) == (0, width)
         part = part.simplify()
-        span = difference(old if whole else old.crop(x, end).simplify(), part)
+        if whole or _single(old):
+            span = difference(old if whole else old.crop(x, end).simplify(), part)
+        else:
+            span = 0, end - x  # to write over a half of a wide character changes the other one too
         if span is None:
             return None
         self._lines[y] = (
@@ -45,3 +49,8 @@ class Glass:
         )
         begin, stop = span
         return x + begin, part.crop(begin, stop)
+
+
+def _single(line: Strip) -> bool:
+    """Whether each of its characters takes one cell."""
+    return all(get_character_cell_size(char) == 1 for char in set(line.text))
