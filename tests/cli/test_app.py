@@ -55,6 +55,10 @@ def test_each_command_loads_and_explains_itself(name: str, capsys: pytest.Captur
         (["runs", "--connect", "ssh://-oProxyCommand=x"], "'-oProxyCommand=x' is no name of a host"),
         (["attach", "ssh://box"], "attach opens the terminal UI: it needs a terminal"),
         (["runs", "--store", "postgresql://db/x"], "--store is not in this version yet"),
+        (["serve", "--tcp", "box:many"], "'box:many': write HOST:PORT"),
+        (["serve", "--idle", "10"], "has no unit"),
+        (["serve", "--tls-key", __file__], "--tls-cert and --tls-key go together"),
+        (["run", "x.yaml", "--detach", "--watch"], "--detach waits for nothing"),
     ],
 )
 def test_wrong_words_get_one_line(typed: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

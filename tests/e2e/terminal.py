@@ -177,6 +177,16 @@ def terminal(
         yield made(process, master, columns, lines)
     finally:
         if process.poll() is None:
+            for pid in _children(process.pid):  # an engine outlives its parent
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.kill()
         process.wait(PATIENCE)
         os.close(master)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
