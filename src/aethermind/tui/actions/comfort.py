@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aethermind.tui.actions.mending import is_file, source_of
 from aethermind.tui.actions.registry import MAIN, WHOLE, Action
-from aethermind.tui.actions.target import run_id_of, run_of
+from aethermind.tui.actions.target import run_id_of, run_of, screen_of
 from aethermind.tui.layout import Layout
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ async def _new(context: Context, argument: str) -> None:
 async def _own(context: Context, run_id: str) -> None:
     """One's own workflow was started: from here on saving it runs what changed, where that costs nothing."""
     run = await context.engine.ask(lambda client: client.run(run_id))
+    if (screen := screen_of(context)) is not None:
+        screen.leave()  # it is about another run
     if run.created.simulated:
         await _begin(context, run_id)
 
