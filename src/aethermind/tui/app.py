@@ -111,6 +111,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         if self.keymap.overrides:
             self.set_keymap(dict(self.keymap.overrides))
         self.main_screen.set_class(self.settings.density == "dense", "-dense")
+        self.outlet.settle(self.settings)
         self.clock.start()
         self.call_after_refresh(self._begin)
 

@@ -73,7 +73,7 @@ def apply(app: AethermindApp, settings: Settings) -> None:
         app.glyphs = ASCII if settings.ascii else UNICODE
         app.redress()
     app.comfort.settle(settings)
-    app.clock.period = 1 / settings.frame_hz
+    app.outlet.settle(settings)
     app.animation_level = "full" if settings.animations else "none"
     app.main_screen.set_class(settings.density == "dense", "-dense")
     app.main_screen.chrome.settle(settings)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
+from aethermind.tui.context import Settings
 from aethermind.tui.glass import Glass
 from aethermind.tui.pace import Pace
 from aethermind.tui.paint import tight
@@ -27,6 +28,11 @@ class Outlet:
         self.glass = Glass()
         self.pace = Pace()
         self.precedence = Precedence()
+
+    def settle(self, settings: Settings) -> None:
+        """How often frames come; on a slow line a dialog leaves what is below it in its own colours."""
+        self._app.clock.period = 1 / settings.frame_hz
+        self._app.set_class(settings.ssh or settings.low_bandwidth, "-far")
 
     def hold(self) -> None:
         """The terminal has not yet taken the last frame."""
@@ -64,4 +70,4 @@ class Outlet:
         if renderable is not None:
             self._lost = self._lost or self._held  # already taken off the list of what is to be painted
             self.precedence.shown()
-        return tight(renderable, self.glass)
+        return tight(renderable, self.glass, self._app.size)

@@ -105,9 +105,11 @@ class Pen:
 class Frame(CompositorUpdate):
     """Stands in for an update of Textual's and writes what differs of the same cells, in fewer bytes."""
 
-    def __init__(self, update: ChopsUpdate | LayoutUpdate, glass: Glass) -> None:
+    def __init__(self, update: ChopsUpdate | LayoutUpdate, glass: Glass, size: tuple[int, int]) -> None:
         self.update = update
         self._glass = glass
+        self._size = size
+        """Of the terminal."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         return self.update.__rich_console__(console, options)
@@ -115,18 +117,17 @@ class Frame(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         pen = Pen(console)
         update = self.update
-        size = (console.size.width, console.size.height)
         if isinstance(update, ChopsUpdate):
             for y, begin, end in update.spans:
                 for x, part in _parts(update.chops[y].items(), update.chop_ends[y], begin, end):
-                    self._write(pen, x, y, part, size)
+                    self._write(pen, x, y, part)
         else:
             for y, strips in enumerate(update.strips, update.region.y):
-                self._write(pen, update.region.x, y, Strip.join(strips), size)
+                self._write(pen, update.region.x, y, Strip.join(strips))
         return pen.end()
 
-    def _write(self, pen: Pen, x: int, y: int, part: Strip, size: tuple[int, int]) -> None:
-        fresh = self._glass.put(x, y, part, size)
+    def _write(self, pen: Pen, x: int, y: int, part: Strip) -> None:
+        fresh = self._glass.put(x, y, part, self._size)
         if fresh is not None:
             pen.move(fresh[0], y)
             pen.write(fresh[1]._segments)  # noqa: SLF001 - iterating a Strip copies it
@@ -154,8 +155,10 @@ def _parts(
         yield start, Strip.join(parts)
 
 
-def tight(update: RenderableType | None, glass: Glass) -> RenderableType | None:
-    """The update to display: ours in place of Textual's, where it is one that we know."""
+def tight(update: RenderableType | None, glass: Glass, size: tuple[int, int]) -> RenderableType | None:
+    """The update to display on a terminal of that size: ours in place of Textual's, where it is one that we
+    know.
+    """
     if isinstance(update, ChopsUpdate | LayoutUpdate):
-        return Frame(update, glass)
+        return Frame(update, glass, size)
     return update
