@@ -99,6 +99,18 @@ def test_the_run_at_hand_is_meant_where_none_is_named(typed: str, meant: list[st
     assert shell.completed(name, rest) == meant
 
 
+def test_what_is_no_text_is_no_end_of_the_session(capsys: pytest.CaptureFixture[str]) -> None:
+    def read(prompt: str) -> str:
+        if not told:
+            told.append(prompt)
+            return b"\xff".decode()
+        raise EOFError
+
+    told: list[str] = []
+    assert plain.open_plain(Given(), read=read) == 0
+    assert "not understood: that is not UTF-8" in capsys.readouterr().err
+
+
 def test_on_a_terminal_no_escape_sequence_ever_appears(tmp_path: Path) -> None:
     (tmp_path / "asks.yaml").write_text(ASKS)
     with terminal("--plain", cwd=tmp_path) as screen:
@@ -115,6 +127,7 @@ def test_on_a_terminal_no_escape_sequence_ever_appears(tmp_path: Path) -> None:
         screen.shows("succeeded in")
         screen.type("tree\r")
         screen.shows("sure, succeeded")
+        screen.until(lambda: [row for row in screen.rows if row][-1] == ">", what="the prompt")
         screen.type("\x03")
         screen.shows("quit leaves")
         screen.type("quit\r")

@@ -255,6 +255,8 @@ class Plain:
                 return self._read(prompt)
             except KeyboardInterrupt:
                 streams.note("\nquit leaves")
+            except UnicodeDecodeError:
+                streams.note("not understood: that is not UTF-8")
 
     def _guarded(self, do: Callable[..., None], *, quiet: bool = False) -> None:
         """What goes wrong is one line here, too."""
