@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,15 @@ async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> bool:
     return False
 
 
+async def differs(pilot: Pilot[Any], look: Callable[[], object], before: object) -> bool:
+    """Whether what is seen comes to be something else than before."""
+    return await until(pilot, lambda: look() != before)
+
+
+def stands_at(app: AethermindApp, place: Where) -> bool:
+    return place_of(app.context) == place
+
+
 async def leave(pilot: Pilot[Any], top: Screen[Any]) -> None:
     """Until this screen is off."""
     assert await until(pilot, lambda: top.is_mounted)
@@ -176,7 +186,7 @@ async def silent_on_stage() -> list[str]:
     """Actions of the main screen of which nothing is to be seen on a stage."""
     stage = Stage(histories.failed())
     silent: list[str] = []
-    stage.exit = lambda *_, **__: stage.toast("left")  # type: ignore[method-assign]
+    stage.exit = lambda *_, **__: stage.toast("left")  # type: ignore[method-assign]  # it would end the stage
 
     def print_() -> tuple[Any, ...]:
         main, asked = stage.main, stage.engine.asked
@@ -187,7 +197,7 @@ async def silent_on_stage() -> list[str]:
         for action in REGISTRY.at(*PANES):
             before = print_()
             perform(stage.context, action.id)
-            if not await until(pilot, lambda before=before: print_() != before):  # type: ignore[misc]
+            if not await differs(pilot, print_, before):
                 silent.append(action.id)
             await close(pilot, under)
     return silent
@@ -203,7 +213,7 @@ async def silent_for_real(app: AethermindApp, pilot: Pilot[int], ids: Iterable[s
     for id in ids:
         before = print_()
         summon(app.context, id)
-        if not await until(pilot, lambda before=before: print_() != before):  # type: ignore[misc]
+        if not await differs(pilot, print_, before):
             silent.append(id)
         await close(pilot, screen)
     return silent
@@ -216,7 +226,7 @@ async def test_each_does_something_or_says_why_not() -> None:
         silent = await silent_for_real(app, pilot, silent)
         for place, opener in OPENERS.items():
             perform(app.context, *opener)
-            assert await until(pilot, lambda place=place: place_of(app.context) == place)  # type: ignore[misc]
+            assert await until(pilot, partial(stands_at, app, place))
             known = [action.id for action in reversed(REGISTRY.at(place)) if action.where == {place}]
             of_here = [id for id in known if id not in ASIDE]
             silent += await silent_for_real(app, pilot, of_here)
