@@ -27,7 +27,7 @@ async def described(room: Room) -> dict[str, Any]:
         return await client.engine_info(), await client.last_seq()
 
     info, seq = await room.ask(look)
-    info = msgspec.structs.replace(info, watching=max(info.watching, room.use.watchers))
+    info = msgspec.structs.replace(info, watching=room.use.watchers)
     return {**row_object(info), "last_seq": seq}
 
 
