@@ -53,6 +53,7 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
             theme=given.theme,
             low_bandwidth=given.low_bandwidth or None,
             leaving=leaving,
+            attached=engine.attached,
         )
         if not leaving.owns:
             return code

@@ -49,6 +49,8 @@ _SEVERITY: dict[str, Severity] = {
     "dropped": "error",
     "warning": "warning",
     "over": "information",
+    "lost": "warning",
+    "found": "information",
 }
 """How loud a notice is."""
 
@@ -185,7 +187,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         more = self.bridge.pump(give_way=self.outlet.precedence)
         found = self.bridge.frame()
         now = self.now()
-        self.main_screen.chrome.held = bool(self.bridge.trouble)
+        self.main_screen.chrome.held = self.bridge.state
         if self.main_screen.is_attached:
             self.main_screen.show(found, now)
         if self._screen_stack and isinstance(self.screen, Listing):

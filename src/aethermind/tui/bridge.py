@@ -89,6 +89,8 @@ class Bridge:
         self._waiting = False
         self.trouble = ""
         """Why nothing new starts; empty when all is well."""
+        self.lost = False
+        """The line to the engine is down: what is shown is of before."""
         self._listeners: list[Callable[[Changes], None]] = []
         self.received = 0
         """Items taken in so far."""
@@ -100,6 +102,11 @@ class Bridge:
     @property
     def open(self) -> Held | None:
         return self._held.get(self.open_id) if self.open_id is not None else None
+
+    @property
+    def state(self) -> str:
+        """What is wrong with the engine, in a word or two for the header; empty when all is well."""
+        return "LINE LOST" if self.lost else "HELD" if self.trouble else ""
 
     def run(self, run_id: str) -> Run | None:
         held = self._held.get(run_id)
@@ -215,6 +222,8 @@ class Bridge:
         self._notices.append(notice)
         if notice.kind in {"held", "over"}:
             self.trouble = notice.message if notice.kind == "held" else ""
+        if notice.kind in {"lost", "found"}:
+            self.lost = notice.kind == "lost"
         if notice.run_id is not None:
             self.runs.unknown.add(notice.run_id)  # its line is read again
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
-from aethermind.engine.client import Client, FeedItem, RunRequest
+from aethermind.engine.client import Attachment, Client, FeedItem, RunRequest
 from aethermind.tui.history import History
 
 if TYPE_CHECKING:
@@ -115,7 +115,11 @@ class Settings:
     """The table `[tui.keymap]` of the config."""
     place: str = ""
     """`me@box`, at the right end of the header; empty for none."""
+    here: str = ""
+    """`me@laptop`: who acts, and from where, for the record; `place` if empty."""
     ssh: bool = False
+    attached: Attachment | None = None
+    """Where the engine is, if it is another process's."""
     wall: Callable[[], int] | None = None
     """Epoch milliseconds, injected by tests; None is the real clock."""
 

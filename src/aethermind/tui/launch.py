@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.domain.errors import InvalidError
+from aethermind.engine.client import Attachment
+from aethermind.tui.attached import place as place_of
 from aethermind.tui.attention import WANTED, Wanted
 from aethermind.tui.context import CLIPBOARDS, Engine, Settings, StartIntent, hz
 
@@ -31,6 +33,7 @@ def show(
     theme: str | None = None,
     low_bandwidth: bool | None = None,
     leaving: Leaving | None = None,
+    attached: Attachment | None = None,
 ) -> int:
     """Take the terminal until the user leaves; returns the exit code. The engine must have been started,
     and stays running. Raises what broke the screen, should it break. Flags that are None leave it to the
@@ -43,6 +46,7 @@ def show(
         ascii=ascii,
         theme=theme,
         low_bandwidth=low_bandwidth,
+        attached=attached,
     )
     # Textual reads this at import: its own clock caps how soon a key shows.
     os.environ.pop("TEXTUAL_FPS", None)
@@ -74,12 +78,14 @@ def settings_of(
     ascii: bool | None = None,
     theme: str | None = None,
     low_bandwidth: bool | None = None,
+    attached: Attachment | None = None,
 ) -> Settings:
     """The table `[tui]` of the config with flags on top. Raises `InvalidError` naming the key."""
     if unknown := set(table) - _KNOWN:
         hint = f"there are {', '.join(sorted(_KNOWN))}"
         raise InvalidError(f"tui: unknown key {min(unknown)!r}", hint=hint)
-    ssh = bool(environ.get("SSH_CONNECTION"))
+    ssh = bool(environ.get("SSH_CONNECTION")) or (attached is not None and not attached.local)
+    here = place(environ)
     slow = low_bandwidth if low_bandwidth is not None else _flag(table, "low_bandwidth")
     words = ascii if ascii is not None else _flag(table, "ascii") or not _speaks_utf8(environ)
     return Settings(
@@ -93,8 +99,10 @@ def settings_of(
         clipboard=_clipboard(table),
         notify=_notify(table),
         keymap=_keymap(table),
-        place=place(environ),
+        place=here if attached is None else place_of(attached, here),
+        here=here,
         ssh=ssh,
+        attached=attached,
     )
 
 

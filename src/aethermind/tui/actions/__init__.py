@@ -24,13 +24,13 @@ from aethermind.tui.actions.replaying import REPLAY
 from aethermind.tui.actions.run import RUNS
 from aethermind.tui.actions.screens import SCREEN_ACTIONS
 from aethermind.tui.actions.view import VIEW
+from aethermind.tui.attached import guarded
 
 if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
-REGISTRY = Registry(
-    chain(RUNS, DETAIL, MOVES, FIND, VIEW, OUT, SCREEN_ACTIONS, LOOKS, REPLAY, COMFORT, EVERYWHERE_ACTIONS)
-)
+_ALL = chain(RUNS, DETAIL, MOVES, FIND, VIEW, OUT, SCREEN_ACTIONS, LOOKS, REPLAY, COMFORT, EVERYWHERE_ACTIONS)
+REGISTRY = Registry(map(guarded, _ALL))
 
 
 _OPENED = (

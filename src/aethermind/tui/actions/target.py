@@ -124,4 +124,4 @@ def short(run_id: str) -> str:
 
 def by(context: Context) -> str:
     """Who decides, for the record."""
-    return context.settings.place or "tui"
+    return context.settings.here or context.settings.place or "tui"

@@ -31,10 +31,12 @@ def cells(
     flowing: int = 0,
     pace: str = "",
     place: str = "",
-    held: bool = False,
+    away: bool = False,
+    held: str = "",
 ) -> Cells:
-    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight; `held`: nothing
-    new starts. Where there is no room, what is least needed goes first; run, status and money stay.
+    """`pace` is how often the screen is renewed (`live 10Hz`); `flowing` tokens in flight; `away`: the
+    engine is another process's, so its place matters; `held`: what is wrong with it. Where there is no room,
+    what is least needed goes first; run, status and money stay.
     """
     room = _MOST_ROOM
     slack = _slack(run, now, status, flowing) if run is not None else 0
@@ -49,6 +51,7 @@ def cells(
             flowing=flowing,
             pace=pace,
             place=place,
+            away=away,
             held=held,
         )
         if left.width + right.width + slack < width or not room:
@@ -72,14 +75,15 @@ def _halves(
     flowing: int,
     pace: str,
     place: str,
-    held: bool,
+    away: bool,
+    held: str,
 ) -> tuple[Line, Line]:
     """Left and right part; the more `room`, the more is said."""
     left = Line(ellipsis=glyphs.ellipsis)
     right = Line(ellipsis=glyphs.ellipsis)
     left.add(" AETHERMIND " if room >= 4 else " AETHER ", "brand").add(" ")
     if held:
-        left.add("HELD", "head.failed").add("  ")
+        left.add(held, "head.failed").add("  ")
     if run is not None:
         if room >= 5:
             left.say(_file(run), "").add("  ")
@@ -96,7 +100,7 @@ def _halves(
             right.add("  ").add(("~" if flowing else "") + fmt.short(tokens) + " tok", "tokens")
     if pace and room >= 2:
         right.add("  ").add(pace, "faint")
-    if place and room >= 6:
+    if place and room >= (2 if away else 6):
         right.add("  ").say(place, "faint")
     right.add(" ")
     return left, right

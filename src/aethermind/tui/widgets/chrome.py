@@ -35,8 +35,8 @@ class Chrome:
         self.tabs = Tabs(palette, glyphs)
         self.message = KeysLine(palette, id="message")
         self.footer = KeysLine(palette, id="footer")
-        self.held = False
-        """Nothing new starts: the header says so."""
+        self.held = ""
+        """What is wrong with the engine, in the header: nothing new starts, or it can't be reached."""
         self.note = ""
         """A passing message."""
 
@@ -85,6 +85,7 @@ class Chrome:
             flowing=flowing,
             pace=self._pace,
             place=self._place,
+            away=self._settings.attached is not None,
             held=self.held,
         )
         self.header.show(cells)
