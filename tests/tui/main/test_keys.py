@@ -3,6 +3,7 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from aethermind.tui.app import AethermindApp
+from aethermind.tui.context import PANES
 from tests.tui.histories import Script, failed, research, wide
 from tests.tui.theatre import engine_of, lines, make, playing, settle, text
 
@@ -225,3 +226,24 @@ async def test_a_run_that_is_opened_is_the_one_keys_act_on() -> None:
         await settle(pilot)
         assert app.main_screen.focused_pane == "runs"
         assert app.main_screen.selected_run_id == second.run_id
+
+
+async def test_numbers_and_tab_reach_every_pane_at_every_size() -> None:
+    app = make(research(), failed())
+    main = app.main_screen
+    async with playing(app) as pilot:
+        for width, height in ((80, 24), (60, 16)):
+            await pilot.resize_terminal(width, height)
+            await settle(pilot)
+            for key, pane in zip("12345", PANES, strict=True):
+                await pilot.press(key)
+                await pilot.pause()
+                assert (main.focused_pane, main.focused) == (pane, main._panes[pane])
+                assert main._panes[pane].is_on_screen
+            await press(pilot, "z", "0")
+            assert (main.focused_pane, main.zoomed) == ("trace", False)
+            seen = set()
+            for _ in PANES:
+                await pilot.press("tab")
+                seen.add(main.focused_pane)
+            assert seen >= set(PANES) - {"cost"}
