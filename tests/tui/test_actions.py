@@ -344,6 +344,35 @@ async def test_quit_with_a_live_run_asks() -> None:
         assert found._exit
 
 
+async def test_quit_can_keep_the_run_without_the_screen() -> None:
+    async with stage(histories.research()) as (found, pilot):
+        found.leaving.keeps = True
+        await pilot.press("q")
+        await pilot.pause()
+        assert isinstance(found.screen, LeaveScreen)
+        assert [choice.value for choice in found.screen.choices] == ["keep", "wait", "stop"]
+        await pilot.press("k")
+        await pilot.pause()
+        assert found._exit
+        assert found.leaving.kept
+
+
+async def test_quit_of_an_attached_screen_stops_nothing_and_asks_nothing() -> None:
+    async with stage(histories.research()) as (found, pilot):
+        found.leaving.owns = False
+        await pilot.press("q")
+        await pilot.pause()
+        assert found._exit
+        assert not found.leaving.kept
+
+
+async def test_ctrl_z_where_no_shell_is_says_so() -> None:
+    async with stage(histories.research()) as (found, pilot):
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert found.toasts == [("warning", "no shell here would bring the screen back: q leaves it")]
+
+
 async def test_quit_can_wait_for_the_end() -> None:
     async with stage(histories.research()) as (found, pilot):
         await pilot.press("q", "w")
