@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aethermind.engine.client import Attachment
-from aethermind.tui.actions.registry import Action, Enabled
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the actions import this module
+    from aethermind.tui.actions.registry import Action, Enabled
     from aethermind.tui.context import Context
 
 ACTS = frozenset(
