@@ -156,6 +156,17 @@ def test_simulated_money_says_so_on_top() -> None:
     assert first.startswith(" sim")
 
 
+def test_the_end_is_projected_from_what_the_like_of_it_cost() -> None:
+    live = research().run
+    # A section costs $0.021, and one is left; what comes after it has no like yet, and a loop no number.
+    found = cost.projection(live)
+    assert found == ((live.tally.cost or 0) + 21_000, True)
+    said = "\n".join(plain(row) for row in cost.lines(live, 100, NOW, UNICODE))
+    assert "at the end" in said
+    assert cost.projection(research(until="end").run) is None
+    assert cost.projection(failed().run) is None
+
+
 def test_costs_fit() -> None:
     for width in (40, 60, 80, 140):
         for line in cost.lines(research().run, width, NOW, ASCII):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aethermind.domain.ids import static_path
 from aethermind.domain.run import Run
-from aethermind.domain.state import Tally
+from aethermind.domain.state import Node, Tally
 from aethermind.domain.usage import NO_USAGE, Usage
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -77,6 +78,35 @@ def burn_rate(run: Run, now: int) -> int | None:
     return run.tally.cost * 60_000 // elapsed
 
 
+def projection(run: Run) -> tuple[int, bool] | None:
+    """Micro-USD of the whole run if what is left costs what the like of it did, and whether it is at least so
+    much: some steps do not know yet how many they are. None: it is over, or there is nothing to go by.
+    """
+    if run.finished is not None or run.tally.cost is None:
+        return None
+    prices: dict[str, list[int]] = {}
+    left: list[Node] = []
+    more = False
+    for node in run.nodes.values():
+        if node.mode != "leaf":
+            more = more or (not node.over and (node.mode == "loop" or not node.children))
+        elif node.step.kind != "prompt":
+            continue
+        elif not node.over:
+            left.append(node)
+        elif node.tally is not None and node.tally.cost is not None:
+            prices.setdefault(static_path(node.path), []).append(node.tally.cost)
+    if not prices or not left:
+        return None
+    means = {path: sum(costs) // len(costs) for path, costs in prices.items()}
+    usual = sum(means.values()) // len(means)
+    found = run.tally.cost
+    for node in left:
+        spent = (node.tally.cost or 0) if node.tally is not None else 0
+        found += max(means.get(static_path(node.path), usual) - spent, 0)
+    return found, more
+
+
 def lines(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
     """The whole pane."""
     found = _totals(run, width, now, glyphs)
@@ -96,13 +126,13 @@ def _totals(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
             "settled",
             fmt.usd(tally.cost, unknown=glyphs.dash),
             "money",
-            f"{tally.calls - tally.in_flight} calls",
+            _calls(tally.calls - tally.in_flight),
         ),
         (
             "in flight",
             f"~{fmt.usd(tally.reserved)}" if tally.reserved else glyphs.dash,
             "money",
-            f"{tally.in_flight} calls, at most",
+            f"{_calls(tally.in_flight)}, at most",
         ),
         (
             "unpriced",
@@ -123,6 +153,9 @@ def _totals(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
             left_ms = max(run.budget_micro_usd - (tally.cost or 0), 0) * 60_000 // rate
             note += f"; the budget lasts {fmt.duration(left_ms, live=True)}"
         entries.append(("burn rate", fmt.usd(rate), "money", note))
+    if (end := projection(run)) is not None:
+        sign = glyphs.at_least if end[1] else "~"
+        entries.append(("at the end", f"{sign}{fmt.usd(end[0])}", "money", "if the rest costs what the like did"))
     if tally.saved:
         entries.append(("saved", fmt.usd(tally.saved), "ok", "by caching"))
     found: list[Cells] = []
@@ -172,3 +205,7 @@ def _share(share: Share, total: int, width: int, glyphs: Glyphs) -> Cells:
         eighths = max(share.cost * 8 * 7 // total, 1)
         line.add(" ").add(glyphs.bar[8] * (eighths // 8) + glyphs.bar[eighths % 8].strip(), "bar.ok")
     return line.to(width).cells
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call{'s' if count != 1 else ''}"

@@ -16,6 +16,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from aethermind.infra.sanitize import clean, clean_line
+from aethermind.tui.screens.detail.lines import Line as DrawnLine
 from aethermind.tui.screens.detail.lines import text_lines
 from aethermind.tui.screens.detail.view import TextView
 from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line, seen
@@ -94,9 +95,19 @@ class Shown(TextView):
         self._source = text
 
     def on_mount(self) -> None:
-        lines = text_lines(clean(self._source))
+        lines = shown_lines(clean(self._source))
         self.set_lines(lines)
         self.styles.height = max(1, min(len(lines) + 2, self.screen.size.height // 3))
+
+
+_DIFF = {"+": "good", "-": "bad", "@": "key"}
+
+
+def shown_lines(text: str) -> list[DrawnLine]:
+    """The lines of a clean text; in a unified diff what comes and what goes has its colour."""
+    if "\n@@ " not in f"\n{text}":
+        return text_lines(text)
+    return [line for part in text.split("\n") for line in text_lines(part, _DIFF.get(part[:1], ""))]
 
 
 def _label(key: str, label: str) -> Content:

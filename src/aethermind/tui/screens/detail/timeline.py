@@ -11,7 +11,7 @@ from aethermind.infra.sanitize import clean_line
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows.cells import fit
-from aethermind.tui.screens.detail.lines import Line, Span
+from aethermind.tui.screens.detail.lines import Line, Span, wrap
 
 TONE = {
     "succeeded": "good",
@@ -122,7 +122,5 @@ def _wait(node: Node, attempt: AttemptState, now: int, width: int, glyphs: Glyph
 
 
 def _error(message: str, width: int) -> list[Line]:
-    text = clean_line(message)
-    room = max(width - 4, 8)
-    lines = [text[at : at + room] for at in range(0, min(len(text), room * 3), room)]
-    return [(Span("    "), Span(part, "bad")) for part in lines]
+    rows = wrap((Span(clean_line(message), "bad"),), max(width - 4, 8))
+    return [(Span("    "), *row) for row in rows[:3]]
