@@ -169,3 +169,13 @@ def test_a_broken_file_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="receipts"):
         broken.find("a")
     broken.close()
+
+
+def test_what_is_shown_once_is_not_kept() -> None:
+    receipts = MemoryReceipts()
+    with Serving(receipts=receipts) as served:
+        key = {"Idempotency-Key": "k"}
+        made = [served.post("/api/tokens", {"name": "ci"}, headers=key).json["token"] for _ in range(2)]
+        assert made[0] != made[1]
+        assert served.post("/api/ws-ticket", headers=key).status == 201
+        assert receipts._kept == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -226,3 +227,21 @@ def test_rows_come_back_as_they_were() -> None:
     assert read_row(RunRow, run_row(run)) == run
     log = LogRow(seq=1, at=5, run_id=None, level="info", message="m", metadata={"at": 3})
     assert read_row(LogRow, row_object(log)) == log
+
+
+def test_a_run_takes_place_where_an_admin_says(served: Serving, tmp_path: Path) -> None:
+    text = "name: where\nsteps: [{id: pwd, run: [pwd]}]\n"
+    run_id = served.start(text, cwd=str(tmp_path))
+    assert served.settled(run_id)["run"]["outputs"] == {"pwd": str(tmp_path)}
+    for nowhere in ("relative", str(tmp_path / "nix"), "/\0"):
+        refused = served.post("/api/runs/text", {"text": text, "cwd": nowhere})
+        assert (refused.status, refused.code) == (422, "InvalidError")
+
+
+def test_a_large_run_is_shown_and_traced(served: Serving) -> None:
+    text = "name: large\nsteps: [{id: each, for_each: '{{ range(700) | list }}', value: '{{ item }}'}]\n"
+    run_id = served.start(text)
+    shown = served.settled(run_id)
+    assert len(shown["steps"]) == 701
+    (span,) = served.get(f"/api/traces/{run_id}").json["spans"]
+    assert (span["path"], span["status"]) == ("each", "succeeded")

@@ -39,6 +39,8 @@ OPEN = ("GET", "/api/health")
 """The one request that needs no token."""
 DEEPEST = 100
 """Levels of JSON."""
+SECRETS = frozenset({"/api/tokens", "/api/ws-ticket"})
+"""What is answered here is shown once, and not kept for a repetition."""
 BODY_S = 30.0
 """So long the next piece of a body may take."""
 SWALLOWED = 64 << 20
@@ -108,7 +110,7 @@ class Door:
                 self._pace(identity, extra)
             body = await self._body(scope, headers, receive)
             whole = _once(body, receive)
-            if scope["method"] == "POST" and "idempotency-key" in headers:
+            if scope["method"] == "POST" and "idempotency-key" in headers and scope["path"] not in SECRETS:
                 key = headers["idempotency-key"]
                 await self._idempotency.answer(self._routed, key, body, scope, whole, answer)
             else:

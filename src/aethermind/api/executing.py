@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from aethermind.api.idempotency import TAG
@@ -12,7 +13,7 @@ from aethermind.api.problems import Refused
 from aethermind.api.room import Room
 from aethermind.api.route import Answer, Asked, json
 from aethermind.definitions.loader import LoadedWorkflow
-from aethermind.domain.errors import DeniedError, NotFoundError
+from aethermind.domain.errors import DeniedError, InvalidError, NotFoundError
 from aethermind.domain.usage import micro_usd
 from aethermind.engine.registered import StoredWorkflow, trust_path
 
@@ -32,6 +33,10 @@ def needs_admin(asked: Asked) -> None:
 def tags(asked: Asked) -> dict[str, str]:
     """What marks a run that this request starts, so that a repetition finds it."""
     return {TAG: asked.mark} if asked.mark is not None else {}
+
+
+def _is_directory(path: str) -> bool:
+    return "\0" not in path and Path(path).is_absolute() and Path(path).is_dir()
 
 
 async def find(room: Room, name: str) -> LoadedWorkflow | StoredWorkflow:
@@ -74,6 +79,8 @@ async def start(
 ) -> Answer:
     """Start it; answers with the run's id. Raises `InvalidError`, `DeniedError`."""
     await check_trust(room, target)
+    if (cwd := options.get("cwd")) is not None and not await asyncio.to_thread(_is_directory, cwd):
+        raise InvalidError(f"{cwd} is no directory there", hint="an absolute path on the engine's machine")
     wanted = await asyncio.to_thread(
         room.library.request, target, inputs, by=asked.by, tags=tags(asked), **options
     )

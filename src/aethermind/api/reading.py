@@ -7,11 +7,11 @@ from typing import Any
 
 from aethermind import wire
 from aethermind.api.room import Room
+from aethermind.domain import views
 from aethermind.domain.errors import NotFoundError
 from aethermind.domain.events import LogWritten, Recorded
 from aethermind.domain.run import Run, fold
 from aethermind.domain.state import RunStatus
-from aethermind.domain.views import duration
 from aethermind.engine.client import Client
 from aethermind.engine.queries import RunFilter
 
@@ -19,6 +19,8 @@ Json = Any
 PAGE = 5_000
 FEW = 2_000
 """Events that are folded in the loop; more of them in a thread."""
+FEW_STEPS = 500
+"""The same for steps that are written."""
 
 
 async def run_of(room: Room, ref: str) -> tuple[Run, RunStatus]:
@@ -39,6 +41,16 @@ async def run_of(room: Room, ref: str) -> tuple[Run, RunStatus]:
     facts = [recorded for recorded in history if not isinstance(recorded.event, LogWritten)]
     run = fold(run_id, facts) if len(facts) <= FEW else await asyncio.to_thread(fold, run_id, facts)
     return run, status or run.status  # type: ignore[return-value]  # rows carry the same names
+
+
+async def shown(room: Room, ref: str) -> bytes:
+    """The object of `show --json`. Raises `NotFoundError`, `InvalidError`."""
+    run, status = await run_of(room, ref)
+
+    def written() -> bytes:
+        return wire.encode_json(views.run_object(run, status=status))
+
+    return written() if len(run.nodes) <= FEW_STEPS else await asyncio.to_thread(written)
 
 
 async def events_of(room: Room, run_id: str, *, after: int, limit: int = PAGE) -> list[Recorded]:
@@ -77,7 +89,7 @@ def spans(run: Run) -> list[dict[str, Json]]:
             "agent": row.agent,
             "started_at": row.started_at and wire.iso(row.started_at),
             "finished_at": row.finished_at and wire.iso(row.finished_at),
-            "duration_ms": duration(row.started_at, row.finished_at),
+            "duration_ms": views.duration(row.started_at, row.finished_at),
             "tokens": row.tokens,
             "cost_micro_usd": row.cost_micro_usd,
             "unpriced": row.unpriced,

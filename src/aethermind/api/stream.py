@@ -29,6 +29,7 @@ from aethermind.domain.events import (
 )
 from aethermind.domain.ids import run_id_of
 from aethermind.engine.client import FeedItem, Notice, TokenDelta
+from aethermind.engine.queries import Partial
 
 if TYPE_CHECKING:
     from aethermind.api.room import Room
@@ -40,6 +41,7 @@ MOST_BYTES = 4 << 20
 MOST_WAITING = 2_000
 """Events that a group gathers at most before it sends them, whatever its time."""
 DRAINED = 2_000
+PARTIALS_S = 0.25
 LINGER_S = 10.0
 """So long a channel that nobody watches is kept: who lost the line comes back to it."""
 
@@ -200,6 +202,8 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._subscription: Subscription | None = None
         self.closing: asyncio.TimerHandle | None = None
+        self.partials: tuple[float, list[Partial]] = (-PARTIALS_S, [])
+        """What calls under way had said at this time (the loop's): many watchers may come at once."""
 
     async def open(self, engine: Any) -> None:
         def wake() -> None:
@@ -237,7 +241,7 @@ class Channel:
             self._hand_on(item)
         for group in self.groups.values():
             group.schedule()
-        if len(items) == DRAINED:
+        if len(items) == DRAINED or self._subscription.wait(0):  # it does not ring again for what is left
             self._loop.call_soon(self._drain)
 
     def _hand_on(self, item: FeedItem) -> None:

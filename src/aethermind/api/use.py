@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"})
+
 
 class Use:
     """How many look, when somebody last asked, what was answered."""
@@ -24,5 +26,5 @@ class Use:
         self.last_used_at = time.monotonic()
 
     def count(self, method: str, status: int) -> None:
-        key = (method, status)
+        key = (method if method in METHODS else "other", status)
         self.served[key] = self.served.get(key, 0) + 1

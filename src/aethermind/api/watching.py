@@ -20,7 +20,7 @@ from aethermind.api.identity import Identity
 from aethermind.api.problems import Refused, encoded, problem_of
 from aethermind.api.reading import must_exist
 from aethermind.api.routes.engine import described
-from aethermind.api.stream import Group, Watcher, events_text, signals_text
+from aethermind.api.stream import PARTIALS_S, Channel, Group, Watcher, events_text, signals_text
 from aethermind.domain.errors import AethermindError
 from aethermind.domain.ids import run_id_of
 from aethermind.engine.client import Client
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 PING_S = 15.0
 PAGE = 1_000
+MOST_RUNNING = 100
+"""Runs whose partial texts a snapshot of everything holds."""
 STALLED_S = 60.0
 """A watcher that takes nothing for so long is sent away."""
 BATCH_MS = 50
 SLOWEST_MS = 5_000
 
-VIOLATION, AGAIN, ENDING = 1008, 1013, 1012
+VIOLATION, AGAIN = 1008, 1013
 
 
 class Stream:
@@ -59,7 +61,7 @@ class Stream:
         try:
             await send({"type": "websocket.accept"})
             identity: Identity = scope["state"]["identity"]
-            sending = asyncio.ensure_future(self._send_all(watcher, group, run_id, identity, send))
+            sending = asyncio.ensure_future(self._send_all(watcher, group, channel, identity, send))
             hearing = asyncio.ensure_future(_hear(receive))
             try:
                 await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,7 +82,7 @@ class Stream:
             self._room.hub.leave(watcher, group, channel)
 
     async def _send_all(
-        self, watcher: Watcher, group: Group, run_id: str | None, identity: Identity, send: Send
+        self, watcher: Watcher, group: Group, channel: Channel, identity: Identity, send: Send
     ) -> tuple[int, str]:
         """Until there is a reason to close: its code and words."""
 
@@ -91,9 +93,9 @@ class Stream:
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + PING_S
         try:
-            await tell(await self._snapshot(watcher, run_id))
+            await tell(await self._snapshot(watcher, channel))
             while True:
-                await self._catch_up(watcher, group, run_id, tell)
+                await self._catch_up(watcher, group, channel.run_id, tell)
                 watcher.ready.clear()
                 while watcher.batches and not watcher.behind:
                     if (text := watcher.take()) is not None:
@@ -113,21 +115,30 @@ class Stream:
         except TimeoutError:
             return VIOLATION, "nothing was taken for a minute"
 
-    async def _snapshot(self, watcher: Watcher, run_id: str | None) -> str:
-        async def look(client: Client) -> list[Partial]:
-            if run_id is not None:
-                return await client.partials(run_id)
-            running = await client.runs(RunFilter(unfinished=True), limit=100)
-            return [p for row in running.items for p in await client.partials(row.id)]
-
-        partials = await self._room.ask(look)
+    async def _snapshot(self, watcher: Watcher, channel: Channel) -> str:
         snapshot = {
             "type": "snapshot",
             "seq": watcher.position,
-            "partials": [row_object(partial) for partial in partials],
+            "partials": [row_object(partial) for partial in await self._partials(channel)],
             "engine": await described(self._room),
         }
         return wire.encode_json(snapshot).decode()
+
+    async def _partials(self, channel: Channel) -> list[Partial]:
+        run_id, loop = channel.run_id, asyncio.get_running_loop()
+        at, known = channel.partials
+        if loop.time() - at < PARTIALS_S:
+            return known
+
+        async def look(client: Client) -> list[Partial]:
+            if run_id is not None:
+                return await client.partials(run_id)
+            rows = await client.runs(RunFilter(status="running"), limit=MOST_RUNNING)
+            return [partial for row in rows.items for partial in await client.partials(row.id)]
+
+        found = await self._room.ask(look)
+        channel.partials = (loop.time(), found)
+        return found
 
     async def _catch_up(self, watcher: Watcher, group: Group, run_id: str | None, tell: Any) -> None:
         """Read from the log what the watcher lacks, up to where the next batch begins."""
@@ -216,6 +227,3 @@ async def _turn_away(send: Send, error: Exception) -> None:
     ]
     await send({"type": "websocket.http.response.start", "status": found["status"], "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
-
-
-__all__ = ["ENDING", "Stream"]

@@ -11,6 +11,7 @@ from aethermind.api import bodies
 from aethermind.api.executing import micro, start, tags
 from aethermind.api.problems import Refused
 from aethermind.api.reading import envelopes, events_of, must_exist, run_of, spans
+from aethermind.api.reading import shown as shown_run
 from aethermind.api.room import Room
 from aethermind.api.route import Answer, Asked, Routes, json, page
 from aethermind.api.shapes import Events, Id, RunShown, Settled, Trace, page_of, shown
@@ -76,8 +77,7 @@ def routes(room: Room) -> Routes:
     @on.get("/api/runs/{run_id}", RunShown, "The run.")
     async def show(run_id: str) -> Answer:
         """One run with its steps, attempts and calls; by id, the beginning of one, or `last`."""
-        run, status = await run_of(room, run_id)
-        return json(views.run_object(run, status=status))
+        return Answer(await shown_run(room, run_id))
 
     @on.get("/api/runs/{run_id}/id", Id, "The id.")
     async def find(run_id: str) -> Answer:
