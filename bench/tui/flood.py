@@ -143,7 +143,8 @@ def slowdown(plan: Plan) -> list[Line]:
     """Events per CPU second of the whole process, with the screen and without, round by round."""
     made = []
     for shape, what in (("crowd", "many small runs"), ("wide", "one wide run after the other, watched")):
-        alone, shown = [], []
+        alone: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []
         for _ in range(min(plan.rounds, 3)):
             for found, options in ((alone, ["--headless"]), (shown, [])):
                 with Session(*options) as session:

@@ -93,7 +93,7 @@ class Load:
     async def _hostile(self, ctx: StepContext) -> Any:
         for level in ("debug", "info", "warning", "error"):
             for text in HOSTILE:
-                ctx.log(text, level=level, note=text)  # type: ignore[arg-type]  # each is a level
+                ctx.log(text, level=level, note=text)
         if ctx.step == "break":
             raise ValueError("".join(HOSTILE[:40]))
         return {f"{n} {text[:500]}": [text, {text[:80]: text}] for n, text in enumerate(HOSTILE)}

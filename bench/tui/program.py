@@ -23,7 +23,6 @@ import asyncio
 import concurrent.futures
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -247,4 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

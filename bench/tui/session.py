@@ -110,7 +110,7 @@ class Session:
             if name in KEYS:
                 return KEYS[name]
             if len(name) == 1 or name in SIGNS:
-                return SIGNS.get(name, name)
+                return str(SIGNS.get(name, name))
         raise RuntimeError(f"{action} has no key")
 
     def keys(self, count: int, *, pause_s: float = 0.05) -> list[float]:

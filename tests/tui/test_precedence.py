@@ -13,11 +13,12 @@ class Clock:
 
 def test_a_key_is_first_until_it_is_shown() -> None:
     keys = Precedence(Clock())
-    assert not keys.first
+    seen = [keys.first]
     keys.came()
-    assert keys.first
+    seen.append(keys.first)
     keys.shown()
-    assert not keys.first
+    seen.append(keys.first)
+    assert seen == [False, True, False]
 
 
 def test_a_key_that_shows_nothing_is_first_for_a_moment_only() -> None:

@@ -92,7 +92,7 @@ class Writer(WriterThread):
 
     def write(self, text: str) -> None:
         with self._changed:
-            if self._gone:
+            if self._gone or not text:
                 return
             if self._size + len(text) > _MOST:
                 self.dropped = True
@@ -115,40 +115,47 @@ class Writer(WriterThread):
         self._tell(monotonic() - sent, idle=idle)
 
     def run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._stopping:
-                    left = self._patience()
-                    if left is not None and left <= 0:
-                        break
-                    self._changed.wait(left)
-                late = not self._waiting and not self._stopping
-                if late:
+        while (text := self._next()) is not None:
+            if text:
+                self._put(text)
+
+    def _next(self) -> str | None:
+        """What is to be written; "" if an answer was overdue instead; None at the end."""
+        idle = False
+        with self._changed:
+            while not self._waiting:
+                if self._stopping:
+                    return None
+                left = self._patience()
+                if left is not None and left <= 0:
                     self._give_up()
                     idle = self._now_idle()
-                elif not self._waiting:
-                    return
-                else:
-                    text = "".join(self._waiting)
-                    self._waiting.clear()
-                    self._size = 0
-                    self._sending, ask = True, self.acknowledged
-            if late:
-                self._tell(None, idle=idle)
-                continue
-            data = text.encode(self._encoding, "replace") + (_WHERE if ask else b"")
-            began = monotonic()
-            if ask:
-                with self._changed:  # before it is sent: the answer may be there at once
-                    self._flight.append((began, len(data)))
-            self._send(data)
-            took = monotonic() - began
-            with self._changed:
-                self._sending = False
-                if not ask and took > _SLOW_S:
-                    self.acknowledged = self._unanswered < _MISSES  # a slow line, it seems
-                idle = self._now_idle()
-            self._tell(None if ask else took, idle=idle)
+                    break
+                self._changed.wait(left)
+            else:
+                text = "".join(self._waiting)
+                self._waiting.clear()
+                self._size = 0
+                self._sending = True
+                return text
+        self._tell(None, idle=idle)
+        return ""
+
+    def _put(self, text: str) -> None:
+        ask = self.acknowledged
+        data = text.encode(self._encoding, "replace") + (_WHERE if ask else b"")
+        began = monotonic()
+        if ask:
+            with self._changed:  # before it is sent: the answer may be there at once
+                self._flight.append((began, len(data)))
+        self._send(data)
+        took = monotonic() - began
+        with self._changed:
+            self._sending = False
+            if not ask and took > _SLOW_S:
+                self.acknowledged = self._unanswered < _MISSES  # a slow line, it seems
+            idle = self._now_idle()
+        self._tell(None if ask else took, idle=idle)
 
     def _now_idle(self) -> bool:
         """Whether it has just come to rest. With the lock held."""

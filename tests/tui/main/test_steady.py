@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,6 +46,10 @@ class Counted:
         self.bytes = self.paints = self.layouts = self.rows = 0
 
 
+def _line(n: int) -> Callable[[Script], object]:
+    return lambda script: script.log(103_000, "info", f"wave {n} of them")
+
+
 async def framed(app: AethermindApp, pilot: Pilot[Any]) -> None:
     app.frame()
     await pilot.pause()
@@ -66,7 +71,7 @@ async def test_a_frame_in_the_steady_state(monkeypatch: pytest.MonkeyPatch) -> N
         assert (counted.paints, counted.layouts) == (1, 0)
 
         for n in range(50):
-            engine_of(app).play(script, lambda s, n=n: s.log(103_000, "info", f"wave {n} of them"))
+            engine_of(app).play(script, _line(n))
             counted.begin()
             await framed(app, pilot)
             assert counted.bytes <= 1_500  # the lines move up, but much of them is the same
@@ -92,7 +97,7 @@ async def test_a_dialog_costs_what_it_covers_and_frames_below_it_what_differs(
         await framed(app, pilot)
         assert 0 < counted.bytes <= 2_500
         for n in range(5):
-            engine_of(app).play(script, lambda s, n=n: s.log(103_000, "info", f"wave {n} of them"))
+            engine_of(app).play(script, _line(n))
             counted.begin()
             await framed(app, pilot)
             assert counted.bytes <= 1_500
