@@ -13,6 +13,7 @@ from aethermind.tui.rows.bill import (
     Bill,
     cells,
     head,
+    pace,
     since_of,
     spark,
     summary,
@@ -79,6 +80,20 @@ def test_without_a_cap_nothing_is_left_over() -> None:
     line = plain(summary(Bill("model", []), 78, UNICODE)[2])
     assert "no budget is set" in line
     assert "left" not in line
+
+
+def test_how_fast_the_day_goes_and_when_its_budget_is_used_up() -> None:
+    today = LedgerRow("day", DAY, spent=1_000_000, cap=2_000_000)
+    six = DAY * DAY_MS + 6 * 3_600_000
+    assert pace(Bill("model", [], today=today, at=six)) == (166_666, six + 6 * 3_600_000)
+    line = plain(summary(Bill("model", [], today=today, at=six), 118, UNICODE)[2])
+    assert "burn $0.1667/h, used up at 12:00 UTC" in line
+    # Not on this day; no budget; too early to tell; and of a day that is over.
+    late = DAY * DAY_MS + 13 * 3_600_000
+    assert pace(Bill("model", [], today=today, at=late)) == (76_923, None)
+    assert pace(Bill("model", [], today=LedgerRow("day", DAY, spent=1), at=late)) == (0, None)
+    assert pace(Bill("model", [], today=today, at=DAY * DAY_MS + 60_000)) is None
+    assert pace(Bill("model", [], today=today, at=(DAY + 2) * DAY_MS)) is None
 
 
 def test_what_caches_gave_is_said() -> None:

@@ -35,6 +35,8 @@ class Bill:
     today: LedgerRow = field(default_factory=lambda: LedgerRow("day", 0))
     span: Span = "7 days"
     simulated: bool = False
+    at: int = 0
+    """When it was read, epoch ms."""
 
 
 def since_of(span: Span, now: int) -> int | None:
@@ -101,7 +103,7 @@ def title(bill: Bill, width: int, glyphs: Glyphs) -> Cells:
 
 def summary(bill: Bill, width: int, glyphs: Glyphs) -> list[Cells]:
     """Three lines: the sums, the days, today's budget."""
-    return [_sums(bill, width, glyphs), _days(bill, width, glyphs), _today(bill.today, width, glyphs)]
+    return [_sums(bill, width, glyphs), _days(bill, width, glyphs), _today(bill, width, glyphs)]
 
 
 def _sums(bill: Bill, width: int, glyphs: Glyphs) -> Cells:
@@ -133,7 +135,27 @@ def _days(bill: Bill, width: int, glyphs: Glyphs) -> Cells:
     return line.add(f" on {most.key}", "faint").to(width).cells
 
 
-def _today(row: LedgerRow, width: int, glyphs: Glyphs) -> Cells:
+def pace(bill: Bill) -> tuple[int, int | None] | None:
+    """Micro-USD an hour of this (UTC) day so far, and when its budget is used up if that goes on (epoch ms;
+    None: not on this day, or there is none). None before a quarter of an hour has passed: too little to tell.
+    """
+    row, begin = bill.today, bill.today.day * DAY_MS
+    passed = bill.at - begin
+    if not row.spent or not _SOON_MS <= passed <= DAY_MS:
+        return None
+    hourly = row.spent * 3_600_000 // passed
+    left = row.left if row.cap is not None else None
+    if left is None or left <= 0 or hourly <= 0:
+        return hourly, None
+    end = bill.at + left * passed // row.spent
+    return hourly, end if end < begin + DAY_MS else None
+
+
+_SOON_MS = 15 * 60_000
+
+
+def _today(bill: Bill, width: int, glyphs: Glyphs) -> Cells:
+    row = bill.today
     line = Line(ellipsis=glyphs.ellipsis)
     line.add(" today   ", "faint").add(fmt.usd(row.spent), "money")
     if row.cap is None:
@@ -146,6 +168,11 @@ def _today(row: LedgerRow, width: int, glyphs: Glyphs) -> Cells:
         line.add("  reserved ", "faint").add(fmt.usd(row.reserved), "waiting")
     if row.at_most:
         line.add("  maybe billed ", "faint").add(fmt.usd(row.at_most), "unpriced")
+    if (found := pace(bill)) is not None:
+        line.add("  burn ", "faint").add(fmt.usd(found[0]), "money").add("/h", "faint")
+        if found[1] is not None:
+            minutes = found[1] % DAY_MS // 60_000
+            line.add(f", used up at {minutes // 60:02}:{minutes % 60:02} UTC", "note")
     return line.to(width).cells
 
 

@@ -55,7 +55,8 @@ class BillScreen(Listing):
             len(found.rows),
             lambda index, width: rows.cells(found.rows[index], most, width, glyphs),
             head=partial(rows.head, found.by),
-            empty="no model was called" + (" in simulations" if found.simulated else ""),
+            empty=f"no model was called{' in simulations' if found.simulated else ''}"
+            f" in this time: s shows {'real' if found.simulated else 'simulated'} money, d another time",
         )
         self.redraw()
 
@@ -127,4 +128,5 @@ async def read(client: Client, *, wanted: Bill, now: int) -> Bill:
         rows=await client.costs(CostFilter(by=wanted.by, since=since, simulated=simulated)),
         days=await client.costs(days),
         today=await client.day_budget(simulated=simulated),
+        at=now,
     )
