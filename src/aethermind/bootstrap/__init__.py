@@ -17,6 +17,7 @@ import msgspec
 from aethermind.bootstrap.attaching import Waiting, attach_here
 from aethermind.bootstrap.attaching import attach as attach
 from aethermind.bootstrap.attaching import here as here
+from aethermind.bootstrap.attaching import token_name as token_name
 from aethermind.bootstrap.beginning import begun as begun
 from aethermind.bootstrap.beginning import bridge as bridge
 from aethermind.bootstrap.composition import DATABASE
@@ -27,6 +28,7 @@ from aethermind.bootstrap.listening import close_door as close_door
 from aethermind.bootstrap.listening import holder as holder
 from aethermind.bootstrap.listening import listen as listen
 from aethermind.bootstrap.listening import open_door as open_door
+from aethermind.bootstrap.listening import open_web as open_web
 from aethermind.bootstrap.listening import place as place
 from aethermind.bootstrap.listening import try_listen as try_listen
 from aethermind.domain.errors import BusyError, InvalidError, NotFoundError
@@ -329,7 +331,13 @@ def submission(
     limit: int | None = None,
     origin: str = "cli",
 ) -> RunRequest:
-    """A run of this file, here: in this directory, with its interpreter and the environment it names."""
+    """A run of this file, here: in this directory, with its interpreter and the environment it names. Raises
+    `InvalidError` for one that needs this directory while the engine is another machine's."""
+    if composition.is_abroad:
+        from aethermind.bootstrap.abroad import DIRECTORY, check_ground
+
+        check_ground(loaded.definition, composition.options.connect or "")
+        cwd = DIRECTORY
     if model is not None and (problem := composition.model_problem(model)):
         raise InvalidError(problem)  # simulated, any name would do
     return RunRequest(

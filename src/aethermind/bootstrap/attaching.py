@@ -44,6 +44,11 @@ async def attach(
         may_ask=sys.stdin.isatty() if sys.stdin is not None else False,
     )
     async with opened as client:
+        if composition.is_abroad:
+            from aethermind.bootstrap.abroad import ModelsThere
+
+            assert isinstance(composition.models, ModelsThere)
+            composition.models.learn(await client.models())
         yield client
 
 
@@ -76,6 +81,16 @@ class Waiting:
         if time.monotonic() >= self._until:
             raise BusyError(f"{owner.message} and does not answer", hint="end it, or use another --home")
         await asyncio.sleep(PAUSE_S)
+
+
+def token_name(target: str) -> str:
+    """The name under which the keyring has this engine's token. Raises `InvalidError` for what needs none."""
+    from aethermind.infra.remote.target import TcpTarget, parse
+
+    place = parse(target)
+    if not isinstance(place, TcpTarget):
+        raise InvalidError(f"{target} needs no token", hint="http(s)://host:port does")
+    return str(place)
 
 
 def _token(composition: Composition, target: Target) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aethermind import __version__
 from aethermind.domain.errors import InvalidError
 from aethermind.engine.info import Host
 
@@ -50,8 +51,18 @@ class Composition:
     def database(self) -> Path:
         return self.config.home / DATABASE
 
+    @property
+    def is_abroad(self) -> bool:
+        """Whether the engine that was named is another machine's: paths and models mean others there."""
+        connect = self.options.connect
+        return connect is not None and not connect.startswith("unix:")
+
     @cached_property
     def models(self) -> ConfiguredModels:
+        if self.is_abroad:
+            from aethermind.bootstrap.abroad import ModelsThere
+
+            return ModelsThere(self.config)
         from aethermind.infra.providers.models import ConfiguredModels
 
         return ConfiguredModels(self.config)
@@ -69,6 +80,7 @@ class Composition:
         """What an engine opened here tells of its process."""
         keys = self.secrets.from_environment
         return Host(
+            version=__version__,
             home=str(self.home),
             keys=lambda: [name for name in self.models.endpoints if keys(name) is not None],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aethermind.bootstrap.composition import DATABASE, Composition
-from aethermind.domain.errors import AethermindError
+from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.engine.client import Client
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aethermind.api.room import Library
     from aethermind.api.server import Server
     from aethermind.api.settings import ServerSettings
+    from aethermind.api.web.server import WebServer
 
 
 def listen(
@@ -114,3 +116,29 @@ def place(composition: Composition) -> str:
     from aethermind.infra import sockets
 
     return str(sockets.locate(composition.home) or composition.home)
+
+
+def open_web(
+    composition: Composition, engine: Hosting, address: tuple[str, int], settings: ServerSettings
+) -> WebServer:
+    """The terminal UI in a browser. Raises `InvalidError` where the extra `server` is not installed, or for an
+    address that can't be listened on."""
+    try:
+        from aethermind.api.web.server import WebServer
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "textual_serve":
+            raise
+        hint = "pip install 'aethermind[server]'"
+        raise InvalidError("--web needs textual-serve, which is not installed", hint=hint) from None
+    from aethermind.infra import debug_log
+
+    argv = [sys.executable, "-m", "aethermind", "--home", str(composition.home)]
+    server = WebServer(
+        engine,
+        settings=_configured(composition, settings),
+        address=address,
+        argv=[*argv, "attach", f"unix:{place(composition)}"],
+        complain=lambda text: debug_log.write(text, home=composition.home),
+    )
+    server.start()
+    return server

@@ -27,6 +27,7 @@ def command(given: Given, provider: str | None, remove: bool, as_json: bool) -> 
     """Put PROVIDER's key (openai, anthropic, or one of your config's) into the system's keyring.
 
     The key is asked for without being shown, or read from stdin: pass show openai | aethermind auth openai
+    For http(s)://HOST:PORT it keeps the token of that engine, as `attach` and --connect need it.
     Without PROVIDER it lists where each key comes from; a key itself is never shown.
     """
     composition = compose(given)
@@ -37,23 +38,30 @@ def command(given: Given, provider: str | None, remove: bool, as_json: bool) -> 
             )
         _list(composition, as_json=as_json)
         return 0
+    if "://" in provider:
+        provider = bootstrap.token_name(provider)
+        return _keep(composition, provider, remove=remove, what=f"the token of {provider}")
     models = composition.models
     keyed = [name for name, endpoint in models.endpoints.items() if endpoint.kind != "sim"]
     if provider not in keyed:
         raise NotFoundError(f"there is no provider {provider!r}", hint=did_you_mean(provider, keyed))
+    return _keep(composition, provider, remove=remove, what=f"the key of {provider}")
+
+
+def _keep(composition: bootstrap.Composition, name: str, *, remove: bool, what: str) -> int:
     secrets = composition.secrets
     if remove:
-        secrets.delete(provider)
-        streams.say(f"the key of {provider} is out of the keyring")
+        secrets.delete(name)
+        streams.say(f"{what} is out of the keyring")
         return 0
-    key = _read(provider)
+    key = _read(what)
     if not key:
-        raise InvalidError("no key was given")
-    secrets.store(provider, key)
-    streams.say(f"the key of {provider} is in the keyring")
-    for name in secrets.variables(provider):
-        if secrets.from_environment(provider) is not None:
-            streams.note(f"{name} is set, too, and goes first")
+        raise InvalidError(f"no {'token' if '://' in name else 'key'} was given")
+    secrets.store(name, key)
+    streams.say(f"{what} is in the keyring")
+    for variable in secrets.variables(name):
+        if secrets.from_environment(name) is not None:
+            streams.note(f"{variable} is set, too, and goes first")
             break
     return 0
 
@@ -87,9 +95,9 @@ def _list(composition: bootstrap.Composition, *, as_json: bool) -> None:
         streams.note("no keyring answers on this machine: keys come from the environment (--env-file F)")
 
 
-def _read(provider: str) -> str:
+def _read(what: str) -> str:
     if sys.stdin.isatty():
-        key: str = click.prompt(f"key of {provider}", hide_input=True, err=True)
+        key: str = click.prompt(what.removeprefix("the "), hide_input=True, err=True)
     else:
         key = sys.stdin.readline(LONGEST)
     return key.strip()

@@ -80,6 +80,8 @@ def check_prices(composition: bootstrap.Composition, request: RunRequest, meanin
     terms = request.definition.budget
     if (request.budget_micro_usd is None and terms is None) or request.simulated:
         return
+    if composition.is_abroad:  # what models mean and cost there, only the engine knows
+        return
     if terms is not None and terms.unpriced == "allow":
         return
     prices = composition.models.prices

@@ -119,7 +119,7 @@ def check_workflow(definition: WorkflowDef) -> None:
     _check_name(definition.name)
     for name, agent in definition.agents.items():
         check_agent(agent, name)
-    if sum(1 for _ in _all_steps(definition)) > MOST_STEPS:
+    if sum(1 for _ in steps_of(definition)) > MOST_STEPS:
         raise InvalidError(f"more than {MOST_STEPS} steps")
     _check_steps(definition, definition.steps, "")
 
@@ -171,7 +171,7 @@ def _check_steps(owner: WorkflowDef, steps: tuple[StepDef, ...], within: str) ->
         raise InvalidError(f"steps wait for each other: {' → '.join(circle.args[1])}") from None
 
 
-def _all_steps(owner: WorkflowDef) -> Iterator[tuple[WorkflowDef, StepDef]]:
+def steps_of(owner: WorkflowDef) -> Iterator[tuple[WorkflowDef, StepDef]]:
     """With the workflow that each belongs to, those inside of others too."""
     waiting = [(owner, step) for step in reversed(owner.steps)]
     while waiting:
@@ -192,7 +192,7 @@ def _all_steps(owner: WorkflowDef) -> Iterator[tuple[WorkflowDef, StepDef]]:
 def starts(definition: WorkflowDef) -> tuple[str, ...]:
     """Commands, Python, shells and servers that it may start, each in words."""
     found: dict[str, None] = {}
-    for owner, step in _all_steps(definition):
+    for owner, step in steps_of(definition):
         who = f"step `{step.id}`"
         match step.action:
             case Command(argv=argv):
@@ -240,7 +240,7 @@ def _short(text: str) -> str:
 
 def functions_in(definition: WorkflowDef) -> tuple[str, ...]:
     """Steps that are functions of an SDK program: only that program can run them."""
-    return tuple(step.id for _, step in _all_steps(definition) if isinstance(step.action, Function))
+    return tuple(step.id for _, step in steps_of(definition) if isinstance(step.action, Function))
 
 
 def workflow_registered(

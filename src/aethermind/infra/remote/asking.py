@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from aethermind import wire
-from aethermind.domain.errors import BusyError
+from aethermind.domain.errors import AethermindError, BusyError, DeniedError
 from aethermind.infra.remote.http import Answer, Http
 from aethermind.infra.remote.lines import BrokenLine, Line
 from aethermind.infra.remote.problems import problem
@@ -146,9 +146,18 @@ class Asking:
                     raise self.lost(error) from error
             else:
                 if answer.status >= 400:
-                    raise problem(answer, name=self.line.name)
+                    raise self.refused(answer)
                 return answer
             await rounds.pause()
+
+    def refused(self, answer: Answer) -> AethermindError:
+        """The error that this answer stands for."""
+        if answer.status == 401 and self._token is None:
+            return DeniedError(
+                f"the engine of {self.line.name} asks for a token",
+                hint=f"in AETHERMIND_TOKEN, or: aethermind auth http://{self.host}",
+            )
+        return problem(answer, name=self.line.name)
 
     def lost(self, error: BrokenLine) -> BusyError:
         return BusyError(f"the line to the engine of {self.line.name} is lost: {error}")

@@ -18,7 +18,6 @@ from aethermind.engine.client import FeedItem, Notice
 from aethermind.infra.remote import reading
 from aethermind.infra.remote.asking import Asking
 from aethermind.infra.remote.lines import BrokenLine
-from aethermind.infra.remote.problems import problem
 from aethermind.infra.remote.watching import SILENT_S, Refused, watch
 
 
@@ -57,7 +56,7 @@ class RemoteFeed:
                         if item is not None:
                             yield item
             except Refused as refused:
-                error = problem(refused.answer, name=name)
+                error = self._asking.refused(refused.answer)
                 if not _passing(refused.answer.status):
                     raise error from refused
                 reason = error.message

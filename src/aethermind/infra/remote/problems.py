@@ -57,8 +57,6 @@ def problem(answer: Answer, *, name: str) -> AethermindError:
             line_no=_number(found, "line"),
             column=_number(found, "column"),
         )
-    if answer.status == 401:
-        hint = hint or "give a token of that engine in AETHERMIND_TOKEN"
     if answer.status == 429 and (wait := answer.headers.get("retry-after", "")).isdigit():
         hint = hint or f"again in {wait} s"
     return cls(message, hint=hint)
