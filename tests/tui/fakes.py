@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aethermind.domain import events as e
 from aethermind.domain import ids
@@ -40,7 +40,9 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 class FakeClient:
-    """A `Client` over histories. What would change a run is only noted in `asked`."""
+    """The part of `Client` that the screens ask for, over histories. What would change a run is only noted in
+    `asked`.
+    """
 
     def __init__(self, histories: Mapping[str, list[e.Recorded]]) -> None:
         self.histories = {run_id: list(items) for run_id, items in histories.items()}
@@ -326,13 +328,13 @@ class FakeEngine:
     def call(self, ask: Callable[[Client], Awaitable[T]]) -> Future[T]:
         future: Future[T] = Future()
         try:
-            future.set_result(_finish(ask(self.client)))
+            future.set_result(_finish(ask(cast(Client, self.client))))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller
             future.set_exception(error)
         return future
 
     async def ask(self, ask: Callable[[Client], Awaitable[T]]) -> T:
-        return await ask(self.client)
+        return await ask(cast(Client, self.client))
 
     def subscribe(
         self,

@@ -45,16 +45,11 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the process was started for: `tui`, `run`, `serve`, `sdk`."""
 
 
-def _version() -> str:
-    from aethermind import __version__
-
-    return __version__
-
-
 @dataclass
 class Host:
     """The process around an engine. Whoever hosts it fills in what it knows; the engine only tells it."""
 
+    version: str = ""
     home: str = ""
     origin: str = ""
     started_at: int = field(default_factory=lambda: int(time.time() * 1000))
@@ -68,7 +63,7 @@ class Host:
         ids = at_work(scheduler)
         return EngineInfo(
             pid=os.getpid(),
-            version=_version(),
+            version=self.version,
             started_at=self.started_at,
             home=self.home,
             keys=tuple(self.keys()),

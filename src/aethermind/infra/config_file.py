@@ -19,16 +19,14 @@ from aethermind.infra.config import (
     Budget,
     Defaults,
     Durability,
-    EngineConfig,
     Guard,
-    Host,
     ModelLimits,
     Price,
     ProviderConfig,
-    ServerConfig,
     is_amount,
     is_program,
 )
+from aethermind.infra.config_service import EngineConfig, Host, ServerConfig
 from aethermind.infra.providers.deadlines import Deadlines
 from aethermind.infra.providers.durations import parse_ms
 from aethermind.infra.providers.names import did_you_mean
