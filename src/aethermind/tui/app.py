@@ -41,7 +41,7 @@ from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
 
 _STYLES = Path(__file__).with_name("styles")
-_AGAIN_S = 0.004
+_AGAIN_S = 0.002
 """Pause between two slices of work on what came, so that keys and the engine get their turn."""
 
 _SEVERITY: dict[str, Severity] = {

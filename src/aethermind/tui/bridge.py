@@ -26,7 +26,7 @@ from aethermind.tui.held import Held
 from aethermind.tui.precedence import Precedence
 from aethermind.tui.rows.runs import RunList
 
-SLICE_S = 0.008
+SLICE_S = 0.004
 _BATCH = 100
 _HELD = 3
 _LOG_PAGE = 2_000
