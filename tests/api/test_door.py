@@ -135,6 +135,7 @@ def test_answers_carry_what_browsers_should_know(door: Serving) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["date"].endswith("GMT")
     assert "server" not in headers
     assert "strict-transport-security" not in headers  # no TLS here
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any, Self
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from aethermind.api import listening, watching
+from aethermind.domain.errors import StoreError
 from aethermind.domain.events import Submitter
 from aethermind.domain.workflow import Function, StepDef
 from aethermind.engine.client import Client, Notice, RunRequest
@@ -275,12 +277,47 @@ def test_watchers_are_told_that_the_engine_ends() -> None:
     assert served.complaints == []
 
 
+def test_a_watcher_that_takes_nothing_for_long_is_sent_away(
+    talking: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "STALLED_S", 0.2)
+    for _ in range(2):  # more than the buffers of a socket hold
+        talking.settled(talk(talking, "chat"))
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(talking.home / "engine.sock"))
+        deaf.sendall(
+            b"GET /ws?after=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        assert talking.server.watching == 1
+        nobody_watches(talking)
+
+
+def nobody_watches(served: Serving) -> None:
+    deadline = threading.Event()
+    for _ in range(1_000):
+        if served.server.watching == 0:
+            return
+        deadline.wait(0.01)
+    pytest.fail("somebody still watches")
+
+
 def test_a_watcher_that_leaves_is_forgotten(served: Serving) -> None:
     with served.ws() as ws:
         receive(ws)
-    deadline = threading.Event()
-    for _ in range(500):
-        if served.server.watching == 0:
-            break
-        deadline.wait(0.01)
-    assert served.server.watching == 0
+    nobody_watches(served)
+
+
+def test_a_log_that_can_not_be_read_says_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Serving() as served:
+        served.settled(served.start(VALUE))
+
+        async def broken(**_: object) -> None:
+            raise StoreError("the disk is gone")
+
+        monkeypatch.setattr(served.harness.client, "events", broken)
+        with served.ws("?after=0") as ws:
+            receive(ws)
+            assert closing_code(ws) == 1013
+        assert served.complaints == []

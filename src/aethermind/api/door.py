@@ -15,6 +15,7 @@ import asyncio
 import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from email.utils import formatdate
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -95,6 +96,7 @@ class Door:
             if message["type"] == "http.response.start":
                 began = True
                 use.count(scope["method"], message["status"])
+                extra["date"] = formatdate(usegmt=True)
                 message["headers"] = [*_without(message.get("headers", ()), extra), *_raw(extra)]
             await send(message)
 

@@ -15,6 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.http11 import Request
 
 from aethermind.api.peers import is_own
 
@@ -116,7 +117,17 @@ def complaining(complain: Callable[[str], object]) -> Iterator[None]:
 
 
 class Watched(WebSocketsSansIOProtocol):
-    """Whoever sends too much is told so: closed at once, its bytes unread, it would see the line break."""
+    """Whoever sends too much is told so: closed at once, its bytes unread, it would see the line break.
+    Whoever takes nothing is cut off: a close that waits behind what it did not take would never end."""
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:  # the application has not begun yet
+            self.scope["state"]["abort"] = self.transport.abort
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
 
     def handle_parser_exception(self) -> None:
         if self.close_timer is None:

@@ -35,6 +35,7 @@ PING_S = 15.0
 PAGE = 1_000
 MOST_RUNNING = 100
 """Runs whose partial texts a snapshot of everything holds."""
+GOODBYE_S = 5.0
 STALLED_S = 60.0
 """A watcher that takes nothing for so long is sent away."""
 BATCH_MS = 50
@@ -65,17 +66,19 @@ class Stream:
             hearing = asyncio.ensure_future(_hear(receive))
             try:
                 await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
-                code, why = None, ""
                 if sending.done():
-                    code, why = sending.result()
-                elif hearing.result():
+                    code, why = _end_of(sending)
+                else:
                     code, why = VIOLATION, "nothing is to be sent here"
-                if code is not None:
-                    await send({"type": "websocket.close", "code": code, "reason": why})
+                if sending.done() or hearing.result():
+                    async with asyncio.timeout(GOODBYE_S):
+                        await send({"type": "websocket.close", "code": code, "reason": why})
             finally:
                 sending.cancel()
                 hearing.cancel()
                 await asyncio.gather(sending, hearing, return_exceptions=True)
+        except TimeoutError:
+            scope["state"]["abort"]()  # it takes nothing, not even a good-bye
         except OSError:
             return  # the line is gone
         finally:
@@ -84,7 +87,7 @@ class Stream:
     async def _send_all(
         self, watcher: Watcher, group: Group, channel: Channel, identity: Identity, send: Send
     ) -> tuple[int, str]:
-        """Until there is a reason to close: its code and words."""
+        """Until there is a reason to close: its code and words. Raises `TimeoutError` if it takes nothing."""
 
         async def tell(text: str) -> None:
             async with asyncio.timeout(STALLED_S):
@@ -92,28 +95,25 @@ class Stream:
 
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + PING_S
-        try:
-            await tell(await self._snapshot(watcher, channel))
-            while True:
-                await self._catch_up(watcher, group, channel.run_id, tell)
-                watcher.ready.clear()
-                while watcher.batches and not watcher.behind:
-                    if (text := watcher.take()) is not None:
-                        await tell(text)
-                if watcher.notices:
-                    notices, watcher.notices = watcher.notices, []
-                    await tell(signals_text(list(notices)))
-                if watcher.broken is not None:
-                    return AGAIN, watcher.broken[:100]
-                if loop.time() >= ping_at:
-                    ping_at = loop.time() + PING_S
-                    if not await self._still_welcome(identity):
-                        return VIOLATION, "the token is not valid any more"
-                    await tell('{"type":"ping"}')
-                if not watcher.behind and not watcher.batches:
-                    await _until(watcher.ready, ping_at)
-        except TimeoutError:
-            return VIOLATION, "nothing was taken for a minute"
+        await tell(await self._snapshot(watcher, channel))
+        while True:
+            await self._catch_up(watcher, group, channel.run_id, tell)
+            watcher.ready.clear()
+            while watcher.batches and not watcher.behind:
+                if (text := watcher.take()) is not None:
+                    await tell(text)
+            if watcher.notices:
+                notices, watcher.notices = watcher.notices, []
+                await tell(signals_text(list(notices)))
+            if watcher.broken is not None:
+                return AGAIN, watcher.broken[:100]
+            if loop.time() >= ping_at:
+                ping_at = loop.time() + PING_S
+                if not await self._still_welcome(identity):
+                    return VIOLATION, "the token is not valid any more"
+                await tell('{"type":"ping"}')
+            if not watcher.behind and not watcher.batches:
+                await _until(watcher.ready, ping_at)
 
     async def _snapshot(self, watcher: Watcher, channel: Channel) -> str:
         snapshot = {
@@ -197,6 +197,14 @@ def _number(given: dict[str, str], name: str, default: int | None, most: int) ->
     if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > most:
         raise Refused(400, f"{name} is a number from 0 to {most}")
     return int(text)
+
+
+def _end_of(sending: asyncio.Future[tuple[int, str]]) -> tuple[int, str]:
+    """The code and words of the end. Raises `OSError` for a line that is gone, `TimeoutError`."""
+    try:
+        return sending.result()
+    except AethermindError as error:  # the engine is ending, or its store can't be read
+        return AGAIN, error.message[:100]
 
 
 async def _until(ready: asyncio.Event, at: float) -> None:
