@@ -1,4 +1,4 @@
-"""What requests with an `Idempotency-Key` were answered: a second one gets the same answer and does nothing."""
+"""What requests with an `Idempotency-Key` were answered: a second one gets the same and does nothing."""
 
 from __future__ import annotations
 

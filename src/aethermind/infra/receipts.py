@@ -1,5 +1,5 @@
-"""Receipts of the API in a file of their own beside the database: they live for a day, no run is told by them,
-and no backup, export or rebuild has to know them.
+"""Receipts of the API in a file of their own beside the database: they live for a day, no run is told by
+them, and no backup, export or rebuild has to know them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SqliteReceipts:
         self._db: sqlite3.Connection | None = None
 
     def find(self, mark: str) -> Receipt | None:
-        rows = self._run(f"SELECT {', '.join(_COLUMNS)} FROM receipts WHERE mark = ?", (mark,))  # noqa: S608
+        rows = self._run(f"SELECT {', '.join(_COLUMNS)} FROM receipts WHERE mark = ?", (mark,))  # noqa: S608 - constants
         return Receipt(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
     def keep(self, receipt: Receipt) -> None:
