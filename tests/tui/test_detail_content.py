@@ -270,6 +270,15 @@ def test_the_title_keeps_the_money(width: int) -> None:
         assert said.startswith(" ✓ gather/read_papers  succeede")
 
 
+def test_names_of_sections_are_cut_where_they_do_not_fit() -> None:
+    sections: list[Section] = ["answer", "prompt", "output", "changes", "usage", "definition", "attempts"]
+    line, places = head.tabs(sections, "prompt", 50)
+    assert plain(line) == "  1 An  2 Prompt  3 Ou  4 Ch  5 Us  6 De  7 At "
+    assert places[-1][1] == len(plain(line))
+    assert "6 Definition  7 Attempts" in plain(head.tabs(sections, "prompt", 80)[0])
+    assert plain(head.tabs(sections, "prompt", 10)[0]) == "  1  2 Prompt  3  4  5  6  7 "
+
+
 def test_ascii_has_no_other_signs() -> None:
     node = RESEARCH.run.nodes["gather/scrape"]
     title = plain(head.title(RESEARCH.run, node, streaming=True, now=RESEARCH.now, width=80, glyphs=ASCII))

@@ -21,6 +21,9 @@ from aethermind.tui.screens.detail.lines import text_lines
 from aethermind.tui.screens.detail.view import TextView
 from aethermind.tui.screens.dialog import Dialog, Guard, Line, safe_line, seen
 
+SHORT = 24
+"""Rows of a terminal below which a dialog has no margin of its own."""
+
 
 class Choice(NamedTuple):
     key: str
@@ -67,6 +70,13 @@ class ConfirmScreen(Dialog[str]):
         options = self.query_one(OptionList)
         options.highlighted = len(self.choices)
         options.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What there is to choose is always seen; what is said about it gives way."""
+        self.set_class(self.size.height < SHORT, "-short")
+        if self.note:
+            taken = len(self.choices) + (self.size.height // 3 if self.show_text else 0)
+            self.query_one(".note").styles.max_height = max(self.size.height - taken - 9, 1)
 
     def on_key(self, event: events.Key) -> None:
         for choice in self.choices:

@@ -79,13 +79,25 @@ def _right(run: Run, node: Node, glyphs: Glyphs) -> list[Span]:
     return found
 
 
-def tabs(sections: Sequence[Section], current: Section) -> tuple[Line, list[tuple[int, int]]]:
-    """The line of sections, and where each begins and ends (for clicks)."""
+def tabs(sections: Sequence[Section], current: Section, width: int = 0) -> tuple[Line, list[tuple[int, int]]]:
+    """The line of sections, and where each begins and ends (for clicks). Where they do not all fit into
+    `width` cells (0: as many as it takes) the names of those that are not shown are cut.
+    """
+    widest = max(len(TITLES[section]) for section in sections)
+    for most in range(widest, -1, -1):
+        line, places = _tabs(sections, current, most)
+        if not width or places[-1][1] <= width:
+            break
+    return line, places
+
+
+def _tabs(sections: Sequence[Section], current: Section, most: int) -> tuple[Line, list[tuple[int, int]]]:
     spans: list[Span] = [Span(" ")]
     places: list[tuple[int, int]] = []
     at = 1
     for number, section in enumerate(sections, 1):
-        text = f" {number} {TITLES[section]} "
+        name = TITLES[section] if section == current else TITLES[section][:most]
+        text = f" {number} {name} " if name else f" {number} "
         spans.append(Span(text, "tab" if section == current else "dim"))
         places.append((at, at + len(text)))
         at += len(text)

@@ -166,7 +166,7 @@ class DetailScreen(Screen[None]):
             waits=brief(wait, now) if (wait := self._wait(node)) is not None else "",
         )
         self.query_one("#detail-title", Lines).show([title])
-        line, self._places = head.tabs(sections, self.section or sections[0])
+        line, self._places = head.tabs(sections, self.section or sections[0], width)
         self.query_one("#detail-tabs", Lines).show([line])
         side = self.query_one("#detail-side", Vertical)
         side.display = self.has_class("-wide") and bool(node.attempts)
