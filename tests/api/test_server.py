@@ -88,7 +88,7 @@ def test_what_is_under_way_is_answered_before_the_end() -> None:
             return await real(RunFilter())
 
         real = served.harness.client.runs
-        served.harness.client.runs = lambda *_a, **_k: slow(served.harness.client)  # type: ignore[method-assign]
+        served.harness.client.runs = lambda *_a, **_k: slow(served.harness.client)  # type: ignore[method-assign]  # slow on purpose
         asking = threading.Thread(target=lambda: answers.append(served.get("/api/runs").status), daemon=True)
         asking.start()
         assert paused.wait(20)

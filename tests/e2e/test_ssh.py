@@ -88,7 +88,7 @@ async def _watch(feed: object, host: SshHost, enough: threading.Event) -> tuple[
     notices: list[str] = []
     since = cuts = 0
     async with aclosing(feed) as items:  # type: ignore[type-var]  # feeds are async generators
-        async for item in items:  # type: ignore[attr-defined]
+        async for item in items:  # type: ignore[attr-defined]  # a generator
             if isinstance(item, Notice):
                 notices.append(item.kind)
                 since = 0

@@ -7,12 +7,14 @@ with the real app.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from textual.app import App, ComposeResult
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -195,3 +197,13 @@ class Stage(App[None]):
         """What the frame clock would say."""
         for listener in list(self.bridge.listeners):
             listener(Changes(run_id, frozenset(nodes), frozenset(texts)))
+
+
+@asynccontextmanager
+async def stage(*scripts: Script, **main: Any) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    found = Stage(*scripts)
+    for name, value in main.items():
+        setattr(found.main, name, value)
+    async with found.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        yield found, pilot

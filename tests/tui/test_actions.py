@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from aethermind.domain import events as e
@@ -18,26 +14,15 @@ from aethermind.tui.actions import perform
 from aethermind.tui.screens import dialog
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.detail.screen import DetailScreen
-from aethermind.tui.screens.leave import LeaveScreen, WaitScreen
 from tests.tui import histories
 from tests.tui.histories import Script
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, stage
 
 
 @pytest.fixture(autouse=True)
 def _no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard has tests of its own."""
     monkeypatch.setattr(dialog, "GUARD_S", 0.0)
-
-
-@asynccontextmanager
-async def stage(*scripts: Script, **main: Any) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    found = Stage(*scripts)
-    for name, value in main.items():
-        setattr(found.main, name, value)
-    async with found.run_test(size=(100, 30)) as pilot:
-        await pilot.pause()
-        yield found, pilot
 
 
 def in_doubt() -> Script:
@@ -317,74 +302,6 @@ async def test_e_opens_the_workflows_file(tmp_path: Path, monkeypatch: pytest.Mo
         # A headless terminal can't be handed over: that is said, and nothing breaks.
         assert found.toasts[1] == ("warning", "this terminal cannot be handed to an editor")
         assert seen == []
-
-
-# --- quit ------------------------------------------------------------------------------------------
-
-
-async def test_quit_with_nothing_at_work_just_quits() -> None:
-    async with stage(histories.failed()) as (found, pilot):
-        await pilot.press("q")
-        await pilot.pause()
-        assert not found.is_running or found._exit
-
-
-async def test_quit_with_a_live_run_asks() -> None:
-    async with stage(histories.research(), histories.failed()) as (found, pilot):
-        await pilot.press("q")
-        await pilot.pause()
-        screen = found.screen
-        assert isinstance(screen, LeaveScreen)
-        assert screen.question == "A run is still at work: r_8f21"
-        await pilot.press("escape")
-        await pilot.pause()
-        assert not found._exit
-        await pilot.press("q", "s")
-        await pilot.pause()
-        assert found._exit
-
-
-async def test_quit_can_keep_the_run_without_the_screen() -> None:
-    async with stage(histories.research()) as (found, pilot):
-        found.leaving.keeps = True
-        await pilot.press("q")
-        await pilot.pause()
-        assert isinstance(found.screen, LeaveScreen)
-        assert [choice.value for choice in found.screen.choices] == ["keep", "wait", "stop"]
-        await pilot.press("k")
-        await pilot.pause()
-        assert found._exit
-        assert found.leaving.kept
-
-
-async def test_quit_of_an_attached_screen_stops_nothing_and_asks_nothing() -> None:
-    async with stage(histories.research()) as (found, pilot):
-        found.leaving.owns = False
-        await pilot.press("q")
-        await pilot.pause()
-        assert found._exit
-        assert not found.leaving.kept
-
-
-async def test_ctrl_z_where_no_shell_is_says_so() -> None:
-    async with stage(histories.research()) as (found, pilot):
-        await pilot.press("ctrl+z")
-        await pilot.pause()
-        assert found.toasts == [("warning", "no shell here would bring the screen back: q leaves it")]
-
-
-async def test_quit_can_wait_for_the_end() -> None:
-    async with stage(histories.research()) as (found, pilot):
-        await pilot.press("q", "w")
-        await pilot.pause()
-        screen = found.screen
-        assert isinstance(screen, WaitScreen)
-        screen.look()
-        assert not found._exit
-        found.main.runs[0].status = "succeeded"
-        screen.look()
-        await pilot.pause()
-        assert found._exit
 
 
 # --- dispatch --------------------------------------------------------------------------------------

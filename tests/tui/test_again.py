@@ -152,7 +152,7 @@ async def test_a_run_that_is_driven_keeps_its_prompt_and_a_new_one_gets_the_othe
 
 async def test_a_prompt_left_as_it_was_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     script = histories.research(until="end")
-    editing(monkeypatch, script.run.nodes["plan"].step.action.template + "\n")  # type: ignore[union-attr]
+    editing(monkeypatch, script.run.nodes["plan"].step.action.template + "\n")  # type: ignore[union-attr]  # it is a prompt
     async with stage(script, "plan") as (found, pilot):
         await pilot.press("b", "e")
         await pilot.pause()

@@ -170,7 +170,7 @@ class Listener:
         self._server: asyncio.Server | None = None
 
     def _connect(self) -> asyncio.Protocol:
-        protocol: type[H11Protocol] = self._config.http_protocol_class  # type: ignore[assignment]
+        protocol: type[H11Protocol] = self._config.http_protocol_class  # type: ignore[assignment]  # typed as any protocol
         return protocol(config=self._config, server_state=self.state, app_state={})
 
     async def open(self) -> None:

@@ -26,7 +26,7 @@ def shown(cls: type[msgspec.Struct], name: str | None = None, **further: type) -
 
 def page_of(cls: type, name: str) -> type[msgspec.Struct]:
     """`{"items": […], "next": cursor | null}`."""
-    return msgspec.defstruct(name, [("items", list[cls]), ("next", str | None)])  # type: ignore[valid-type]
+    return msgspec.defstruct(name, [("items", list[cls]), ("next", str | None)])  # type: ignore[valid-type]  # made as we run
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -79,7 +79,7 @@ def _path(home: Path) -> Path:
         return here
     mark = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    places = [Path(runtime, "aethermind")] if runtime and os.path.isabs(runtime) else []  # noqa: PTH117
+    places = [Path(runtime, "aethermind")] if runtime and os.path.isabs(runtime) else []  # noqa: PTH117 - it is a string
     for place in (*places, Path(f"/tmp/aethermind-{os.getuid()}")):  # noqa: S108 - made 0700, owner checked
         if _fits(path := place / f"{mark}.sock"):
             return path
