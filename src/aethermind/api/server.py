@@ -102,8 +102,8 @@ class Server:
     def start(self) -> None:
         """Listen. Raises `InvalidError` for an address or certificate that can't be used."""
         if self._address is not None:
-            self._tls = _context(self._settings)
-            self._tcp = _listen(*self._address)
+            self._tls = tls_context(self._settings)
+            self._tcp = listening_socket(*self._address)
         self._thread = threading.Thread(target=self._main, name="aethermind-api", daemon=True)
         self._thread.start()
 
@@ -233,7 +233,7 @@ def _user() -> str:
         return "unknown"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise InvalidError(f"{host}:{port} is no address to listen on: ports end at 65535")
     try:
@@ -254,7 +254,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _context(settings: ServerSettings) -> ssl.SSLContext | None:
+def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
     """TLS with the operator's own certificate. Raises `InvalidError`."""
     if settings.tls_cert is None and settings.tls_key is None:
         return None

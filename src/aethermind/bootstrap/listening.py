@@ -121,8 +121,8 @@ def place(composition: Composition) -> str:
 def open_web(
     composition: Composition, engine: Hosting, address: tuple[str, int], settings: ServerSettings
 ) -> WebServer:
-    """The terminal UI in a browser. Raises `InvalidError` where the extra `server` is not installed, or for an
-    address that can't be listened on."""
+    """The terminal UI in a browser. Raises `InvalidError` where the extra `server` is not installed, and for
+    an address that can't be listened on."""
     try:
         from aethermind.api.web.server import WebServer
     except ModuleNotFoundError as error:

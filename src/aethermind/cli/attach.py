@@ -24,7 +24,7 @@ def command(given: Given, target: str | None, read_only: bool) -> int:
     """
     if target is not None and given.connect is not None:
         raise click.UsageError("--connect names the engine already: leave out one of them")
-    if not streams.on_terminal():
+    if not streams.takes_screen():
         raise click.UsageError("attach opens the terminal UI: it needs a terminal")
     given.read_only = read_only
     given.connect = target or given.connect or bootstrap.here(compose(given))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from aethermind.engine.queries import RunFilter, RunRow
 from aethermind.infra.sanitize import clean_line
 
 PORT = 3001
+WEB = ("127.0.0.1", 3002)
 PAGE = 200
 
 
@@ -58,6 +60,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--tcp", metavar="HOST:PORT", callback=address, help="Also listen here; a token is needed.")
 @click.option("--tls-cert", type=_FILE, metavar="F", help="Certificate.")
 @click.option("--tls-key", type=_FILE, metavar="F", help="Its key.")
+@click.option("--web", is_flag=True, help="Also the terminal UI in a browser, for who has an admin's token.")
+@click.option("--web-at", metavar="HOST:PORT", callback=address, help="Where (127.0.0.1:3002).")
 @click.option(
     "--allow-host", "hosts", multiple=True, metavar="NAME", help="A further Host that it is (proxy)."
 )
@@ -70,6 +74,8 @@ def command(
     tcp: tuple[str, int] | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    web: bool,
+    web_at: tuple[str, int] | None,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
     idle: float | None,
@@ -101,8 +107,13 @@ def command(
         engine.stop(drain_s=0)
         raise
     owned = owning.own(composition, engine, server, origin="serve")
-    with headless.ended_by(signal.SIGTERM, signal.SIGINT) as ended, headless.hang_ups():
+    with headless.ended_by(signal.SIGTERM, signal.SIGINT) as ended, headless.hang_ups(), ExitStack() as stack:
+        stack.callback(owned.end)
         _announce(owned, tls=tls_cert is not None)
+        if web or web_at is not None:
+            pages = bootstrap.open_web(composition, engine, web_at or WEB, settings)
+            stack.callback(pages.stop)
+            streams.note(f"in a browser: {pages.url} (aethermind tokens create NAME --scope admin)")
         if resume:
             go_on(composition, engine)
         owning.linger(owned, ended, idle_s=idle)

@@ -145,6 +145,11 @@ def on_terminal() -> bool:
     return _is_terminal(sys.stdin) and OUT.terminal
 
 
+def takes_screen() -> bool:
+    """Whether the terminal UI can be drawn: on a terminal, or through the driver of `serve --web`."""
+    return on_terminal() or bool(os.environ.get("TEXTUAL_DRIVER"))
+
+
 def can_ask() -> bool:
     """Whether a question can be put on stderr and answered on stdin."""
     return _is_terminal(sys.stdin) and ERR.terminal

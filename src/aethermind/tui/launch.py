@@ -61,7 +61,8 @@ def show(
         settings=settings,
         start=start,
         composition=composition,
-        driver_class=PatientDriver,
+        # In a page it is textual-serve's.
+        driver_class=None if os.environ.get("TEXTUAL_DRIVER") else PatientDriver,
         leaving=leaving,
     )
     code = app.run()
