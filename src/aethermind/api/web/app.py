@@ -108,7 +108,8 @@ class Web:
         if session is None:
             page = pages.login()
         else:
-            page = pages.terminal(f"{'wss' if self._secure else 'ws'}://{headers['host']}/ws")
+            host = headers["host"]
+            page = pages.terminal(f"{'wss' if self._is_secure(host) else 'ws'}://{host}/ws")
         await _answer(send, 200, "text/html; charset=utf-8", page.encode(), {"cache-control": "no-store"})
 
     async def _login(self, scope: Scope, headers: dict[str, str], form: dict[str, str], send: Send) -> None:
@@ -126,7 +127,11 @@ class Web:
             )
             return
         key = self._sessions.open(token, row.name)
-        await _see(send, {"set-cookie": cookie(key, secure=self._secure)})
+        await _see(send, {"set-cookie": cookie(key, secure=self._is_secure(headers["host"]))})
+
+    def _is_secure(self, host: str) -> bool:
+        """Whether the page comes over TLS: ours, or a proxy's that the operator named (`--allow-origin`)."""
+        return self._secure or f"https://{host.lower()}" in self._settings.origins
 
     async def _holder(self, token: str) -> TokenRow:
         """Raises `DeniedError` for a token that is no good, or not good enough."""
@@ -168,7 +173,8 @@ class Web:
         if not allowed_host(host, scope.get("server"), self._settings.hosts):
             raise Refused(421, "this server has another name")
         origin = headers.get("origin")
-        if (acts or origin is not None) and not allowed_origin(origin or "", host, secure=self._secure):
+        own = allowed_origin(origin or "", host, secure=self._is_secure(host))
+        if (acts or origin is not None) and not own:
             raise Refused(403, "pages of other origins may not do that")
 
 
