@@ -121,7 +121,7 @@ async def finished(studio: Studio, run_id: str) -> None:
         await go(show, "3 g c", "write")
         studio.save(app, "critical")
         await go(show, "c g j j j j j j j enter", "1 Answer")
-        await go(show, "4", "the same")
+        await go(show, "6", "the same")
         studio.save(app, "changes")
         await go(show, "1 escape b", "leave it as it is")
         studio.save(app, "again")

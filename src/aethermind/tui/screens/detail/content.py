@@ -105,11 +105,10 @@ def sections(node: Node) -> list[Section]:
                 found = ["output"]
     if node.question is not None and "question" not in found:
         found.append("question")
-    if has_changes(node):
-        found.append("changes")
     if node.tally is not None:
         found.append("usage")
-    return [*found, "definition"]
+    found.append("definition")
+    return [*found, "changes"] if has_changes(node) else found
 
 
 def body(

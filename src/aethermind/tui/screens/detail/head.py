@@ -83,11 +83,11 @@ def tabs(sections: Sequence[Section], current: Section, width: int = 0) -> tuple
     """The line of sections, and where each begins and ends (for clicks). Where they do not all fit into
     `width` cells (0: as many as it takes) the names of those that are not shown are cut.
     """
-    widest = max(len(TITLES[section]) for section in sections)
-    for most in range(widest, -1, -1):
+    most = max(len(TITLES[section]) for section in sections)
+    line, places = _tabs(sections, current, most)
+    while width and most and places[-1][1] > width:
+        most -= 1
         line, places = _tabs(sections, current, most)
-        if not width or places[-1][1] <= width:
-            break
     return line, places
 
 

@@ -146,8 +146,8 @@ class DetailScreen(Screen[None]):
 
     def _sections(self, node: Node) -> list[Section]:
         found = content.sections(node)
-        if node.attempts and not self.has_class("-wide"):
-            found.append("attempts")  # what stands beside the text where there is room
+        if node.attempts and not self.has_class("-wide"):  # what stands beside the text where there is room
+            found.insert(found.index("changes") if "changes" in found else len(found), "attempts")
         return found
 
     def _draw_head(self, run: Run, node: Node, sections: list[Section]) -> None:
