@@ -1,8 +1,8 @@
 """The application behind `serve --web`: log in with a token, then the terminal UI in the page.
 
 Rules
-- A terminal here can do what a terminal on the engine's machine can (write files, start programs), so it takes
-  a token of scope admin; nothing less opens one.
+- A terminal here can do what one on the engine's machine can (write files, start programs), so it takes a
+  token of scope admin; nothing less opens one.
 - The token comes in the body of a form and is never in an address. After that a cookie stands for it, and the
   token is looked at again for each terminal.
 - `Host` is checked on everything, `Origin` on what acts and on the WebSocket.
