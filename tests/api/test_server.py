@@ -11,8 +11,9 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -21,10 +22,13 @@ from aethermind.api.hosting import InLoop
 from aethermind.api.server import OURS, Server
 from aethermind.api.settings import ServerSettings
 from aethermind.domain.errors import InvalidError, StoreError
-from aethermind.engine.client import Client
+from aethermind.domain.events import Submitter
+from aethermind.domain.workflow import Function, StepDef
+from aethermind.engine.client import Client, RunRequest
+from aethermind.engine.context import StepContext
 from aethermind.engine.queries import RunFilter
 from tests.api.serving import ASK, VALUE, Serving, receive
-from tests.engine.harness import Harness
+from tests.engine.harness import Harness, workflow
 
 IMPORTS = """
 import sys
@@ -102,6 +106,53 @@ def test_what_is_under_way_is_answered_before_the_end() -> None:
         stopping.join(20)
         asking.join(20)
         assert answers == [200]
+
+
+def test_who_waits_for_a_run_does_not_keep_the_server_from_ending() -> None:
+    with Serving(harness=Waiting) as served:
+        run_id = served.ask(_unending)
+        answers: list[Any] = []
+        path = f"/api/runs/{run_id}/wait?timeout_s=30"
+        waiting = threading.Thread(target=lambda: answers.append(served.get(path).json), daemon=True)
+        waiting.start()
+        assert Waiting.asked.wait(20)
+        began = time.monotonic()
+        served.server.stop(20)
+        assert time.monotonic() - began < 10
+        waiting.join(20)
+        assert answers == [{"settled": False, "seq": None}]
+
+
+class Waiting(Harness):
+    """With a run that does not end by itself; `asked` when somebody waits for it."""
+
+    asked = threading.Event()
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+
+        async def stay(ctx: StepContext) -> None:
+            await asyncio.Event().wait()
+
+        self.engine.register("stay", stay)
+        wait = self.client.wait
+
+        def noted(run_id: str) -> Any:
+            self.asked.set()
+            return wait(run_id)
+
+        self.client.wait = noted  # type: ignore[method-assign]
+        return self
+
+
+async def _unending(client: Client) -> str:
+    return await client.start_run(
+        RunRequest(
+            definition=workflow(StepDef(id="stay", action=Function(name="stay"))),
+            inputs={},
+            submitter=Submitter(user="t", cwd="/", interpreter="python"),
+        )
+    )
 
 
 def test_an_engine_that_is_gone_is_told_so() -> None:

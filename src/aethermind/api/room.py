@@ -94,8 +94,21 @@ class Room:
         """Epoch milliseconds."""
         self.tickets = Tickets(time.monotonic)
         self.rate = Rate(settings.rate_limit, settings.rate_window_s, time.monotonic)
+        self.ending = asyncio.Event()
+        """The server ends: who waits for something is sent home."""
         self.hub: Hub
         """Set by the server."""
+
+    async def ask_while_open(self, question: Callable[[Client], Awaitable[T]]) -> T | None:
+        """The same for what may take long; None when the server ends first."""
+        asking = asyncio.ensure_future(self.ask(question))
+        ending = asyncio.ensure_future(self.ending.wait())
+        try:
+            await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            ending.cancel()
 
     async def ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
         """Ask the engine. Raises what it raises, and `BusyError` when it is ending."""

@@ -216,6 +216,7 @@ class Server:
         if self._stopping.is_set():
             self._end.set()
         await self._end.wait()
+        room.ending.set()
         await asyncio.gather(*(listener.close(self._drain_s) for listener in listeners))
         room.hub.close()
 

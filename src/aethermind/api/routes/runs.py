@@ -127,7 +127,7 @@ def routes(room: Room) -> Routes:
             except TimeoutError:
                 return None
 
-        seq = await ask(rest)
+        seq = await room.ask_while_open(rest)
         return json({"settled": seq is not None, "seq": seq})
 
     @on.get("/api/traces/{run_id}", Trace, "The tree.")
