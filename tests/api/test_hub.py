@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from aethermind import wire
-from aethermind.api.stream import MOST_BATCHES, MOST_BYTES, Batch, Group, Watcher, events_text
+from aethermind.api.batch import Batch, events_text
+from aethermind.api.stream import MOST_BATCHES, MOST_BYTES, Group, Watcher
 from aethermind.domain.events import CallFinished, LogWritten, Recorded
 from aethermind.domain.usage import NO_USAGE, Cost
 from aethermind.engine.client import Notice, TokenDelta

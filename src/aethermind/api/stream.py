@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aethermind import wire
+from aethermind.api.batch import Batch
+from aethermind.api.pages import Pages, Read
 from aethermind.domain.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -47,32 +49,6 @@ LINGER_S = 10.0
 
 _ENDS_CALL = (CallFinished, CallFailed)
 _ENDS_ATTEMPT = (AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptLost)
-
-
-class Batch:
-    """Events that go out together. `text` is made once."""
-
-    __slots__ = ("_text", "parts", "seqs", "size")
-
-    def __init__(self, seqs: list[int], parts: list[bytes]) -> None:
-        self.seqs = seqs
-        self.parts = parts
-        self.size = sum(map(len, parts))
-        self._text: str | None = None
-
-    def text(self, after: int) -> str | None:
-        """The message without what is not after this seq; None if nothing is left."""
-        if self.seqs[0] > after:
-            if self._text is None:
-                self._text = events_text(self.parts)
-            return self._text
-        if self.seqs[-1] <= after:
-            return None
-        return events_text([p for s, p in zip(self.seqs, self.parts, strict=True) if s > after])
-
-
-def events_text(parts: list[bytes]) -> str:
-    return (b'{"type":"events","events":[' + b",".join(parts) + b"]}").decode()
 
 
 def signals_text(signals: list[TokenDelta | Notice]) -> str:
@@ -195,6 +171,7 @@ class Channel:
     def __init__(self, hub: Hub, run_id: str | None, seq: int) -> None:
         self._hub = hub
         self.run_id = run_id
+        self.pages = Pages(hub.reading(run_id))
         self.position = seq
         """The seq of the last event that was handed to groups."""
         self.groups: dict[int, Group] = {}
@@ -307,6 +284,14 @@ class Hub:
         if channel.standing is not None:
             watcher.tell(channel.standing)
         return watcher, group, channel
+
+    def reading(self, run_id: str | None) -> Read:
+        """How a channel's log is read."""
+
+        async def read(after: int, limit: int) -> list[Recorded]:
+            return await self._room.ask(lambda client: client.events(after=after, run_id=run_id, limit=limit))
+
+        return read
 
     async def _open(self, run_id: str | None) -> Channel:
         seq = await self._room.ask(lambda client: client.last_seq())

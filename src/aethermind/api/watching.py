@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from aethermind import wire
 from aethermind.api.identity import Identity
+from aethermind.api.pages import PAGE
 from aethermind.api.problems import Refused, encoded, problem_of
 from aethermind.api.reading import must_exist
 from aethermind.api.routes.engine import described
-from aethermind.api.stream import PARTIALS_S, Channel, Group, Watcher, events_text, signals_text
+from aethermind.api.stream import PARTIALS_S, Channel, Group, Watcher, signals_text
 from aethermind.domain.errors import AethermindError
 from aethermind.domain.ids import run_id_of
 from aethermind.engine.client import Client
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from aethermind.api.room import Room
 
 PING_S = 15.0
-PAGE = 1_000
 MOST_RUNNING = 100
 """Runs whose partial texts a snapshot of everything holds."""
 GOODBYE_S = 5.0
@@ -42,6 +43,7 @@ BATCH_MS = 50
 SLOWEST_MS = 5_000
 
 VIOLATION, AGAIN = 1008, 1013
+Tell = Callable[[str], Awaitable[None]]
 
 
 class Stream:
@@ -97,7 +99,7 @@ class Stream:
         ping_at = loop.time() + PING_S
         await tell(await self._snapshot(watcher, channel))
         while True:
-            await self._catch_up(watcher, group, channel.run_id, tell)
+            await self._catch_up(watcher, group, channel, tell)
             watcher.ready.clear()
             while watcher.batches and not watcher.behind:
                 if (text := watcher.take()) is not None:
@@ -140,22 +142,19 @@ class Stream:
         channel.partials = (loop.time(), found)
         return found
 
-    async def _catch_up(self, watcher: Watcher, group: Group, run_id: str | None, tell: Any) -> None:
+    async def _catch_up(self, watcher: Watcher, group: Group, channel: Channel, tell: Tell) -> None:
         """Read from the log what the watcher lacks, up to where the next batch begins."""
         while watcher.behind:
             until = group.sent
             watcher.behind = False
             watcher.clear()
             while watcher.position < until:
-                after = watcher.position
-                page = await self._room.ask(
-                    lambda client, after=after: client.events(after=after, run_id=run_id, limit=PAGE)  # type: ignore[misc]  # a default binds the loop's value
-                )
-                fresh = [recorded for recorded in page if recorded.seq <= until]
-                if fresh:
-                    watcher.position = fresh[-1].seq
-                    await tell(events_text([wire.encode_envelope(recorded) for recorded in fresh]))
-                if len(fresh) < PAGE:
+                page = await channel.pages.after(watcher.position, until)
+                fresh = page.up_to(until)
+                if (text := fresh.text(watcher.position)) is not None:
+                    watcher.position = fresh.seqs[-1]
+                    await tell(text)
+                if len(fresh.seqs) < PAGE:
                     break
             watcher.position = max(watcher.position, until)
 
