@@ -30,6 +30,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition, Key
 from textual.message import Message
 
+from aethermind.tui.incoming import Incoming
 from aethermind.tui.outlet import Outlet
 
 _STOP_S = 1.0
@@ -232,6 +233,11 @@ class PatientDriver(LinuxDriver):
         finally:
             module.WriterThread = original
             _restore(before)
+
+    def run_input_thread(self) -> None:
+        module: Any = linux_driver  # the base class makes its decoder by this name of its module
+        module.getincrementaldecoder = lambda encoding: Incoming
+        super().run_input_thread()
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads the terminal."""
