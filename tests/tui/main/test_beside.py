@@ -27,6 +27,17 @@ async def test_the_step_under_the_cursor_is_shown_beside_the_trace() -> None:
         assert isinstance(app.screen, DetailScreen)
 
 
+async def test_a_text_after_a_tree_has_the_whole_width() -> None:
+    app = make(histories.research(until="end"))
+    async with playing(app, size=(200, 40)) as pilot:
+        app.main_screen.select_node("plan")  # its answer is JSON
+        await settle(pilot)
+        assert '"sections"' in text(app)
+        app.main_screen.select_node("sections[0]")
+        await settle(pilot)
+        assert "Section 0. Tides follow the moon." in text(app)
+
+
 async def test_it_comes_and_goes_with_the_room() -> None:
     app = make(histories.research(until="end"))
     async with playing(app, size=(159, 40)) as pilot:

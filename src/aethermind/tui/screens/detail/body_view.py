@@ -109,7 +109,8 @@ class BodyView(ContentSwitcher):
 
     @property
     def _width(self) -> int:
-        return max(self._text.size.width - 2, 10)
+        # Not the text's own: while the tree is shown the text has no size, and gets it after it was filled.
+        return max(self.size.width - 2, 10)
 
     def _format(self, body: Prose) -> None:
         view, width, dark = self._text, self._width, self.app.current_theme.dark
