@@ -35,7 +35,7 @@ from aethermind.infra.remote.opening import connect
 from aethermind.infra.remote.target import SshTarget
 from tests.contract.clients import Served, served
 from tests.contract.test_client import ASK, A, request
-from tests.e2e.test_ssh import Busy, bridge
+from tests.e2e.test_ssh import Busy
 
 GOAL_MS = 250.0
 SSHD = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/opt/homebrew/sbin/sshd")
@@ -102,6 +102,10 @@ def _children(parent: int) -> list[int]:
     found = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
     pairs = (line.split() for line in found.stdout.splitlines())
     return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+
+
+def bridge(home: Path) -> list[str]:
+    return [sys.executable, "-m", "aethermind", "--home", str(home)]
 
 
 @contextlib.contextmanager

@@ -54,16 +54,21 @@ class Busy(Harness):
         return self
 
 
-def bridge(home: Path) -> list[str]:
-    return [sys.executable, "-m", "aethermind", "--home", str(home)]
+def relay(socket: Path) -> list[str]:
+    """What `aethermind bridge` does once it knows where the engine is: it is begun many times here."""
+    program = (
+        "import asyncio, os, pathlib, sys\n"
+        "from aethermind.infra.remote.bridge import relay\n"
+        "asyncio.run(relay(lambda: pathlib.Path(sys.argv[1]), stdin=os.dup(0), stdout=os.dup(1)))\n"
+    )
+    return [sys.executable, "-c", program, str(socket)]
 
 
 async def test_cut_ten_times_at_a_thousand_events_a_second_nothing_is_missed(tmp_path: Path) -> None:
     harness = Busy()
     with served(lambda: harness) as engine, ssh_host(tmp_path) as host:
-        opened = connect(
-            SshTarget("box"), ssh_command=bridge(engine.home), ssh_options=["-F", str(host.config)]
-        )
+        command, options = relay(engine.target.path), ["-F", str(host.config)]
+        opened = connect(SshTarget("box"), ssh_command=command, ssh_options=options)
         async with asyncio.timeout(PATIENCE), opened as client:
             attached = client.attached
             assert (attached.name, attached.local, attached.home) == ("box", False, "")
