@@ -88,6 +88,18 @@ async def test_b_says_what_would_run_before_it_does() -> None:
         assert found.engine.asked == [("retry", "r_8f21", ("sections[1]",))]
 
 
+async def test_on_a_small_terminal_all_there_is_to_choose_is_seen() -> None:
+    found = Stage(histories.research(until="end"))
+    found.main.selected_node_path = "sections[1]"
+    async with found.run_test(size=(60, 16)) as pilot:
+        await pilot.pause()
+        await pilot.press("b")
+        await pilot.pause()
+        shown = "\n".join(strip.text for strip in found.screen._compositor.render_strips())
+        for words in ("as it is", "with another prompt", "in a new run", "leave it as it is"):
+            assert words in shown
+
+
 async def test_a_run_that_lives_is_only_forked_and_a_command_has_no_prompt() -> None:
     async with stage(histories.research(), "gather/search_web") as (found, pilot):
         await pilot.press("b")
