@@ -234,3 +234,19 @@ def test_serve_asks_for_what_only_the_own_terminal_has(
         assert (done.returncode, done.stdout) == (0, "a value\n"), done.stderr
         served.signal(signal.SIGTERM)
         assert served.end() == 0
+
+
+def test_ctrl_z_at_a_question_asks_it_again(tmp_path: Path) -> None:
+    (tmp_path / "who.yaml").write_text(
+        "name: who\ninputs: {who: string}\nsteps: [{id: a, value: 'hi {{ inputs.who }}'}]\n"
+        "outputs: {a: '{{ a }}'}\n"
+    )
+    with shell(tmp_path) as bash:
+        bash.run("a run who.yaml")
+        bash.shows("who:")
+        bash.type("nobo\x1a")
+        bash.shows("Stopped")
+        bash.run("fg")
+        bash.until(lambda: bash.before_cursor.strip() == "who:", what="the question again")
+        bash.type("Ada\r")
+        bash.shows("hi Ada")

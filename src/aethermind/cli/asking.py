@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
 import click
 
+from aethermind.cli import parent, streams
 from aethermind.definitions.inputs import describe_type, from_words
 from aethermind.domain.errors import AethermindError
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui.typed import forget_typed
 
 Json = Any
+T = TypeVar("T")
 
 
 def ask_field(
@@ -39,10 +43,36 @@ def ask_field(
         except AethermindError as error:
             raise click.UsageError(clean_line(error.message)) from None
 
-    return click.prompt(label, value_proc=convert, err=True, default=empty, show_default=bool(empty))
+    return _asked(
+        lambda: click.prompt(label, value_proc=convert, err=True, default=empty, show_default=bool(empty))
+    )
 
 
 def confirm(question: str) -> bool:
     """A yes or no; no is what an empty line means. What was typed before it is asked does not answer it."""
     forget_typed()
-    return click.confirm(clean_line(question), default=False, err=True)
+    return _asked(lambda: click.confirm(clean_line(question), default=False, err=True))
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    """The answer. ctrl+z gives the shell the terminal, and the question is asked anew when it is back; who
+    drives a run meanwhile sees to that himself.
+    """
+    link = parent.link()
+    if link is None or signal.getsignal(signal.SIGTSTP) != link.on_key:
+        return ask()
+    link.watch()
+
+    def put_aside(number: int, frame: FrameType | None) -> None:
+        raise parent.PutAside
+
+    while True:
+        signal.signal(signal.SIGTSTP, put_aside)
+        try:
+            return ask()
+        except parent.PutAside:
+            streams.note("")  # the prompt's line ends
+        finally:
+            signal.signal(signal.SIGTSTP, link.on_key)
+        link.suspend()
+        link.wait_for_terminal()

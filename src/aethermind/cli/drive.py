@@ -16,8 +16,8 @@ from concurrent.futures import Future
 
 import click
 
-from aethermind.cli import streams
-from aethermind.cli.stopping import TURN_S, PutAside, StopNow, Stopping, leave_at_once
+from aethermind.cli import parent, streams
+from aethermind.cli.stopping import TURN_S, StopNow, Stopping, leave_at_once
 from aethermind.cli.trace import Trace
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
@@ -77,7 +77,7 @@ def drive(
                         try:
                             with stopping.asking():
                                 decision()
-                        except PutAside:
+                        except parent.PutAside:
                             continue
                         except (click.Abort, KeyboardInterrupt):
                             decide = None

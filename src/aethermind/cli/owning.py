@@ -46,7 +46,7 @@ class Owned:
         host.origin = origin
         host.stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
         if (link := parent.link()) is not None:
-            link.watch(lambda: os.kill(os.getpid(), signal.SIGHUP))
+            link.watch()
 
     def info(self) -> EngineInfo:
         """Raises when the engine has died or does not answer."""

@@ -50,8 +50,18 @@ _KEYS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP})
 """Signals that a terminal makes of keys, for the whole process group."""
 _BY_KERNEL = 0x80
 """`si_code` of a signal that nobody sent (SI_KERNEL)."""
+BACK_S = 0.1
+"""After `bg` nobody tells when `fg` follows: so often it is looked."""
 ECHO_S = 0.1
 """A signal that reached both (`kill %1`) comes twice to the child, within less than this."""
+
+
+def _hang_up() -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+class PutAside(BaseException):
+    """ctrl+z while a person is asked: the question comes back with the terminal."""
 
 
 class Link:
@@ -66,8 +76,12 @@ class Link:
         self._woken: threading.Event | None = None
         self._suspended = False
 
-    def watch(self, lost: Callable[[], None]) -> None:
-        """Hear the parent from now on, in a thread. `lost` is called there if it dies before `leave`."""
+    def watch(self, lost: Callable[[], None] = _hang_up) -> None:
+        """Hear the parent from now on, in a thread. `lost` is called there if it dies before `leave`.
+        Idempotent.
+        """
+        if self._woken is not None:
+            return
         import threading
 
         self._woken = threading.Event()
@@ -102,7 +116,11 @@ class Link:
         self._woken.wait()
         return True
 
-    def suspend(self, number: int = 0, frame: FrameType | None = None) -> None:
+    def on_key(self, number: int, frame: FrameType | None) -> None:
+        """What ctrl+z does where nobody does better."""
+        self.suspend()
+
+    def suspend(self) -> None:
         """ctrl+z: work on, quietly, while the shell has the terminal."""
         if self.alive and self.in_foreground:
             self._suspended = True
@@ -121,6 +139,13 @@ class Link:
     def stopped(self) -> bool:
         """Nobody has typed `fg` or `bg` since ctrl+z."""
         return self._suspended and self.alive and self._woken is not None and not self._woken.is_set()
+
+    def wait_for_terminal(self) -> None:
+        """Block until the shell has given it back."""
+        if self._woken is not None:
+            self._woken.wait()
+        while not self.in_foreground and self.alive:
+            time.sleep(BACK_S)
 
 
 _LINKS: list[Link] = []
@@ -178,7 +203,7 @@ def split(*, screen: bool) -> int | None:
     os.close(hold)
     os.close(said)
     _LINKS.append(Link(parent, life, code))
-    signal.signal(signal.SIGTSTP, _LINKS[0].suspend)
+    signal.signal(signal.SIGTSTP, _LINKS[0].on_key)
     # In the background, too: what is read there is nothing, and nobody is stopped.
     signal.signal(signal.SIGTTIN, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -34,10 +34,6 @@ class StopNow(BaseException):
     """The second Ctrl-C."""
 
 
-class PutAside(BaseException):
-    """ctrl+z while a person is asked: the question comes back with the terminal."""
-
-
 class Stopping:
     """Of the run that is driven here."""
 
@@ -128,7 +124,7 @@ class Stopping:
             raise KeyboardInterrupt
 
         def put_aside(number: int, frame: FrameType | None) -> None:
-            raise PutAside
+            raise parent.PutAside
 
         before = {
             signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -139,7 +135,7 @@ class Stopping:
             before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, put_aside)
         try:
             yield
-        except PutAside:
+        except parent.PutAside:
             assert link is not None
             streams.note("")  # the prompt's line ends
             link.suspend()
