@@ -141,7 +141,7 @@ class Waiting(Harness):
             self.asked.set()
             return wait(run_id)
 
-        self.client.wait = noted  # type: ignore[method-assign]
+        self.client.wait = noted  # type: ignore[method-assign]  # the same, and it is noted
         return self
 
 

@@ -7,16 +7,17 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from aethermind.api import listening, watching
+from aethermind.api import listening, stream, watching
 from aethermind.domain.errors import StoreError
 from aethermind.domain.events import Submitter
+from aethermind.domain.run import Run
 from aethermind.domain.workflow import Function, StepDef
 from aethermind.engine.client import Client, Notice, RunRequest
 from aethermind.engine.context import StepContext
@@ -268,13 +269,51 @@ def test_a_revoked_token_does_not_watch_on(served: Serving, monkeypatch: pytest.
         assert closing_code(ws) == 1008
 
 
-def test_watchers_are_told_that_the_engine_ends() -> None:
-    with Serving() as served, served.ws() as ws:
-        receive(ws)
-        assert served.server.watching == 1
-        served.server.stop(1)
-        assert closing_code(ws) == 1012
+def test_watchers_get_the_rest_and_are_told_that_the_engine_ends() -> None:
+    """Also what happened just before, which is still being gathered."""
+    with Serving() as served:
+        run_id = served.start(ASK)
+        served.settled(run_id)
+        with (
+            served.ws("?after=0&batch_ms=5000") as ws,
+            served.ws(f"?stream=run/{run_id}&batch_ms=5000") as one,
+        ):
+            receive(ws)
+            receive(one)
+            served.ask(lambda client: client.answer(run_id, "ok", {"approved": True}, by="ana"))
+            last = served.ask(_settled(run_id)).seq
+            served.server.stop(0)
+            assert events_until(ws, over)[-1]["seq"] == last
+            assert events_until(one, over)[-1]["seq"] == last
+            assert closing_code(ws) == closing_code(one) == 1012
     assert served.complaints == []
+
+
+def _settled(run_id: str) -> Callable[[Client], Awaitable[Run]]:
+    return lambda client: client.wait(run_id)
+
+
+def test_who_takes_nothing_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "FAREWELL_S", 0.1)
+    with Serving(harness=Talking) as served:
+        for _ in range(2):
+            served.settled(talk(served, "chat"))
+        with deaf_watcher(served):
+            served.server.stop(0)
+    assert served.complaints == []
+
+
+@contextlib.contextmanager
+def deaf_watcher(served: Serving) -> Iterator[None]:
+    """One that never reads more than that it was let in."""
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(served.home / "engine.sock"))
+        deaf.sendall(
+            b"GET /ws?after=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        yield
 
 
 def test_a_watcher_that_takes_nothing_for_long_is_sent_away(
@@ -283,13 +322,7 @@ def test_a_watcher_that_takes_nothing_for_long_is_sent_away(
     monkeypatch.setattr(watching, "STALLED_S", 0.2)
     for _ in range(2):  # more than the buffers of a socket hold
         talking.settled(talk(talking, "chat"))
-    with socket.socket(socket.AF_UNIX) as deaf:
-        deaf.connect(str(talking.home / "engine.sock"))
-        deaf.sendall(
-            b"GET /ws?after=0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        assert deaf.recv(12) == b"HTTP/1.1 101"
+    with deaf_watcher(talking):
         assert talking.server.watching == 1
         nobody_watches(talking)
 

@@ -217,6 +217,7 @@ class Server:
             self._end.set()
         await self._end.wait()
         room.ending.set()
+        await room.hub.end()
         await asyncio.gather(*(listener.close(self._drain_s) for listener in listeners))
         room.hub.close()
 

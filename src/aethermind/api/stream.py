@@ -12,6 +12,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import msgspec
 from aethermind import wire
 from aethermind.api.batch import Batch
 from aethermind.api.pages import Pages, Read
+from aethermind.domain.errors import AethermindError
 from aethermind.domain.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -44,6 +46,7 @@ MOST_WAITING = 2_000
 """Events that a group gathers at most before it sends them, whatever its time."""
 DRAINED = 2_000
 PARTIALS_S = 0.25
+FAREWELL_S = 1.0
 LINGER_S = 10.0
 """So long a channel that nobody watches is kept: who lost the line comes back to it."""
 
@@ -69,6 +72,8 @@ class Watcher:
         self.notices: list[Notice] = []
         self.behind = True
         self.broken: str | None = None
+        self.over = False
+        """Nothing comes after what is recorded now."""
         self.ready = asyncio.Event()
 
     def offer(self, item: Batch | str) -> None:
@@ -94,6 +99,11 @@ class Watcher:
     def clear(self) -> None:
         self.batches.clear()
         self.bytes = 0
+
+    def end(self) -> None:
+        """Read the rest from the log, and that is all."""
+        self.behind = self.over = True
+        self.ready.set()
 
     def tell(self, notice: Notice) -> None:
         self.notices.append(notice)
@@ -149,7 +159,7 @@ class Group:
             self._timer = None
         if self._seqs:
             batch = Batch(self._seqs, self._parts)
-            self.sent = batch.seqs[-1]
+            self.sent = max(self.sent, batch.seqs[-1])
             self._seqs, self._parts = [], []
             self._hub.batches += 1
             for watcher in self.watchers:
@@ -159,6 +169,13 @@ class Group:
             self._deltas = {}
             for watcher in self.watchers:
                 watcher.offer(told)
+
+    def end(self, seq: int) -> None:
+        """Everything up to here is recorded, and is the last that is sent."""
+        self.flush()
+        self.sent = max(self.sent, seq)
+        for watcher in self.watchers:
+            watcher.end()
 
     def close(self) -> None:
         if self._timer is not None:
@@ -261,6 +278,8 @@ class Hub:
         self._room = room
         self._channels: dict[str | None, asyncio.Task[Channel]] = {}
         self.batches = 0
+        self._watchers = 0
+        self._empty = asyncio.Event()
 
     async def join(
         self, run_id: str | None, after: int | None, batch_ms: int
@@ -281,6 +300,7 @@ class Hub:
         group = channel.group(batch_ms)
         watcher = Watcher(group.sent if after is None else after)
         group.watchers.add(watcher)
+        self._watchers += 1
         if channel.standing is not None:
             watcher.tell(channel.standing)
         return watcher, group, channel
@@ -301,6 +321,9 @@ class Hub:
 
     def leave(self, watcher: Watcher, group: Group, channel: Channel) -> None:
         channel.leave(watcher, group)
+        self._watchers -= 1
+        if not self._watchers:
+            self._empty.set()
         if not channel.groups and channel.closing is None:
             loop = asyncio.get_running_loop()
             channel.closing = loop.call_later(LINGER_S, self._close, channel)
@@ -314,6 +337,22 @@ class Hub:
         if opened is not None and opened.done() and not opened.cancelled() and opened.result() is channel:
             del self._channels[channel.run_id]
         channel.close()
+
+    async def end(self) -> None:
+        """Send every watcher what is recorded, and good-bye; those that take it in a second."""
+        with contextlib.suppress(AethermindError, TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                seq = await self._room.ask(lambda client: client.last_seq())
+                for opened in self._open_channels():
+                    for group in list(opened.groups.values()):
+                        group.end(seq)
+                while self._watchers:
+                    self._empty.clear()
+                    await self._empty.wait()
+
+    def _open_channels(self) -> list[Channel]:
+        tasks = self._channels.values()
+        return [t.result() for t in tasks if t.done() and not t.cancelled() and t.exception() is None]
 
     def close(self) -> None:
         for opened in self._channels.values():

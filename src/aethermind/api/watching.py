@@ -23,7 +23,7 @@ from aethermind.api.problems import Refused, encoded, problem_of
 from aethermind.api.reading import must_exist
 from aethermind.api.routes.engine import described
 from aethermind.api.stream import PARTIALS_S, Channel, Group, Watcher, signals_text
-from aethermind.domain.errors import AethermindError
+from aethermind.domain.errors import AethermindError, BusyError
 from aethermind.domain.ids import run_id_of
 from aethermind.engine.client import Client
 from aethermind.engine.queries import Partial, RunFilter
@@ -42,7 +42,7 @@ STALLED_S = 60.0
 BATCH_MS = 50
 SLOWEST_MS = 5_000
 
-VIOLATION, AGAIN = 1008, 1013
+VIOLATION, ENDING, AGAIN = 1008, 1012, 1013
 Tell = Callable[[str], Awaitable[None]]
 
 
@@ -54,6 +54,8 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if self._room.ending.is_set():
+                raise BusyError("the engine is ending", hint="ask again")
             run_id, after, batch_ms = _wanted(scope["query_string"].decode("latin-1"))
             if run_id is not None:
                 await must_exist(self._room, run_id)
@@ -107,6 +109,8 @@ class Stream:
             if watcher.notices:
                 notices, watcher.notices = watcher.notices, []
                 await tell(signals_text(list(notices)))
+            if watcher.over and not watcher.behind and not watcher.batches:
+                return ENDING, "the engine ends"
             if watcher.broken is not None:
                 return AGAIN, watcher.broken[:100]
             if loop.time() >= ping_at:
