@@ -155,7 +155,9 @@ def _totals(run: Run, width: int, now: int, glyphs: Glyphs) -> list[Cells]:
         entries.append(("burn rate", fmt.usd(rate), "money", note))
     if (end := projection(run)) is not None:
         sign = glyphs.at_least if end[1] else "~"
-        entries.append(("at the end", f"{sign}{fmt.usd(end[0])}", "money", "if the rest costs what the like did"))
+        entries.append(
+            ("at the end", f"{sign}{fmt.usd(end[0])}", "money", "if the rest costs what the like did")
+        )
     if tally.saved:
         entries.append(("saved", fmt.usd(tally.saved), "ok", "by caching"))
     found: list[Cells] = []

@@ -69,7 +69,8 @@ class ForkScreen(Dialog[Wanted]):
             ("takes over  ", self.course.keeps),
         )
         return Content("\n").join(
-            Content.assemble((clean_line(word), "bold"), named(names, clean=clean_line)) for word, names in lines
+            Content.assemble((clean_line(word), "bold"), named(names, clean=clean_line))
+            for word, names in lines
         )
 
     def on_resize(self, event: events.Resize) -> None:
