@@ -37,7 +37,7 @@ class SqliteReceipts:
         self._db: sqlite3.Connection | None = None
 
     def find(self, mark: str) -> Receipt | None:
-        rows = self._run(f"SELECT {', '.join(_COLUMNS)} FROM receipts WHERE mark = ?", (mark,))  # noqa: S608 - constants
+        rows = self._run(f"SELECT {', '.join(_COLUMNS)} FROM receipts WHERE mark = ?", (mark,))  # noqa: S608 - our own names
         return Receipt(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
     def keep(self, receipt: Receipt) -> None:
