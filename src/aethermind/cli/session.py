@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from aethermind import bootstrap
+from aethermind.cli import parent
 from aethermind.cli.options import Given
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
@@ -48,6 +49,8 @@ def engine_of(
         gc.freeze()
         gc.enable()
     if origin is None or look or engine.attached is not None:
+        if origin is not None and (link := parent.link()) is not None:
+            link.watch()  # without it no shell knows of us, and two would read from one terminal
         try:
             yield engine
         finally:
