@@ -9,6 +9,7 @@ import click
 from aethermind.cli import streams
 from aethermind.cli.asking import ask_field
 from aethermind.cli.options import Given, verb, viewing
+from aethermind.cli.questions import ask
 from aethermind.cli.resume import engine_for, go_on
 from aethermind.cli.session import compose, user
 from aethermind.definitions.inputs import from_words
@@ -16,7 +17,6 @@ from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
 from aethermind.engine.client import Client
-from aethermind.infra.sanitize import clean
 
 Json = Any
 IN_DOUBT: dict[str, dict[str, Json]] = {"choice": {"type": "string", "enum": ["retry", "skip", "fail"]}}
@@ -88,7 +88,7 @@ def _values(node: Node, pairs: tuple[str, ...]) -> dict[str, Json]:
     missing = [name for name in fields if name not in values]
     if missing and not pairs and streams.can_ask():
         if node.question is not None:
-            streams.note(clean(node.question.message))
+            return ask(node)
         return {name: ask_field(name, fields[name]) for name in missing}
     if not values:
         raise InvalidError("say what to answer", hint="-i " + " -i ".join(f"{name}=…" for name in fields))

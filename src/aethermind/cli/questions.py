@@ -75,7 +75,7 @@ class _Asking:
 
     def _ask(self, run: Run, node: Node, question: Question) -> None:
         try:
-            values = _ask(node)
+            values = ask(node)
         except OSError:  # the terminal is gone
             raise click.Abort from None
         self._send(run, node.path, question, values, user())
@@ -106,7 +106,7 @@ def _sending(
     return send
 
 
-def _ask(node: Node) -> dict[str, Json]:
+def ask(node: Node) -> dict[str, Json]:
     """Field by field, on stderr. Raises `click.Abort` for whoever would rather decide later."""
     question = node.question
     assert question is not None
