@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import aethermind
+from aethermind import bootstrap
 from aethermind.api.server import Server
+from aethermind.bootstrap.library import Files
+from aethermind.domain.errors import DeniedError, NotFoundError
+from aethermind.domain.workflow import StepDef, Value, WorkflowDef
+from aethermind.infra.remote.client import RemoteClient
 from tests.cli.program import Said
 from tests.contract.clients import served
 
@@ -30,7 +36,8 @@ def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An engine behind TCP, with a token in the environment."""
     with served() as engine:
         token = engine.thread.call(lambda client: client.create_token("ci", scope="admin")).result()
-        server = Server(engine.thread, tcp=("127.0.0.1", 0))
+        there = bootstrap.load(bootstrap.Options(home=engine.home))
+        server = Server(engine.thread, tcp=("127.0.0.1", 0), library=lambda: Files(there))
         server.start()
         assert server.tcp is not None
         monkeypatch.setenv("AETHERMIND_TOKEN", token.token)
@@ -79,3 +86,25 @@ def test_a_token_is_kept_for_its_engine(
     assert list(kept) == [("aethermind", target)]
     assert said("runs", "--connect", target, "--json")[:2] == (0, '{"items":[],"next":null}\n')
     assert said("auth", "ssh://box")[2] == "ssh://box needs no token (http(s)://host:port does)\n"
+
+
+async def test_what_the_engine_knows_is_run_by_name(target: str) -> None:
+    async with aethermind.connect(target) as client:
+        assert isinstance(client, RemoteClient)
+        kept = WorkflowDef(
+            name="kept", description="for later", steps=(StepDef(id="a", action=Value(value=1)),)
+        )
+        await client.put_workflow(kept)
+        known = {one.name: one for one in await client.workflows_there()}
+        assert known["kept"].origin == "registered"
+        assert known["research-brief"].origin == "samples"
+        assert (await client.workflow_there("kept")).definition == kept
+        assert "topic" in (await client.workflow_there("research-brief")).definition.inputs
+        run = await client.wait(await client.execute("kept", {}, budget_micro_usd=2_000_000, by="ana"))
+        assert (run.status, run.outputs, run.budget_micro_usd) == ("succeeded", {"a": 1}, 2_000_000)
+        with pytest.raises(NotFoundError):
+            await client.execute("nothing", {})
+    async with aethermind.connect(target, read_only=True) as client:
+        assert isinstance(client, RemoteClient)
+        with pytest.raises(DeniedError, match="read-only"):
+            await client.execute("kept", {})

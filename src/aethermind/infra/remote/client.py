@@ -35,6 +35,7 @@ from aethermind.infra.remote.asking import ANSWER_S, part
 from aethermind.infra.remote.feed import RemoteFeed
 from aethermind.infra.remote.reading import Strange
 from aethermind.infra.remote.speaking import CREATING_S
+from aethermind.infra.remote.there import RemoteWorkflows
 
 Json = Any
 T = TypeVar("T")
@@ -47,8 +48,8 @@ WAIT_S = 25.0
 dead."""
 
 
-class RemoteClient(RemoteAccess):
-    """See `Client`. Nothing here ends with the client: the engine and its runs go on."""
+class RemoteClient(RemoteAccess, RemoteWorkflows):
+    """See `Client` and `Away`. Nothing here ends with the client: the engine and its runs go on."""
 
     async def engine_info(self, *, timeout_s: float = ANSWER_S) -> EngineInfo:
         return await self._get("/api/engine", {}, EngineInfo, timeout_s=timeout_s)

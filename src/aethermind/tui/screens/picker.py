@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from aethermind.domain.errors import AethermindError
 from aethermind.infra.sanitize import clean_line
+from aethermind.tui import abroad
 from aethermind.tui.screens.choices import Choices, Typing
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 from aethermind.tui.screens.found import Found, find, workflows
@@ -60,10 +61,21 @@ class PickerScreen(Dialog[None]):
             yield Line("", id="picker-problem", classes="-bad")
 
     def on_mount(self) -> None:
-        self._all = workflows(self.context)
         self._problem("")
+        if abroad.is_abroad(self.context):
+            _ = self.context.spawn(self._ask_there())
+            return
+        self._all = workflows(self.context)
         self._show(self.wanted)
         if self.wanted and (flow := find(self.context, self.wanted)) is not None:
+            self._open(flow)
+
+    async def _ask_there(self) -> None:
+        """The engine is elsewhere: what it knows is offered."""
+        self._all = await abroad.flows(self.context)
+        self._show(self.query_one(Input).value)
+        flow = next((one for one in self._all if one.name == self.wanted), None)
+        if flow is not None:
             self._open(flow)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -106,6 +118,8 @@ class PickerScreen(Dialog[None]):
         at = self.query_one("#picker-choices", Choices).highlighted
         if at is not None and at < len(self._shown):
             self._open(self._shown[at])
+        elif abroad.is_abroad(self.context):
+            self._problem("files of this machine are not there: choose what the engine knows")
         elif (flow := find(self.context, event.value.strip())) is not None:
             self._open(flow)
         else:
@@ -122,7 +136,10 @@ class PickerScreen(Dialog[None]):
         from aethermind import bootstrap
 
         try:
-            loaded = bootstrap.load_workflow(self.context.composition, flow.path)
+            if abroad.is_abroad(self.context):
+                loaded = abroad.load(self.context, flow.name)
+            else:
+                loaded = bootstrap.load_workflow(self.context.composition, flow.path)
         except AethermindError as error:
             self.app.call_from_thread(self._problem, error.line())
             return

@@ -20,7 +20,9 @@ from aethermind.domain.usage import micro_usd
 from aethermind.domain.workflow import InputDef, WorkflowDef
 from aethermind.engine.consent import model_names, ran_before
 from aethermind.infra.sanitize import clean_line
+from aethermind.tui import abroad
 from aethermind.tui import format as fmt
+from aethermind.tui.actions.target import by
 from aethermind.tui.screens.confirm import Choice, ConfirmScreen
 from aethermind.tui.screens.dialog import Dialog, Line, safe_line
 from aethermind.tui.screens.fields import Field
@@ -206,20 +208,30 @@ class StartScreen(Dialog[str]):
         try:
             if not await trusted(self.context, self.loaded):
                 raise DeniedError(f"{self.flow.path.name} was not trusted")
-            budget = options.get("budget")
-            request: RunRequest = bootstrap.submission(
-                self.context.composition,
-                self.loaded,
-                inputs,
-                cwd=Path.cwd(),
-                sim=bool(options.get("sim")),
-                model=options.get("model") or None,
-                budget_micro_usd=micro_usd(Decimal(str(budget))) if budget is not None else None,
-                origin="tui",
-            )
+            given = options.get("budget")
+            sim, model = bool(options.get("sim")), options.get("model") or None
+            budget = micro_usd(Decimal(str(given))) if given is not None else None
+            away = abroad.is_abroad(self.context)
+            request: RunRequest
+            if away:
+                request = abroad.request(self.loaded, inputs, sim=sim, model=model, budget=budget)
+            else:
+                request = bootstrap.submission(
+                    self.context.composition,
+                    self.loaded,
+                    inputs,
+                    cwd=Path.cwd(),
+                    sim=sim,
+                    model=model,
+                    budget_micro_usd=budget,
+                    origin="tui",
+                )
             if not await self._affordable(request):
                 raise DeniedError("not started: nothing was spent")
-            run_id = await self.context.engine.ask(lambda client: client.start_run(request))
+            if away:
+                run_id = await abroad.start(self.context, self.flow.name, request, by=by(self.context))
+            else:
+                run_id = await self.context.engine.ask(lambda client: client.start_run(request))
         except AethermindError as error:
             self._say(error.line(), bad=True)
         else:
