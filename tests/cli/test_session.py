@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aethermind import bootstrap
 from aethermind.cli import parent, session
 from aethermind.cli.options import Given
 from aethermind.engine.client import Attachment
@@ -35,6 +36,6 @@ def test_who_looks_at_an_engine_elsewhere_goes_with_his_parent(
 ) -> None:
     link: Any = Link()
     monkeypatch.setattr(parent, "link", lambda: link)
-    monkeypatch.setattr(session.bootstrap, "engine_thread", lambda composition, **options: Elsewhere())
+    monkeypatch.setattr(bootstrap, "engine_thread", lambda composition, **options: Elsewhere())
     with session.engine_of(session.compose(Given()), origin=origin):
         assert link.watched == watched

@@ -6,15 +6,19 @@ Where the terminal is lost, the shell is not kept waiting: the engine goes on by
 from __future__ import annotations
 
 import json
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.program import aethermind, effects, gate
-from tests.e2e.terminal import terminal
-from tests.e2e.waiting import PATIENCE, until
+from tests.e2e.conftest import engines
+from tests.e2e.shell import shell
+from tests.e2e.terminal import Terminal, terminal
+from tests.e2e.waiting import PATIENCE, gone, until
 
 
 def last_run() -> dict[str, Any]:
@@ -70,3 +74,27 @@ def test_sigterm_leaves_the_screen_as_ctrl_c_does(tmp_path: Path) -> None:
     done = aethermind("resume", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "one two three\n")
     assert effects(tmp_path) == ["first", "middle", "last"]
+
+
+def kill_its_parent(screen: Terminal, pids: list[int]) -> None:
+    parents = {int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in pids}
+    (parent,) = parents & set(pids)
+    os.kill(parent, signal.SIGKILL)
+
+
+def close_the_window(screen: Terminal, pids: list[int]) -> None:
+    screen.hang_up()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc to find processes by")
+@pytest.mark.parametrize("lose", [close_the_window, kill_its_parent])
+def test_a_screen_where_nothing_runs_ends_with_its_terminal(
+    lose: Callable[[Terminal, list[int]], None], tmp_path: Path
+) -> None:
+    with shell(tmp_path) as bash:
+        bash.run("a")
+        bash.shows("look around")
+        pids = engines(os.environ["AETHERMIND_HOME"])
+        assert len(pids) == 2
+        lose(bash, pids)
+        assert gone(pids, PATIENCE) == []
