@@ -82,7 +82,7 @@ def test_inputs_from_everywhere(here: Path, said: Said, monkeypatch: pytest.Monk
         (["-i", "who=x", "--limit", "0"], 2, "--limit"),
         (["-i", "who=x", "--set", "steps"], 2, "write a.path.in.the.file=value"),
         (["-i", "who=x", "--set", "stepz.greet.value=1"], 2, "unknown key `stepz`"),
-        (["-i", "who=x", "--detach"], 2, "--detach is not in this version yet"),
+        (["-i", "who=x", "--detach", "--plain"], 2, "--detach waits for nothing"),
         (["-i", "who=x", "--tui"], 2, "--tui needs a terminal"),
         (["-i", "who=x", "--tui", "-q"], 2, "leave the other one out"),
     ],
