@@ -116,6 +116,15 @@ def complaining(complain: Callable[[str], object]) -> Iterator[None]:
         logger.propagate = before
 
 
+class Shared(Config):
+    """Of the connections of one listener."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.gone = asyncio.Event()
+        """Set when a WebSocket is gone."""
+
+
 class Watched(WebSocketsSansIOProtocol):
     """Whoever sends too much is told so: closed at once, its bytes unread, it would see the line break.
     Whoever takes nothing is cut off: a close that waits behind what it did not take would never end."""
@@ -124,6 +133,11 @@ class Watched(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:  # the application has not begun yet
             self.scope["state"]["abort"] = self.transport.abort
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if isinstance(self.config, Shared):
+            self.config.gone.set()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
@@ -150,7 +164,7 @@ class Listener:
         self._sock = sock
         self._tls = tls
         self.state = ServerState()
-        self._config = Config(
+        self._config = Shared(
             app,
             http=Local if local else Remote,
             ws=Watched,
@@ -185,6 +199,7 @@ class Listener:
         """Take no more; let requests under way end for at most so long; close what is left."""
         if self._server is not None:
             self._server.close()
+        await self._goodbyes()
         for connection in list(self.state.connections):
             connection.shutdown()
         if self.state.tasks:
@@ -196,6 +211,14 @@ class Listener:
         for connection in list(self.state.connections):
             if (transport := connection.transport) is not None:
                 transport.abort()
+
+    async def _goodbyes(self) -> None:
+        """Those that were told to go may answer that they do: cut off, they could lose what came before."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAST_DRAIN_S):
+                while any(isinstance(c, Watched) and c.close_sent for c in self.state.connections):
+                    self._config.gone.clear()
+                    await self._config.gone.wait()
 
 
 def _room_for() -> int:
