@@ -108,3 +108,15 @@ async def test_what_the_engine_knows_is_run_by_name(target: str) -> None:
         assert isinstance(client, RemoteClient)
         with pytest.raises(DeniedError, match="read-only"):
             await client.execute("kept", {})
+
+
+def test_lists_are_of_the_engine_there(target: str, said: Said) -> None:
+    code, out, _ = said("workflows", "--connect", target, "--json")
+    assert code == 0
+    assert {"research-brief", "interview"} <= {row["name"] for row in json.loads(out)["items"]}
+    code, out, _ = said("--connect", target, "models", "--json")
+    assert code == 0
+    assert any("smart" in row["aliases"] for row in json.loads(out)["items"])
+    code, _, err = said("db", "check", "--connect", target)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "leave out --connect" in err

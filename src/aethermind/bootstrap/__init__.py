@@ -241,8 +241,15 @@ def engine_thread(
     return EngineThread(lambda: open_client(composition, look=look, functions=functions))
 
 
+def _check_ours(composition: Composition) -> None:
+    """Raises `InvalidError` for what is done to the file, where another engine was named."""
+    if composition.options.connect is not None:
+        raise InvalidError("this works on the database of this data directory", hint="leave out --connect")
+
+
 def upkeep(composition: Composition) -> Upkeep:
     """Check, rebuild, backup and prune of the database."""
+    _check_ours(composition)
     from aethermind.infra.stores.upkeep import Upkeep
 
     return Upkeep(composition.database)
@@ -250,6 +257,7 @@ def upkeep(composition: Composition) -> Upkeep:
 
 def exchange(composition: Composition) -> Exchange:
     """Runs as bundles, out of this database and into it."""
+    _check_ours(composition)
     from aethermind.infra.exchange import Exchange
 
     config, secrets = composition.config, composition.secrets

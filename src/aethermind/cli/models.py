@@ -13,7 +13,7 @@ from aethermind.cli import streams, text
 from aethermind.cli.lanes import lanes_of, show_lanes
 from aethermind.cli.options import Given, as_json, verb
 from aethermind.cli.rows import print_page, row_object
-from aethermind.cli.session import compose
+from aethermind.cli.session import ask, compose
 from aethermind.domain.usage import format_usd
 from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
@@ -52,7 +52,8 @@ def command(given: Given, check: bool, as_json: bool) -> int:
         asyncio.run(composition.models.discover())
         answers = asyncio.run(bootstrap.probe(composition))
     probes: dict[str, Probe] = {found.provider: found for found in answers}
-    rows = composition.models.list()
+    there = given.connect is not None
+    rows = ask(given, lambda client: client.models()) if there else composition.models.list()
     rows += [ModelInfo(id=name, provider=name.partition(":")[0]) for name in _found(rows, probes.values())]
     lanes = {state.lane: state for state in lanes_of(composition)}
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -14,6 +14,7 @@ from aethermind.cli.rows import print_page, row_object
 from aethermind.cli.session import ask, compose, engine_of, user
 from aethermind.cli.verbs import Verbs
 from aethermind.definitions.templates import samples
+from aethermind.engine.away import Away
 from aethermind.infra.sanitize import clean_line
 
 Json = Any
@@ -30,7 +31,10 @@ def command(ctx: click.Context, as_json: bool) -> int:
         return 0
     given = ctx.find_object(Given) or Given()
     composition = compose(given)
-    rows = [*found_in_files(composition), *_registered(given, composition)]
+    if composition.is_abroad:
+        rows = _there(given)
+    else:
+        rows = [*found_in_files(composition), *_registered(given, composition)]
     if as_json:
         print_page(rows)
         return 0
@@ -69,9 +73,15 @@ def found_in_files(composition: bootstrap.Composition) -> list[dict[str, Json]]:
     return list(found.values())
 
 
+def _there(given: Given) -> list[dict[str, Json]]:
+    """What another machine's engine knows by name."""
+    rows = ask(given, lambda client: cast("Away", client).workflows_there())
+    return [{**row_object(row), "source": None, "definition_hash": None, "updated_at": None} for row in rows]
+
+
 def _registered(given: Given, composition: bootstrap.Composition) -> list[dict[str, Json]]:
     """Those that were registered with an engine on this data."""
-    if not composition.database.exists():
+    if given.connect is None and not composition.database.exists():
         return []
     rows = ask(given, lambda client: client.workflows())
     return [{**row_object(row), "origin": "registered"} for row in rows]
