@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from aethermind.domain.run import Run
-from aethermind.domain.workflow import Function, Group, Repeat, StepDef, Value
+from aethermind.domain.workflow import Function, Group, Prompt, Repeat, StepDef, Value
 from aethermind.engine.context import StepContext
 from tests.engine.harness import Harness, workflow
 
@@ -140,3 +140,17 @@ async def test_a_fan_out_whose_list_could_not_be_made_is_retried() -> None:
         assert (await bench.retry(run)).nodes["a"].attempts[-1].n == 1
         assert (await bench.retry(run, "a")).status == "failed"
         assert bench.calls["a"] == 2
+
+
+async def test_a_scripted_error_is_over_once_it_came_also_when_the_run_is_taken_up_again() -> None:
+    async with Harness() as h:
+        run = await h.run(
+            workflow(StepDef(id="a", action=Prompt(template="Hi", models=("smart",)))),
+            sim={"steps": {"a": {"replies": ["one", "two"], "errors": [400]}}},
+        )
+        assert run.status == "failed"
+        for said in ("one", "two"):
+            await h.client.retry(run.id, steps=("a",), by="me")
+            run = await asyncio.wait_for(h.client.wait(run.id), 5)
+            assert (run.status, run.nodes["a"].output) == ("succeeded", said)
+        await h.verify(run.id)

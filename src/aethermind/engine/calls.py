@@ -53,7 +53,7 @@ from aethermind.engine.ports import (
 )
 from aethermind.engine.recall import Recall
 from aethermind.engine.reply import Reply, Thread, digest
-from aethermind.engine.requests import with_context
+from aethermind.engine.requests import turn_of, with_context
 from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
 
@@ -119,7 +119,7 @@ class Calls:
             workflow=live.run.definition.name,
             step=node.path,
             agent=node.agent or "",
-            attempt=node.tries,
+            attempt=turn_of(node),
             sim=live.run.created.sim,
             cwd=live.run.created.submitter.cwd,
         )
