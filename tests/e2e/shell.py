@@ -26,7 +26,7 @@ def shell(cwd: Path) -> Iterator[Shell]:
     """bash; `a` is the program under test."""
     program = shlex.join([sys.executable, "-m", "aethermind"])
     begin = cwd / "begin.sh"
-    begin.write_text(f"PS1='{PROMPT} '\nalias a={shlex.quote(program)}\n")
+    begin.write_text(f"PS1='{PROMPT} '\nalias a={shlex.quote(program)}\nexport A={shlex.quote(program)}\n")
     bash = ["/bin/bash", "--noprofile", "--rcfile", os.fspath(begin), "-i"]
     with terminal(command=bash, cwd=cwd, made=Shell) as made:
         assert isinstance(made, Shell)

@@ -231,8 +231,9 @@ def _wait(child: int, hold: int, said: int, *, screen: bool) -> int:
         elif number == signal.SIGUSR1:
             return (os.read(said, 1) or b"\0")[0]
         elif number == signal.SIGUSR2:
-            # As a program stops that hears ctrl+z: the kernel lets none stop whom no shell would wake.
-            _raise_unblocked(signal.SIGTSTP)
+            # As a program stops that hears ctrl+z: the kernel lets none stop whom no shell would wake. On a
+            # screen it was a key, so what stands between us and the shell (`make`, a script) has not heard it.
+            _raise_unblocked(signal.SIGTSTP, group=screen)
             if screen:
                 _come_on_top()
             _write(hold, b"c")
@@ -269,10 +270,10 @@ def on_top() -> bool:
     return True
 
 
-def _raise_unblocked(number: signal.Signals) -> None:
+def _raise_unblocked(number: signal.Signals, *, group: bool = False) -> None:
     handler = signal.signal(number, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    os.kill(os.getpid(), number)  # one with what the terminal has sent already
+    os.kill(0 if group else os.getpid(), number)  # one with what the terminal has sent already
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     signal.signal(number, handler)
