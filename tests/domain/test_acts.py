@@ -21,6 +21,14 @@ RUN = "run/r_1"
         (created(by="ana"), Act("run", "ana", "cli", "r_1", "flow")),
         (created(forked_from="r_0"), Act("fork", "u", "cli", "r_1", "flow, from r_0")),
         (created(tags={"imported": "ab"}), Act("import", "", "local", "r_1", "flow")),
+        (
+            created(tags={"imported": "ab"}, forked_from="r_0", by="ana via tui"),
+            Act("fork", "ana", "tui", "r_1", "flow, from r_0"),
+        ),
+        (
+            created(tags={"imported": "ab", "imported_events": "3"}, forked_from="r_theirs"),
+            Act("import", "", "local", "r_1", "flow"),
+        ),
         (e.RunPaused(by="ana", reason="lunch"), Act("pause", "ana", "local", "r_1", "lunch")),
         (e.RunResumed(by="ana via tui"), Act("resume", "ana", "tui", "r_1", "")),
         (e.RunReopened(steps=("a", "b"), generation=1), Act("retry", "", "local", "r_1", "a, b")),

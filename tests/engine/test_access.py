@@ -186,6 +186,18 @@ async def test_a_run_is_of_who_asked_for_it() -> None:
         assert (act, who, where) == ("run", "token ci", "10.0.0.7")
 
 
+async def test_what_begins_here_is_of_here_whatever_its_tags_say() -> None:
+    """Nobody's run is taken for one that was imported, whose events are somebody else's word."""
+    tags = {"imported": "d", "imported_from": "r_0", "imported_events": "99", "imported_by": "mallory"}
+    async with Harness() as h:
+        await h.client.trust("bundle:r_0", "d", by="ana")
+        theirs = await h.run(ONE, tags=tags, forked_from="r_0", by="ben via tui")
+        assert theirs.created.tags == {"imported": "d", "imported_from": "r_0"}
+        fork = await h.client.fork(theirs.id, "a", by="eve via ssh")
+        await h.client.wait(fork)
+        assert (await acts(h))[1:] == [("fork", "ben", "tui", theirs.id), ("fork", "eve", "ssh", fork)]
+
+
 async def test_stopping_the_engine_is_told_before_it_ends() -> None:
     async with Harness() as h:
         seen: list[str] = []

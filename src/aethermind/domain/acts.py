@@ -71,7 +71,7 @@ def _created(run_id: str, event: e.RunCreated) -> Act:
     by = event.by or asked.user
     if " via " not in by:
         by = f"{by} via {asked.origin}"
-    if IMPORTED in event.tags:
+    if IMPORTED in event.tags and (imported(event) or event.forked_from is None):
         return _act("import", event.tags.get(IMPORTED_BY, ""), run_id, event.workflow)
     if event.forked_from is not None:
         return _act("fork", by, run_id, f"{event.workflow}, from {event.forked_from}")

@@ -156,7 +156,7 @@ class Engine:
             source=request.source,
             source_hash=request.source_hash,
             sim=request.sim,
-            tags=request.tags,
+            tags=provenance.here(request.tags),
             forked_from=request.forked_from,
             adopted=request.adopted,
             by=request.by,
