@@ -13,6 +13,7 @@ import click
 import pytest
 
 from aethermind import bootstrap
+from aethermind.bootstrap.composition import DATABASE
 from aethermind.cli import serve
 from aethermind.infra.stores.lease import Lease
 from tests.cli.program import Said
@@ -52,7 +53,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
     monkeypatch.setattr(bootstrap, "SILENT_S", 0.05)
     home = Path(os.environ["AETHERMIND_HOME"])
     home.mkdir(0o700)
-    lease = Lease.acquire(home, f"{bootstrap.DATABASE}.lease")
+    lease = Lease.acquire(home, f"{DATABASE}.lease")
 
     def end(number: int, frame: FrameType | None) -> None:
         lease.release()
@@ -84,7 +85,7 @@ def test_doctor_tells_of_one_that_says_nothing(
     assert said("run", str(tmp_path / "hi.yaml"), "-q")[0] == 0
     assert "engine" not in json.loads(said("doctor", "--json")[1])
     monkeypatch.setattr(bootstrap, "SILENT_S", 0.05)
-    lease = Lease.acquire(os.environ["AETHERMIND_HOME"], f"{bootstrap.DATABASE}.lease")
+    lease = Lease.acquire(os.environ["AETHERMIND_HOME"], f"{DATABASE}.lease")
     try:
         code, out, _ = said("doctor", "--json")
     finally:

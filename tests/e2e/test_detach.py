@@ -71,7 +71,12 @@ def engine() -> dict[str, Any]:
 
 def ended(name: str) -> dict[str, Any]:
     """The run of this workflow, when it has ended."""
-    return until(lambda: (row := items()[name])["finished_at"] is not None and row, every=0.1)
+
+    def look() -> dict[str, Any] | None:
+        row = items()[name]
+        return row if row["finished_at"] is not None else None
+
+    return until(look, every=0.1)
 
 
 def keep(screen: Terminal) -> None:

@@ -61,8 +61,8 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
         if moving and left.hung_up:
             if link is None:
                 _go_on_unseen(engine, moving)
-        elif moving and leaving.kept:
-            owning.announce(sorted(moving))
+        elif moving and link is not None and not (leaving.stopped or left.told):
+            owning.announce(sorted(moving))  # or somebody's that has just begun
         elif moving:
             streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
             try:
@@ -81,6 +81,8 @@ class _Left:
 
     hung_up = False
     """The terminal has gone away."""
+    told = False
+    """A signal said so."""
 
 
 @contextmanager
@@ -93,6 +95,7 @@ def _signals(leaving: Leaving) -> Iterator[_Left]:
 
     def leave(number: int, frame: FrameType | None) -> None:
         nonlocal first
+        left.told = True
         if number == signal.SIGHUP:
             left.hung_up = True
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell and the kernel both send it

@@ -26,6 +26,8 @@ class Leaving:
     """Gives the terminal to the shell until it comes back; blocks. False: there is no shell that could."""
     kept: bool = False
     """The user wants the engine to go on."""
+    stopped: bool = False
+    """The user wants what runs to be stopped."""
     lent: bool = False
     """Another program has the terminal: ctrl+z is its to hear."""
 

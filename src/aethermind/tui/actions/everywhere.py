@@ -46,7 +46,7 @@ async def _quit(context: Context, argument: str) -> None:
         answer = await context.ask(LeaveScreen(live, keep=leaving.keeps))
         if answer is None:
             return
-        leaving.kept = answer == "keep"
+        leaving.kept, leaving.stopped = answer == "keep", answer == "stop"
         if answer == "wait" and not await context.ask(WaitScreen(context, live)):
             return
     context.app.exit()
