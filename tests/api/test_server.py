@@ -74,7 +74,12 @@ def test_health_is_no_use_and_a_request_is() -> None:
         before = served.server.last_used_at
         served.get("/api/health")
         assert served.server.last_used_at == before
+        assert served.get("/api/runs", tcp=True).status == 401
+        assert served.server.last_used_at == before
         served.get("/api/runs")
+        deadline = time.monotonic() + 20  # it is noted after the answer has left
+        while served.server.last_used_at == before and time.monotonic() < deadline:
+            served.get("/api/health")
         assert served.server.last_used_at > before
 
 

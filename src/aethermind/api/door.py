@@ -86,9 +86,7 @@ class Door:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         use, extra, began = self._room.use, dict(self._always), False
-        health = (scope["method"], scope["path"]) == OPEN
-        if not health:
-            use.touch()
+        health, known = (scope["method"], scope["path"]) == OPEN, False
         use.requests += 1
 
         async def answer(message: Message) -> None:
@@ -109,6 +107,7 @@ class Door:
             if not (health and self._kind == "tcp"):
                 identity = await self._identify(scope, headers)
                 scope.setdefault("state", {})["identity"] = identity
+                known = not health
                 self._pace(identity, extra)
             body = await self._body(scope, headers, receive)
             whole = _once(body, receive)
@@ -124,7 +123,7 @@ class Door:
             return  # the server ends
         finally:
             use.requests -= 1
-            if not health:
+            if known:  # who is not let in keeps no engine from its rest
                 use.touch()
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,7 +229,6 @@ class Door:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         room, extra = self._room, dict(self._always)
-        room.use.touch()
         try:
             await receive()  # the request to connect
             headers = _headers(scope)
@@ -247,6 +245,7 @@ class Door:
                 extra |= error.headers
             await _refuse(send, error, extra)
             return
+        room.use.touch()
         room.use.watchers += 1
         try:
             await self._stream(scope, receive, send)
