@@ -263,6 +263,7 @@ def test_two_runs_side_by_side(here: Path, said: Said) -> None:
     assert steps["text"]["left"]["cost_micro_usd"] > 0
     assert steps["text"]["right"]["cost_micro_usd"] is None
     assert [steps[name]["left"]["output_same"] for name in steps] == [True, False, False, True]
+    assert [name for name in steps if steps[name]["taken_over"]] == ["plan", "loud"]
     assert found["cost_micro_usd"] == [left["cost_micro_usd"], right["cost_micro_usd"]]
     assert found["duration_ms"] == [left["duration_ms"], right["duration_ms"]]
 

@@ -98,6 +98,8 @@ def _print_steps(steps: list[dict[str, Json]], *, everything: bool) -> None:
 
 def _differs(step: dict[str, Json]) -> bool:
     left, right = step["left"], step["right"]
+    if step["taken_over"]:
+        return False
     if left is None or right is None:
         return True
     return not left["output_same"] or any(left[name] != right[name] for name in COMPARED)
@@ -119,7 +121,7 @@ def _row(step: dict[str, Json]) -> list[str]:
         step["id"],
         side_by_side(lambda side: side["status"]),
         ("same" if sides[0]["output_same"] else "differs") if both else none,
-        side_by_side(lambda side: str(side["attempts"])),
+        "taken over" if step["taken_over"] else side_by_side(lambda side: str(side["attempts"])),
         side_by_side(lambda side: text.took(side["duration_ms"])),
         side_by_side(lambda side: text.tokens(side["tokens"]) if side["tokens"] else ""),
         side_by_side(_cost),

@@ -223,7 +223,8 @@ def diff_object(left: Run, right: Run) -> dict[str, Json]:
     """`{"runs", "outputs", "steps", "cost_micro_usd", "duration_ms"}` of two runs: what `diff --json` prints.
 
     `runs` are those of `run_object`; pairs are [left, right]. An output or step that one side has not is
-    null there. `output_same` says whether both sides have the step with the same output.
+    null there. `output_same` says whether both sides have the step with the same output; `taken_over`, that
+    one of them is a fork that has the step's output from an earlier run and did not run it.
     """
     runs = (left, right)
     one, other = outputs(left), outputs(right)
@@ -240,7 +241,10 @@ def diff_object(left: Run, right: Run) -> dict[str, Json]:
     for path in dict.fromkeys(node.path for run in runs for node in run.walk()):
         here, there = left.nodes.get(path), right.nodes.get(path)
         same = here is not None and there is not None and here.output == there.output
-        steps.append({"id": path, "left": _side(here, same), "right": _side(there, same)})
+        taken = any(_taken_over(run, path) for run in runs) and (same or here is None or there is None)
+        steps.append(
+            {"id": path, "left": _side(here, same), "right": _side(there, same), "taken_over": taken}
+        )
     return {
         "runs": [run_object(run)["run"] for run in runs],
         "outputs": named,
@@ -248,6 +252,13 @@ def diff_object(left: Run, right: Run) -> dict[str, Json]:
         "cost_micro_usd": [run.tally.cost for run in runs],
         "duration_ms": [duration(run.created_at, run.finished_at) for run in runs],
     }
+
+
+def _taken_over(run: Run, path: str) -> bool:
+    """Whether this step, or the one that it is in, came with a fork and was not run since."""
+    top = ids.static_path(path).partition("/")[0]
+    node = run.nodes.get(top) if top in run.created.adopted else None
+    return node is not None and not node.attempts and not node.children
 
 
 def _side(node: Node | None, same: bool) -> dict[str, Json] | None:

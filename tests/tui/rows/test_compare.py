@@ -97,3 +97,18 @@ def test_texts_are_compared_line_by_line_and_cleaned() -> None:
     assert lines[-1] == "+c"
     assert not any("\x1b" in line for line in lines)
     assert text_diff("a", "a", ("one", "two")) == []
+
+
+def test_what_a_fork_took_over_is_the_same_and_says_so() -> None:
+    definition = research(until="end").run.definition
+    whole = research(until="end", run_id="r_one").run
+    given = {"plan": whole.nodes["plan"].output, "gather": whole.nodes["gather"].output}
+    fork = Script(definition, run_id="r_two", forked_from="r_one", adopted=given).run
+    rows = {pair.name: pair for pair in pairs(whole, fork) if pair.kind == "step"}
+    taken = {name for name, pair in rows.items() if pair.taken_over}
+    assert taken == {"plan", "gather", *(name for name in rows if name.startswith("gather/"))}
+    assert all(rows[name].same for name in taken)
+    drawn = plain(cells(rows["plan"], 118, UNICODE))
+    assert " kept " in drawn
+    assert "1 → 0" not in drawn
+    assert plain(cells(rows["gather/scrape"], 118, UNICODE)).startswith("   gather/scrape")

@@ -33,6 +33,8 @@ class Pair:
     same: bool
     """Nothing but, perhaps, the time differs."""
     output_same: bool
+    taken_over: bool = False
+    """One of the runs is a fork that has it from an earlier one."""
 
 
 def pairs(left: Run, right: Run) -> list[Pair]:
@@ -43,7 +45,9 @@ def pairs(left: Run, right: Run) -> list[Pair]:
         one, other = step["left"], step["right"]
         both = one is not None and other is not None
         same = both and one["output_same"] and all(one[name] == other[name] for name in COMPARED)
-        rows.append(Pair("step", step["id"], one, other, same, both and one["output_same"]))
+        taken = step["taken_over"]
+        alike = both and one["output_same"]
+        rows.append(Pair("step", step["id"], one, other, same or taken, alike, taken))
     return rows
 
 
@@ -139,7 +143,8 @@ def cells(pair: Pair, width: int, glyphs: Glyphs) -> Cells:
     if pair.kind == "output":
         return line.to(width).cells
     if columns.tries:
-        line.field(_both(pair, lambda side: str(side["attempts"]), glyphs), columns.tries, "time")
+        tries = "kept" if pair.taken_over else _both(pair, lambda side: str(side["attempts"]), glyphs)
+        line.field(tries, columns.tries, "time")
     line.field(_both(pair, lambda side: fmt.duration(side["duration_ms"]), glyphs), columns.time, "time")
     if columns.tokens:
         line.field(_both(pair, _tokens, glyphs), columns.tokens, "tokens")
@@ -148,6 +153,8 @@ def cells(pair: Pair, width: int, glyphs: Glyphs) -> Cells:
 
 
 def _sign(pair: Pair) -> tuple[str, str]:
+    if pair.taken_over:
+        return " ", ""
     if pair.kind == "step" and pair.right is None:
         return "-", "failed"
     if pair.kind == "step" and pair.left is None:
