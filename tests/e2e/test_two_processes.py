@@ -33,7 +33,7 @@ def items(*arguments: str) -> list[dict[str, Any]]:
 ECHO = """\
 name: echo
 steps:
-  - {id: where, run: [sh, -c, 'echo "$(basename "$PWD") $GREETING"'], env: {GREETING: $GREETING}}
+  - {id: where, run: [greet], env: {GREETING: $GREETING}}
 """
 FLOW = """\
 from aethermind import Workflow
@@ -54,6 +54,10 @@ def test_another_terminal_works_on_the_same_engine(tmp_path: Path) -> None:
     pipe, target = gate(one)
     their_pipe, theirs = gate(two)
     (two / "echo.yaml").write_text(ECHO)
+    (two / "bin").mkdir()
+    greet = two / "bin" / "greet"
+    greet.write_text('#!/bin/sh\necho "$(basename "$PWD") $GREETING"\n')
+    greet.chmod(0o755)
     (two / "ours.py").write_text(FLOW)
     with running("run", str(target), "--trust", "--json", cwd=one) as started:
         first = started.out.event("AttemptStarted", step="middle")["stream"].removeprefix("run/")
@@ -64,8 +68,9 @@ def test_another_terminal_works_on_the_same_engine(tmp_path: Path) -> None:
         shown = json.loads(aethermind("show", "last", "--json").stdout)
         assert [step["status"] for step in shown["steps"]] == ["succeeded", "running", "pending"]
         assert "one" in [log["message"] for log in items("logs", "last", *more)]
-        # Running: over there, in this terminal's directory and with its environment.
-        done = aethermind("run", "echo.yaml", "--trust", "-q", cwd=two, GREETING="good morning")
+        # Running: over there, in this terminal's directory, with its programs and its environment.
+        ours = {"GREETING": "good morning", "PATH": f"{two / 'bin'}:{os.environ['PATH']}"}
+        done = aethermind("run", "echo.yaml", "--trust", "-q", cwd=two, **ours)
         assert (done.returncode, done.stdout, done.stderr) == (0, "two good morning\n", "")
         # What can only run in a process of its own says so.
         done = aethermind("run", "ours:flow", cwd=two, PYTHONPATH=str(two))

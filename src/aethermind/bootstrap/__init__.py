@@ -41,6 +41,7 @@ from aethermind.engine.live import StepFunction
 from aethermind.engine.local import LocalClient
 from aethermind.engine.ports import EventStore
 from aethermind.engine.registered import PREFIX
+from aethermind.engine.surroundings import surroundings
 
 if TYPE_CHECKING:
     from aethermind.definitions.loader import LoadedWorkflow
@@ -265,8 +266,11 @@ def exchange(composition: Composition) -> Exchange:
 
 
 def environment(composition: Composition, names: Sequence[str]) -> dict[str, str]:
-    """Values of these variables, for the steps that take them. Held in memory, never recorded."""
-    return environment_of(names, composition.config.environ)
+    """Values of these variables, for the steps that take them, and what every program gets of this shell
+    (not where the engine is another machine's). Held in memory, never recorded."""
+    environ = composition.config.environ
+    ours = {} if composition.is_abroad else surroundings(environ)
+    return {**ours, **environment_of(names, environ)}
 
 
 def submitter(

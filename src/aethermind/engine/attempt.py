@@ -41,6 +41,7 @@ from aethermind.engine.live import Asked, Cancelled, Ended, Held, LiveRun, Note,
 from aethermind.engine.ports import ChildOutput, Children, Expressions, Files, Message, Schemas
 from aethermind.engine.reserving import HeldByBudget
 from aethermind.engine.services import Services
+from aethermind.engine.surroundings import surroundings
 from aethermind.engine.tool_loop import NeedsApproval
 from aethermind.engine.tool_place import open_toolbox
 
@@ -237,10 +238,11 @@ class Attempts:
         self, live: LiveRun, node: Node, env: Mapping[str, str], scope: Scope, calls: Calls
     ) -> dict[str, str]:
         lacking.check(live, node, lacking.taken(env), calls.facts)
-        return {
+        named = {
             name: live.env[value[1:]] if value.startswith("$") else self._expressions.text(value, scope)
             for name, value in env.items()
         }
+        return {**surroundings(live.env), **named}
 
     def _child_log(self, live: LiveRun, node: Node, attempt: int) -> Callable[[ChildOutput], None]:
         scrub = self._services.scrub

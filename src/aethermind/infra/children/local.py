@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 from aethermind import failpoints
 from aethermind.domain.errors import CommandError, ErrorInfo
 from aethermind.engine.ports import ChildOutput, CommandResult, Output
+from aethermind.engine.surroundings import surroundings
 from aethermind.infra.children import python, watchdog
 from aethermind.infra.children.census import Census
 from aethermind.infra.children.child import Child, spawn
@@ -25,9 +26,6 @@ from aethermind.infra.children.failures import could_not_start
 from aethermind.infra.children.guard import Guard
 from aethermind.infra.children.output import Kept, Lines
 from aethermind.wire import encode_json
-
-INHERITED = ("PATH", "HOME", "LANG", "TERM", "TMPDIR")
-"""What a child gets of the engine's environment, besides LC_*. Keys of providers are not among it."""
 
 _POLL = 0.02
 _POLL_MOST = 0.25
@@ -254,11 +252,7 @@ class LocalChildren:
         return process, answers
 
     def _environ(self, env: Mapping[str, str], mark: str) -> dict[str, str]:
-        inherited = {
-            name: value
-            for name, value in self._environment.items()
-            if name in INHERITED or name.startswith("LC_")
-        }
+        inherited = surroundings(self._environment)
         outer = self._environment.get(watchdog.MARK)
         marks = f"{mark},{outer}" if outer else mark
         return {"PATH": os.defpath, **inherited, **env, watchdog.MARK: marks}

@@ -17,6 +17,7 @@ from aethermind import wire
 from aethermind.domain.errors import CommandError
 from aethermind.engine.ports import ChildOutput, Children
 from aethermind.engine.ports import Output as Lines
+from aethermind.engine.surroundings import surroundings
 from aethermind.engine.toolbox import Approval, Effect, Preview, ToolOutput, ToolPlace
 from aethermind.infra.children import signature
 from aethermind.infra.children.python import Mode
@@ -56,7 +57,7 @@ async def python_tool(config: Json, place: ToolPlace, children: PythonChildren) 
         {},
         interpreter=place.interpreter,
         cwd=place.cwd,
-        env={},
+        env=surroundings(place.env),
         mode="describe",
         on_output=lambda line: place.log(f"{target}: {line.text}"),
     )
@@ -79,7 +80,7 @@ async def python_tool(config: Json, place: ToolPlace, children: PythonChildren) 
             arguments,
             interpreter=place.interpreter,
             cwd=place.cwd,
-            env={},
+            env=surroundings(place.env),
             mode="tool",
             on_output=partial(_hear, on_output),
         )

@@ -22,6 +22,7 @@ from aethermind import wire
 from aethermind.definitions.hints import did_you_mean
 from aethermind.domain.errors import ToolError
 from aethermind.engine.ports import Output as Lines
+from aethermind.engine.surroundings import surroundings
 from aethermind.engine.toolbox import Preview, ToolOutput, ToolPlace, ToolSpec
 from aethermind.infra.children.dialog import Dialog
 from aethermind.infra.sanitize import clean, clean_line
@@ -114,7 +115,7 @@ class McpServers:
             headers = values_of(config.get("headers", {}), place, label)
             session = module.Session(label, version=self._version, url=config["url"], headers=headers)
             return session
-        env = values_of(config.get("env", {}), place, label)
+        env = {**surroundings(place.env), **values_of(config.get("env", {}), place, label)}
         cwd = str(Path(place.cwd, config.get("cwd", ".")))
         session = module.Session(
             label,

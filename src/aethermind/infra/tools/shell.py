@@ -17,6 +17,7 @@ from typing import Any
 from aethermind import wire
 from aethermind.domain.errors import CommandError
 from aethermind.engine.ports import ChildOutput, Children, CommandResult
+from aethermind.engine.surroundings import surroundings
 from aethermind.engine.toolbox import Preview, ToolOutput, ToolPlace
 from aethermind.infra.children.child import signal_name
 from aethermind.infra.sanitize import clean_line
@@ -100,7 +101,7 @@ class _Shell:
         work = self._children.run(
             self._argv(arguments),
             cwd=self._cwd(arguments),
-            env={},
+            env=surroundings(self._place.env),
             stdin=arguments.get("stdin"),
             on_output=partial(_hear, seen, on_output),
         )
