@@ -96,3 +96,48 @@ def test_sparks() -> None:
     assert spark([0, 1, 50, 100], UNICODE) == "▁▂▅█"
     assert spark([0, 5, 10], ASCII).isascii()
     assert spark([], UNICODE) == ""
+
+
+CUT = Scale(0, 10_000, ((5_000, 905_000),))
+"""Five seconds, a quarter of an hour of nothing, five seconds."""
+
+
+def test_what_is_left_out_takes_no_room() -> None:
+    assert plain(bar(CUT, [Piece(0, 5_000, "ok")], 10, UNICODE)) == "█████"
+    assert plain(bar(CUT, [Piece(905_000, 910_000, "ok")], 10, UNICODE)) == "     █████"
+    assert plain(bar(CUT, [Piece(0, 910_000, "run")], 10, UNICODE)) == "██████████"
+    pieces = [
+        Piece(0, 5_000, "failed"),
+        Piece(5_000, 905_000, "waiting", wait=True),
+        Piece(905_000, 910_000, "ok"),
+    ]
+    assert plain(bar(CUT, pieces, 10, UNICODE)) == "██████████"
+    assert scale(0, 910_000, live=False, gaps=CUT.gaps) == CUT
+
+
+def test_the_ruler_says_where_time_was_left_out_and_how_much_has_passed() -> None:
+    line = ruler(CUT, 40)
+    assert len(line) == 40
+    assert line[20] == "/"
+    assert line.startswith("0s")
+    assert line.rstrip().endswith("15:10")
+    assert [CUT.elapsed_at(CUT.place(at)) for at in (0, 4_000, 905_001, 910_000)] == [
+        0,
+        4_000,
+        905_001,
+        910_000,
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1_000_000), st.integers(1, 500_000)), max_size=5),
+    st.integers(4, 80),
+)
+def test_a_ruler_with_gaps_keeps_its_width(parts: list[tuple[int, int]], width: int) -> None:
+    at, gaps = 0, []
+    for worked, nothing in parts:
+        gaps.append((at + worked, at + worked + nothing))
+        at += worked + nothing
+    found = scale(0, at + 1_000, live=False, gaps=tuple(gaps))
+    assert len(ruler(found, width)) == width
+    assert cells_width(bar(found, [Piece(0, at + 1_000, "run")], width, UNICODE)) == width

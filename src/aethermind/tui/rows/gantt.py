@@ -12,6 +12,7 @@ from typing import NamedTuple
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows.cells import Cells
+from aethermind.tui.rows.gaps import Gap
 
 _STEPS = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_200, 1_800, 2_700, 3_600)
 """Seconds; beyond, every half hour."""
@@ -31,11 +32,22 @@ class Scale(NamedTuple):
     start: int
     span: int
     """ms"""
+    gaps: tuple[Gap, ...] = ()
+    """What is left out, in order."""
+
+    def place(self, at: int) -> int:
+        """How far (ms) a time (epoch ms) is from the beginning, without what is left out before it."""
+        return at - self.start - sum(min(at, end) - begin for begin, end in self.gaps if at > begin)
+
+    def elapsed_at(self, place: int) -> int:
+        """How much time (ms) has really passed there: the other way round."""
+        return place + sum(end - begin for begin, end in self.gaps if self.place(begin) < place)
 
 
-def scale(start: int, end: int, *, live: bool) -> Scale:
-    elapsed = max(end - start, 1)
-    return Scale(start, nice_span(elapsed) if live else max(elapsed, 100))
+def scale(start: int, end: int, *, live: bool, gaps: tuple[Gap, ...] = ()) -> Scale:
+    left_out = sum(min(over, end) - begin for begin, over in gaps if begin < end)
+    elapsed = max(end - start - left_out, 1)
+    return Scale(start, nice_span(elapsed) if live else max(elapsed, 100), gaps)
 
 
 def nice_span(elapsed: int) -> int:
@@ -46,16 +58,24 @@ def nice_span(elapsed: int) -> int:
     return (elapsed // 1_800_000 + 1) * 1_800_000
 
 
+CUT = "/"
+"""Where time was left out."""
+
+
 def ruler(a_scale: Scale, width: int) -> str:
-    """Times at regular places, exactly `width` cells."""
+    """Times at regular places, exactly `width` cells; a `/` where some was left out."""
     if width < 4:
         return " " * max(width, 0)
-    last = _tick(a_scale.span)
+    last = _tick(a_scale.elapsed_at(a_scale.span))
     marks = max(min(width // 12, 6), 1)
-    chars = [" "] * width
+    cuts = {min(a_scale.place(begin) * width // a_scale.span, width - 1) for begin, _ in a_scale.gaps}
+    chars = [CUT if column in cuts else " " for column in range(width)]
     for n in range(marks):
-        label = _tick(a_scale.span * n // marks)
-        at = width * n // marks
+        at, place = width * n // marks, a_scale.span * n // marks
+        label = _tick(a_scale.elapsed_at(place))
+        if within := cuts.intersection(range(at, at + len(label) + 1)):
+            at = max(within) + 1
+            label = _tick(a_scale.elapsed_at(-(-a_scale.span * at // width)))
         if at + len(label) < width - len(last) - 1:
             chars[at : at + len(label)] = label
     chars[width - len(last) :] = last
@@ -96,8 +116,8 @@ def _draw(
 ) -> int:
     """Draw one piece; returns the column after it."""
     eighths = width * 8
-    begin = min(max((piece.start - a_scale.start) * eighths // a_scale.span, 0), eighths - 1)
-    end = min(max(-(-(piece.end - a_scale.start) * eighths // a_scale.span), begin + 1), eighths)
+    begin = min(max(a_scale.place(piece.start) * eighths // a_scale.span, 0), eighths - 1)
+    end = min(max(-(-a_scale.place(piece.end) * eighths // a_scale.span), begin + 1), eighths)
     first, head = divmod(begin, 8)
     final, tail = divmod(end, 8)
     kind = f"bar.{piece.kind}"

@@ -13,6 +13,7 @@ from aethermind.tui.held import Held
 from aethermind.tui.rows import draw, gantt
 from aethermind.tui.rows.cells import Cells
 from aethermind.tui.rows.critical import critical_path
+from aethermind.tui.rows.gaps import Gap, gaps
 from aethermind.tui.rows.trace import (
     CallRef,
     Row,
@@ -44,6 +45,8 @@ class TracePane(LinePane):
         self._critical_alone = False
         self._critical_due = 0
         """When the critical path is worth computing again (epoch ms)."""
+        self._gaps: tuple[Gap, ...] = ()
+        """Times that the bars leave out."""
         self.filter_text = ""
         self.sought = ""
 
@@ -54,6 +57,7 @@ class TracePane(LinePane):
         self._held = held
         self._rows = TraceRows(held.run) if held is not None else None
         self._now = now
+        self._gaps = gaps(held.run, held.run.finished_at or now) if held is not None else ()
         self._critical_due = 0
         self._critical_alone = False
         self.filter_text = self.sought = ""
@@ -135,6 +139,7 @@ class TracePane(LinePane):
             return
         self._critical = critical_path(rows.run, self._now)
         live = rows.run.finished is None
+        self._gaps = gaps(rows.run, rows.run.finished_at or self._now)
         # A second's delay nobody sees; in a huge run computing it takes a moment.
         self._critical_due = self._now + max(1_000, len(rows.run.nodes) // 20) if live else NEVER
         if self._critical_alone:
@@ -151,7 +156,7 @@ class TracePane(LinePane):
         self._scene = draw.Scene(
             rows=rows,
             columns=draw.Columns.of(self.inner_width),
-            scale=gantt.scale(run.created_at, end, live=run.finished is None),
+            scale=gantt.scale(run.created_at, end, live=run.finished is None, gaps=self._gaps),
             now=self._now,
             glyphs=self.glyphs,
             critical=self._critical,
