@@ -245,15 +245,6 @@ def test_a_scope_goes_so_far_and_no_further(door: Serving, scope: Scope) -> None
     assert _knock(door, {"Host": f"localhost:{door.port}", "Authorization": f"Bearer {token}"}) == 101
 
 
-def test_an_operator_sends_no_definition_and_chooses_no_directory(door: Serving) -> None:
-    operator = door.token("operator")
-    run_id = door.start(HI)
-    definition = {"name": "x", "steps": [{"id": "a", "action": {"kind": "run", "argv": ["true"]}}]}
-    forked = door.post(f"/api/runs/{run_id}/fork", {"at": "greet", "definition": definition}, token=operator)
-    assert forked.status == 403
-    assert door.post("/api/workflows/hi/execute", {"cwd": "/"}, token=operator).status == 403
-
-
 def test_what_a_token_did_is_recorded_with_its_name_and_address(door: Serving) -> None:
     run_id = door.start(HI)
     assert (

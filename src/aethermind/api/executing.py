@@ -16,6 +16,7 @@ from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import DeniedError, InvalidError, NotFoundError
 from aethermind.domain.usage import micro_usd
 from aethermind.engine.registered import StoredWorkflow, trust_path
+from aethermind.engine.surroundings import is_inherited
 
 Json = Any
 
@@ -28,6 +29,23 @@ def needs_admin(asked: Asked) -> None:
     """Raises `Refused`: what may start any program, anywhere, is not an operator's to send."""
     if asked.identity.scope != "admin":
         raise Refused(403, f"the scope {asked.identity.scope} does not go so far: this needs admin")
+
+
+def env_of(asked: Asked, env: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Values that come with an act. Raises `Refused`: where programs are looked for and what they find at
+    home decides what runs, and that is not an operator's to say."""
+    ruling = sorted(filter(is_inherited, env or ()))
+    if ruling and asked.identity.scope != "admin":
+        raise Refused(
+            403, f"{ruling[0]} is not for the scope {asked.identity.scope} to set: this needs admin"
+        )
+    return env
+
+
+def check_model(room: Room, asked: Asked, model: str | None) -> None:
+    """Raises `Refused` where a coding agent, which is a program, is to take the place of what was trusted."""
+    if model is not None and asked.identity.scope != "admin" and (found := room.library.programs(model)):
+        raise Refused(403, f"{found[0]}: this needs admin")
 
 
 def tags(asked: Asked) -> dict[str, str]:
@@ -79,6 +97,7 @@ async def start(
 ) -> Answer:
     """Start it; answers with the run's id. Raises `InvalidError`, `DeniedError`."""
     await check_trust(room, target)
+    check_model(room, asked, options.get("model"))
     if (cwd := options.get("cwd")) is not None and not await asyncio.to_thread(_is_directory, cwd):
         raise InvalidError(f"{cwd} is no directory there", hint="an absolute path on the engine's machine")
     wanted = await asyncio.to_thread(

@@ -41,6 +41,9 @@ class Texts:
     def environment(self, names: Sequence[str]) -> dict[str, str]:
         return {name: os.environ[name] for name in names if name in os.environ}
 
+    def programs(self, model: str) -> Sequence[str]:
+        return ()
+
     def check_model(self, model: str) -> None:
         """Raises `InvalidError`."""
 

@@ -44,6 +44,11 @@ class Library(Protocol):
         """Whether this file is one of the product's own."""
         ...
 
+    def programs(self, model: str) -> Sequence[str]:
+        """Programs of the engine's machine that would run if this model were called, in words. Raises
+        `InvalidError` for what is no model."""
+        ...
+
     def request(
         self,
         loaded: LoadedWorkflow | StoredWorkflow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ class Files(Texts):
         from aethermind.infra.workspace import submitter_interpreter
 
         return submitter_interpreter(cwd, self._composition.config.python)
+
+    def programs(self, model: str) -> Sequence[str]:
+        return self._composition.models.programs_in((model,))
 
     def check_model(self, model: str) -> None:
         if problem := self._composition.model_problem(model):

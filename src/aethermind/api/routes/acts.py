@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aethermind.api import bodies
-from aethermind.api.executing import needs_admin
+from aethermind.api.executing import check_model, env_of, needs_admin
 from aethermind.api.room import Room
 from aethermind.api.route import DONE, Answer, Asked, Routes, json
 from aethermind.api.shapes import Id, Kept, Nothing
@@ -28,13 +28,15 @@ def routes(room: Room) -> Routes:
     @on.post("/api/runs/{run_id}/resume", Nothing, "It is recorded.", needs="operator")
     async def resume(asked: Asked, run_id: str, data: bodies.Resume) -> Answer:
         """Go on with a paused or interrupted run."""
-        await ask(lambda client: client.resume(run_id, by=asked.by, env=data.env))
+        env = env_of(asked, data.env)
+        await ask(lambda client: client.resume(run_id, by=asked.by, env=env))
         return json(DONE)
 
     @on.post("/api/runs/{run_id}/retry", Nothing, "It is recorded.", needs="operator")
     async def retry(asked: Asked, run_id: str, data: bodies.Retry) -> Answer:
         """Reopen a finished run from its failed steps, or from those that are named."""
-        await ask(lambda client: client.retry(run_id, steps=tuple(data.steps), by=asked.by, env=data.env))
+        env = env_of(asked, data.env)
+        await ask(lambda client: client.retry(run_id, steps=tuple(data.steps), by=asked.by, env=env))
         return json(DONE)
 
     @on.post("/api/runs/{run_id}/answer", Nothing, "It is recorded.", needs="operator")
@@ -56,6 +58,8 @@ def routes(room: Room) -> Routes:
         if data.definition is not None:
             needs_admin(asked)
             check_workflow(data.definition)
+        check_model(room, asked, data.model)
+        env = env_of(asked, data.env)
         forked = await ask(
             lambda client: client.fork(
                 run_id,
@@ -65,7 +69,7 @@ def routes(room: Room) -> Routes:
                 outputs=data.outputs,
                 model=data.model,
                 budget_micro_usd=data.budget_micro_usd,
-                env=data.env,
+                env=env,
                 by=asked.by,
             )
         )
