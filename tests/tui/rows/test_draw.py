@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from aethermind.domain import events as e
 from aethermind.tui.glyphs import ASCII, UNICODE, Glyphs
 from aethermind.tui.rows import draw, gantt
 from aethermind.tui.rows.cells import Cells, cells_width, plain
@@ -171,3 +172,15 @@ def test_the_critical_path_is_the_chain_that_decided_the_end() -> None:
         "polish#2/judge",
         "brief",
     }
+
+
+def test_what_was_over_and_is_taken_up_again_did_not_wait_in_between() -> None:
+    s = Script(RESEARCH)
+    s.begin(0, "plan")
+    s.fail(1_000, "plan", RATE_LIMIT)
+    s.add(1_000, e.RunFailed(error=RATE_LIMIT, step="plan"))
+    s.add(9_000, e.RunReopened(generation=2, steps=("plan",)))
+    s.begin(9_000, "plan")
+    bar = plain([c for c in row(scene(s, now=T0 + 10_000), "plan") if c[1].startswith("bar.")])
+    assert bar.strip()
+    assert "░" not in bar

@@ -283,11 +283,14 @@ def _pieces(node: Node, now: int) -> list[Piece]:
         kind = {"failed": "failed", "cancelled": "skipped"}.get(node.status, "box")
         return [Piece(node.started_at, node.finished_at if node.finished_at is not None else now, kind)]
     pieces: list[Piece] = []
+    waits = False
     for attempt in node.attempts:
-        if pieces and attempt.started_at > pieces[-1].end:
+        if waits and attempt.started_at > pieces[-1].end:
             pieces.append(Piece(pieces[-1].end, attempt.started_at, "waiting", wait=True))
         end = attempt.finished_at if attempt.finished_at is not None else now
         pieces.append(Piece(attempt.started_at, end, STYLE.get(attempt.status, "ok")))
+        # What was over and was taken up again later did not wait in between.
+        waits = attempt.retry_at is not None or attempt.status not in {"failed", "succeeded"}
     if node.status == "retry_wait":
         pieces.append(
             Piece(pieces[-1].end if pieces else now, max(now, pieces[-1].end), "waiting", wait=True)

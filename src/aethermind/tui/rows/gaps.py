@@ -8,7 +8,7 @@ from aethermind.domain.run import Run
 
 Gap = tuple[int, int]
 """From and to, epoch ms."""
-LEAST_MS = 30_000
+LEAST_MS = 10_000
 """What is shorter stays as it is."""
 
 
