@@ -183,6 +183,7 @@ def test_what_others_need_is_not_stopped_with_a_foreground_run(slow: Slow, tmp_p
         slow.half["paid"].open()
         assert screen.end() == 130
         assert "paused" in screen.text
+        assert f"{items()['other']['id']} goes on in the background" in screen.text
     assert engine()["pid"] == pid
     slow.half["other"].open()
     assert ended("other")["status"] == "succeeded"
@@ -255,3 +256,18 @@ def test_ctrl_z_at_a_question_asks_it_again(tmp_path: Path) -> None:
         bash.until(lambda: bash.before_cursor.strip() == "who:", what="the question again")
         bash.type("Ada\r")
         bash.shows("hi Ada")
+
+
+def test_without_a_terminal_a_run_ends_with_those_of_others_in_its_engine(slow: Slow, tmp_path: Path) -> None:
+    """Whoever waits for it in a script has its outputs, and nobody loses a run."""
+    with running("run", "paid.yaml", "--yes", cwd=tmp_path) as first:
+        slow.half["paid"].wait()
+        assert aethermind("run", "other.yaml", "--detach", "--yes", cwd=tmp_path).returncode == 0
+        slow.half["other"].wait()
+        slow.half["paid"].open()
+        first.err.until("goes on in this engine, which ends with it")
+        first.out.until("paid one paid two")
+        slow.half["other"].open()
+        assert first.end() == 0
+    assert items()["other"]["status"] == "succeeded"
+    assert engine() == {}

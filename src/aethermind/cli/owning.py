@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,8 @@ class Owned:
         """Runs that this command drives itself."""
         self.left: set[str] = set()
         """Those of them that nobody looks after here any more: the terminal is lost, or was not wanted."""
+        self.told = False
+        """It was said what goes on."""
         host = composition.host
         host.origin = origin
         host.stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
@@ -85,10 +86,12 @@ class Owned:
 
     def close(self) -> None:
         """The command is done with it: it ends, or is left behind."""
-        if self.is_needed():
-            _LEFT.append(self)
-        else:
+        if not self.is_needed():
             self.end()
+            return
+        _LEFT.append(self)
+        if not self.told and (others := [run_id for run_id in self.others() if run_id not in self.left]):
+            announce(others)
 
     def end(self, *, drain_s: float = 0) -> None:
         if self.server is not None:
@@ -126,11 +129,16 @@ def left() -> bool:
     return bool(_LEFT)
 
 
-def announce(run_ids: list[str], say: Callable[[str], None] = streams.note) -> None:
+def announce(run_ids: list[str]) -> None:
     """Say that these go on, and how to see and end them."""
     what = run_ids[0] if len(run_ids) == 1 else f"{len(run_ids)} runs"
-    goes = "goes" if len(run_ids) == 1 else "go"
-    say(f"{what} {goes} on in the background: aethermind shows it, aethermind stop ends the engine")
+    goes, them = ("goes", "it") if len(run_ids) == 1 else ("go", "them")
+    if parent.link() is None:
+        streams.note(f"{what} of another terminal {goes} on in this engine, which ends with {them}")
+    else:
+        streams.note(
+            f"{what} {goes} on in the background: aethermind shows {them}, aethermind stop ends the engine"
+        )
 
 
 def remain(code: int) -> int:

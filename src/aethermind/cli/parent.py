@@ -232,7 +232,7 @@ def _wait(child: int, hold: int, said: int, *, screen: bool) -> int:
             return (os.read(said, 1) or b"\0")[0]
         elif number == signal.SIGUSR2:
             # As a program stops that hears ctrl+z: the kernel lets none stop whom no shell would wake. On a
-            # screen it was a key, so what stands between us and the shell (`make`, a script) has not heard it.
+            # screen it was a key: what stands between us and the shell (`make`, a script) has not heard it.
             _raise_unblocked(signal.SIGTSTP, group=screen)
             if screen:
                 _come_on_top()

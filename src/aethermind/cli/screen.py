@@ -63,6 +63,8 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
                 _go_on_unseen(engine, moving)
         elif moving and link is not None and not (leaving.stopped or left.told):
             owning.announce(sorted(moving))  # or somebody's that has just begun
+            if owned is not None:
+                owned.told = True
         elif moving:
             streams.note("what is under way may end (at most 10 s); Ctrl-C stops at once")
             try:
