@@ -12,7 +12,8 @@ from websockets.exceptions import InvalidStatus
 
 from aethermind.api.settings import ServerSettings
 from aethermind.domain.system_events import Scope
-from tests.api.serving import HI, Serving
+from tests.api.serving import HI, Serving, receive
+from tests.e2e.waiting import until
 from tests.engine.harness import Harness, StepClock
 
 PAGE = "https://pages.example.org"
@@ -353,6 +354,15 @@ def test_noise_is_refused(door: Serving) -> None:
 
 
 # --- rates ----------------------------------------------------------------------------------------
+
+
+def test_a_screen_that_watches_may_ask_for_more() -> None:
+    with Serving(settings=ServerSettings(rate_limit=2, rate_window_s=600)) as door:
+        token = door.token("viewer")
+        with door.ws(token=token) as watching:
+            receive(watching)
+            assert {door.get("/api/runs", token=token).status for _ in range(20)} == {200}
+        until(lambda: door.get("/api/runs", token=token).headers["ratelimit-limit"] == "2")
 
 
 def test_a_token_has_a_rate_and_the_socket_has_none() -> None:

@@ -191,7 +191,9 @@ class Door:
     def _pace(self, identity: Identity, extra: dict[str, str]) -> None:
         if identity.token_id is None or not self._room.settings.rate_limit:
             return
-        verdict = self._room.rate.ask(identity.token_id)
+        room = self._room
+        rate = room.attached_rate if room.attached[identity.token_id] else room.rate
+        verdict = rate.ask(identity.token_id)
         extra |= verdict.headers()
         if not verdict.allowed:
             raise Refused(429, f"more than {verdict.limit} requests", hint=f"again in {verdict.reset_s} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -99,6 +100,11 @@ class Room:
         """Epoch milliseconds."""
         self.tickets = Tickets(time.monotonic)
         self.rate = Rate(settings.rate_limit, settings.rate_window_s, time.monotonic)
+        self.attached_rate = Rate(
+            settings.rate_limit * settings.attached_factor, settings.rate_window_s, time.monotonic
+        )
+        self.attached: Counter[str] = Counter()
+        """Open WebSockets of each token: who watches asks for what it shows."""
         self.ending = asyncio.Event()
         """The server ends: who waits for something is sent home."""
         self.hub: Hub

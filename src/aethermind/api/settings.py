@@ -18,6 +18,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Web pages that may call the API (CORS); empty: none."""
     rate_limit: int = 100
     """Requests of one token in `rate_window_s` seconds; 0: any number."""
+    attached_factor: int = 50
+    """So many times more are a token's while a WebSocket of its is open: a screen asks for what it shows."""
     rate_window_s: int = 15 * 60
     max_body: int = MIB
     """Bytes of a request on TCP."""

@@ -63,9 +63,11 @@ class Stream:
         except (AethermindError, Refused) as error:
             await _turn_away(send, error)
             return
+        identity: Identity = scope["state"]["identity"]
+        attached = self._room.attached
+        attached[identity.key] += 1
         try:
             await send({"type": "websocket.accept"})
-            identity: Identity = scope["state"]["identity"]
             sending = asyncio.ensure_future(self._send_all(watcher, group, channel, identity, send))
             hearing = asyncio.ensure_future(_hear(receive))
             try:
@@ -86,6 +88,9 @@ class Stream:
         except OSError:
             return  # the line is gone
         finally:
+            attached[identity.key] -= 1
+            if not attached[identity.key]:
+                del attached[identity.key]
             self._room.hub.leave(watcher, group, channel)
 
     async def _send_all(
