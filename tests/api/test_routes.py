@@ -180,6 +180,8 @@ def test_what_was_done_stands_in_the_audit_log(served: Serving) -> None:
 
 
 def test_tokens_are_made_shown_once_and_revoked(served: Serving) -> None:
+    vague = served.post("/api/tokens", {"name": "ci", "expires_at": "2099-01-01T00:00:00"})
+    assert vague.status == 400, "whose midnight?"
     made = served.post("/api/tokens", {"name": "ci", "expires_at": "2099-01-01T00:00:00Z"})
     assert made.status == 201
     assert set(made.json) == {"id", "name", "token", "scope", "expires_at"}

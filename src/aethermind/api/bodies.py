@@ -131,4 +131,5 @@ class WorkflowText(Body, frozen=True, kw_only=True):
 class NewToken(Body, frozen=True, kw_only=True):
     name: Name
     scope: Scope = "viewer"
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """With its offset from UTC: nobody is to guess whose midnight is meant."""

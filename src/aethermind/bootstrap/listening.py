@@ -50,7 +50,11 @@ def listen(
         receipts=SqliteReceipts(composition.home / FILE),
         complain=lambda text: debug_log.write(text, home=composition.home),
     )
-    server.start()
+    try:
+        server.start()
+    except BaseException:
+        close_door(composition, server, drain_s=0)
+        raise
     composition.host.watching = lambda: server.watching
     return server
 
