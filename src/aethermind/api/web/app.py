@@ -4,7 +4,7 @@ Rules
 - A terminal here can do what one on the engine's machine can (write files, start programs), so it takes a
   token of scope admin; nothing less opens one.
 - The token comes in the body of a form and is never in an address. After that a cookie stands for it, and the
-  token is looked at again for each terminal.
+  token is looked at again for each terminal, and as long as one is open.
 - `Host` is checked on everything, `Origin` on what acts and on the WebSocket.
 """
 
@@ -35,6 +35,8 @@ Send = Callable[[Message], Awaitable[None]]
 MOST_FORM = 4_096
 WRONG_S = 0.5
 """So long a wrong token waits for its answer."""
+AGAIN_S = 15.0
+"""So often the token of an open terminal is looked at."""
 STATIC = {"/static/js/textual.js": "text/javascript", "/static/css/xterm.css": "text/css"}
 ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -153,7 +155,29 @@ class Web:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         address = scope["client"][0] if scope.get("client") else "?"
         size = _number(query, "width", 80), _number(query, "height", 24)
-        await self._terminals.serve(receive, send, size=size, by=f"token {session.name} via {address}")
+        by = f"token {session.name} via {address}"
+        serving = asyncio.ensure_future(self._terminals.serve(receive, send, size=size, by=by))
+        try:
+            while not (await asyncio.wait({serving}, timeout=AGAIN_S))[0]:
+                if not await self._still_welcome(session):
+                    break
+            else:
+                serving.result()
+                return
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+        await send({"type": "websocket.close", "code": 1008, "reason": "the token is not valid any more"})
+
+    async def _still_welcome(self, session: Session) -> bool:
+        """Whether its token is good. An engine that is ending says nothing about that."""
+        try:
+            await self._holder(session.token)
+        except DeniedError:
+            return False
+        except (AethermindError, RuntimeError):
+            return True
+        return True
 
     async def _invited(self, scope: Scope, headers: dict[str, str]) -> Session:
         """Raises `Refused`."""
