@@ -50,6 +50,8 @@ def test_each_command_loads_and_explains_itself(name: str, capsys: pytest.Captur
         ),
         (["runs", "--limit", "many"], "Invalid value for '--limit': 'many' is not a valid integer range."),
         (["show"], "Missing argument 'RUN'."),
+        (["run", "x.yaml", "topic=tides"], "(topic=tides) (inputs are given as -i topic=tides)"),
+        (["show", "last", "topic=tides"], "(topic=tides) (aethermind show --help)"),
         (["sync"], "`sync` is not in this version yet"),
         (["--connect", "box", "runs"], "'box' is no place of an engine (unix:PATH, ssh://"),
         (["runs", "--connect", "ssh://-oProxyCommand=x"], "'-oProxyCommand=x' is no name of a host"),

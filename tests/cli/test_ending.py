@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from aethermind.cli.ending import cost_line
+import pytest
+
+from aethermind.cli.ending import cost_line, waiting_line
 from aethermind.domain import events as e
 from aethermind.domain.errors import ErrorInfo
 from aethermind.domain.usage import AT_MOST_RESERVED, Cost
-from aethermind.domain.workflow import Prompt, StepDef, WorkflowDef
+from aethermind.domain.workflow import Ask, Prompt, StepDef, WorkflowDef
 from tests.tui.histories import Script
 
 
@@ -58,3 +60,22 @@ def test_beside_a_known_cost_it_is_more() -> None:
 
 def test_what_has_no_price_is_unpriced() -> None:
     assert cost_line(ended(begun(), Cost()).run) == "unpriced"
+
+
+@pytest.mark.parametrize(
+    "message, told",
+    [("Publish?", "a asks: Publish? aethermind"), ("Your mood", "a asks: Your mood: aethermind")],
+)
+def test_what_is_asked_and_the_command_that_answers_are_told_apart(message: str, told: str) -> None:
+    assert asked(message).startswith(f"{told} answer ")
+
+
+def test_a_long_question_without_spaces_is_cut_too() -> None:
+    assert "語" * 159 + "… aethermind" in asked("語" * 200)
+
+
+def asked(message: str) -> str:
+    script = Script(WorkflowDef(name="w", steps=(StepDef(id="a", action=Ask(message=message)),)))
+    script.begin(0, "a")
+    script.add(1, e.AskOpened(step="a", attempt=1, about="ask", message=message, fields={"b": {}}))
+    return waiting_line(script.run, script.run.nodes["a"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
-
 from aethermind.cli import streams, text
 from aethermind.domain import views
 from aethermind.domain.holding import GUARD
@@ -112,7 +110,7 @@ def _budget_line(run: Run, node: Node) -> str:
 def waiting_line(run: Run, node: Node) -> str:
     """What a step waits for, and the command that decides it."""
     asked = views.question_object(node)
-    message = shorten(asked["message"] or "", _ASKED, placeholder="…")
+    message = text.shorten(" ".join((asked["message"] or "").split()), _ASKED)
     answer = f"aethermind answer {run.id} {quoted(node.path)}"
     match asked["about"]:
         case "in_doubt":
@@ -130,10 +128,15 @@ def waiting_line(run: Run, node: Node) -> str:
             approve = f"aethermind approve {run.id} {quoted(node.path)}"
             if asked["about"] == "tool":
                 approve = f"aethermind show {run.id} --step {quoted(node.path)} shows it whole; {approve}"
-            return f"{node.path} asks: {message}: {approve} (or reject)"
+            return f"{node.path} asks: {_then(message)} {approve} (or reject)"
         case _:
             fields = " ".join(f"-i {name}=…" for name in asked["fields"]) or "-i …"
-            return f"{node.path} asks: {message}: {answer} {fields}"
+            return f"{node.path} asks: {_then(message)} {answer} {fields}"
+
+
+def _then(message: str) -> str:
+    """The message as what comes before a command: with a colon, if it does not end a sentence itself."""
+    return message if message.endswith((".", "!", "?", ":", "…")) else f"{message}:"
 
 
 def quoted(path: str) -> str:

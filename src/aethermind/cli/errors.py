@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from itertools import islice
@@ -21,6 +22,8 @@ from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.infra.sanitize import clean_line
 
 _SHOWN = 100
+_UNMARKED = re.compile(r"^Got unexpected extra arguments? \(([A-Za-z_][A-Za-z0-9_]*=[^\s)]*)")
+"""`run FILE topic=tides`"""
 
 
 def report(error: BaseException, given: Given | None = None) -> int:
@@ -70,6 +73,9 @@ def tell(text: str) -> None:
 
 def _usage_line(error: click.UsageError) -> str:
     line = " ".join(error.format_message().split())
+    pair = _UNMARKED.match(line)
+    if pair and error.ctx and any("--input" in option.opts for option in error.ctx.command.params):
+        return f"{line} (inputs are given as -i {pair[1]})"
     if error.ctx is not None and not isinstance(error, click.NoSuchCommand):
         return f"{line} ({error.ctx.command_path} --help)"
     return line

@@ -259,4 +259,11 @@ def test_an_end_without_a_failed_step() -> None:
     assert said(script) == "! outputs: 'x' is undefined — R retry"
     done = Script(failed().run.definition)
     done.add(20, e.RunSucceeded(outputs={"brief": "x"}))
+def test_a_long_question_says_that_there_is_more_of_it() -> None:
+    script = Script(WorkflowDef(name="p", steps=(step("ok", Ask(message="x")),)))
+    script.begin(0, "ok")
+    script.add(1, e.AskOpened(step="ok", attempt=1, about="ask", message="why " * 30))
+    assert said(script) == f"! ok asks: {('why ' * 30)[:59].rstrip()}… — a answer"
+
+
     assert said(done) == "✓ done — outputs: brief — ↵ read the result"

@@ -36,7 +36,7 @@ def cells(
     return line.to(width).cells
 
 
-def _asking(line: Line, run: Run, asking: Sequence[Node]) -> list[tuple[str, str]]:
+def _asking(line: Line, run: Run, asking: Sequence[Node], glyphs: Glyphs) -> list[tuple[str, str]]:
     """What the first of these waits for; the keys that decide it."""
     node = asking[0]
     line.say(node.path, "strong")
@@ -57,7 +57,10 @@ def _asking(line: Line, run: Run, asking: Sequence[Node]) -> list[tuple[str, str
                 line.add(" waits for budget")
                 hints = [("run.budget", "raise it")]
     elif node.question is not None and node.question.message:
-        line.add(" asks: ").say(node.question.message[:_QUESTION], "note")
+        message = node.question.message
+        if len(message) > _QUESTION:
+            message = message[: _QUESTION - 1].rstrip() + glyphs.ellipsis
+        line.add(" asks: ").say(message, "note")
     else:
         line.add(" waits for an answer")
     if len(asking) > 1:
@@ -74,7 +77,7 @@ def _about(line: Line, run: Run, failed: Sequence[Node], glyphs: Glyphs, key: Ke
         hints = [("run.pause", "go on")]
     elif run.finished is None and (asking := views.open_questions(run)):
         line.add(f"{sign[True]} ", "gate")
-        hints = _asking(line, run, asking)
+        hints = _asking(line, run, asking, glyphs)
     elif failed:
         line.add(f"{sign[True]} ", "failed")
         if len(failed) == 1:

@@ -110,11 +110,11 @@ class CardScreen(Dialog[None]):
             if run.created.source is not None and is_file(run.created.source):
                 yield "M", "mend the file, and go on from there", "mend"
         yield "r", "run it again, with other inputs", "again"
-        yield "n", "make your own workflow", "own"
+        yield "i", "make your own workflow", "own"
         yield "?", "keys", "keys"
 
     def on_key(self, event: Any) -> None:
-        ids = {"R": "retry", "M": "mend", "r": "again", "n": "own", "question_mark": "keys"}
+        ids = {"R": "retry", "M": "mend", "r": "again", "i": "own", "question_mark": "keys"}
         id = ids.get(event.key)
         if event.key in {"q", "ctrl+c"}:  # as the footer below says
             event.stop()

@@ -56,6 +56,11 @@ class ReplayScreen(Listing):
         self.logs = LogsPane(palette, glyphs, 0, id="replay-logs")
         self.bar = OneLine(palette, id="replay-bar")
 
+    @property
+    def open_run_id(self) -> str:
+        """The panes offer no other run here."""
+        return self.run_id
+
     def body(self) -> Iterable[Widget]:
         yield self.bar
         yield Horizontal(self.agents, self.trace, id="replay-upper")
