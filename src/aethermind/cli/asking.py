@@ -64,7 +64,8 @@ def _asked(ask: Callable[[], T]) -> T:
     link.watch()
 
     def put_aside(number: int, frame: FrameType | None) -> None:
-        raise parent.PutAside
+        if link.in_foreground:
+            raise parent.PutAside
 
     while True:
         signal.signal(signal.SIGTSTP, put_aside)

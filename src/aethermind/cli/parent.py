@@ -50,6 +50,9 @@ _KEYS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP})
 """Signals that a terminal makes of keys, for the whole process group."""
 _BY_KERNEL = 0x80
 """`si_code` of a signal that nobody sent (SI_KERNEL)."""
+NUDGE_S = 0.3
+"""After ctrl+z the child asks us to stop. If not, Python could not run its handler: the signal came just before
+a call that blocks. It is sent again after so long."""
 BACK_S = 0.1
 """After `bg` nobody tells when `fg` follows: so often it is looked."""
 ECHO_S = 0.1
@@ -222,9 +225,13 @@ def is_echo(first: float) -> bool:
 def _wait(child: int, hold: int, said: int, *, screen: bool) -> int:
     # One that is ignored by default might not be kept while it is blocked.
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    stops = False
     while True:
-        number, by_terminal = _next()
-        if number == signal.SIGCHLD:
+        number, by_terminal = _next(NUDGE_S if stops else None)
+        stops = number == signal.SIGTSTP and by_terminal
+        if number == 0:
+            _pass_on(child, signal.SIGTSTP)
+        elif number == signal.SIGCHLD:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 return _end_as(status)
@@ -241,12 +248,14 @@ def _wait(child: int, hold: int, said: int, *, screen: bool) -> int:
             _pass_on(child, number)
 
 
-def _next() -> tuple[int, bool]:
-    """The next signal, and whether the child got it from the terminal by itself. A lost terminal is told to
-    the leader of a session alone, and that may be us.
+def _next(timeout: float | None) -> tuple[int, bool]:
+    """The next signal, and whether the child got it from the terminal by itself; 0 after so many seconds. A
+    lost terminal is told to the leader of a session alone, and that may be us.
     """
     if hasattr(signal, "sigwaitinfo"):
-        info = signal.sigwaitinfo(_WAITED)
+        info = signal.sigwaitinfo(_WAITED) if timeout is None else signal.sigtimedwait(_WAITED, timeout)
+        if info is None:
+            return 0, False
         return info.si_signo, info.si_signo in _KEYS and info.si_code == _BY_KERNEL
     number = signal.sigwait(_WAITED)  # macOS does not say from whom
     return number, number in _KEYS

@@ -124,7 +124,8 @@ class Stopping:
             raise KeyboardInterrupt
 
         def put_aside(number: int, frame: FrameType | None) -> None:
-            raise parent.PutAside
+            if link is not None and link.in_foreground:
+                raise parent.PutAside
 
         before = {
             signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -157,7 +158,8 @@ class Stopping:
         self._thread.start()
 
     def _stopped_by_key(self, number: int, frame: FrameType | None) -> None:
-        self._put_aside = True
+        link = parent.link()
+        self._put_aside = link is not None and link.in_foreground
 
     def _hung_up(self, number: int, frame: FrameType | None) -> None:
         """The terminal is lost. What is driven elsewhere needs nobody here."""
