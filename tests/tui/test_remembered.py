@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aethermind import bootstrap
+from aethermind.engine.queries import RunRow
 from aethermind.tui.app import AethermindApp
 from aethermind.tui.context import Settings, StartIntent
 from aethermind.tui.remembered import LARGEST, NAME, Filters, Remembered, load, save
@@ -147,8 +148,8 @@ async def test_a_call_goes_to_the_terminal_that_nobody_looks_at(
     async with playing(app) as pilot:
         app.comfort.attention.focus(False)
         item = app.bridge.runs.items[0]
-        item.status = "waiting_answer"
-        app.bridge._runs_changed = True
+        row = RunRow(id=item.id, workflow=item.workflow, status="waiting_answer", created_at=item.created_at)
+        app.bridge.runs.merge(row)
         app.frame()
         await pilot.pause()
     assert written == ["\x1b]9;aethermind: research waits for an answer\x1b\\"]

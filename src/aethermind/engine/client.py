@@ -8,7 +8,7 @@ All methods are safe to call from the loop the client was made for. `RUN` argume
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -109,6 +109,18 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     version: str = ""
     read_only: bool = False
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A client whose feed is also to be had as it comes, many items at once: one at a time costs the engine's
+    loop as much as some of what it does for them."""
+
+    def batches(
+        self, *, after: int | None = None, run_id: str | None = None
+    ) -> AsyncIterator[list[FeedItem]]:
+        """As `Client.feed`."""
+        ...
 
 
 class Client(Protocol):

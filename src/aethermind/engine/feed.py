@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
@@ -60,6 +61,15 @@ class Feed:
 
     async def follow(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         """Recorded events after seq `after` (None: from now on), then live; of one run or of all."""
+        async with aclosing(self.batches(after=after, run_id=run_id)) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+
+    async def batches(
+        self, *, after: int | None = None, run_id: str | None = None
+    ) -> AsyncGenerator[list[FeedItem], None]:
+        """The same as it comes: what was committed together, together."""
         reader = Reader(self._store, run_id)
         if self._standing is not None:
             reader.tell(self._standing)
@@ -71,8 +81,7 @@ class Feed:
                 reader.position = after
                 reader.behind = True
             while True:
-                for item in await reader.next():
-                    yield item
+                yield await reader.next()
         finally:
             self._readers.remove(reader)
 

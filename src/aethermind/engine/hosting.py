@@ -14,12 +14,12 @@ import gc
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
 from aethermind.domain.errors import AethermindError, StoreError
-from aethermind.engine.client import Attachment, Client, FeedItem
+from aethermind.engine.client import Attachment, Batched, Client, FeedItem
 
 T = TypeVar("T")
 SWITCH_INTERVAL = 0.0005
@@ -124,6 +124,21 @@ class EngineThread:
         return self._thread is not None and self._thread.is_alive() and self._client is not None
 
 
+async def _batches(
+    client: Client, after: int | None, run_id: str | None
+) -> AsyncGenerator[Sequence[FeedItem], None]:
+    """The feed, by as many items at once as the client gives."""
+    if isinstance(client, Batched):
+        async with aclosing(client.batches(after=after, run_id=run_id)) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                yield batch
+        return
+    follow = client.feed(after=after, run_id=run_id)
+    async with aclosing(follow) as items:  # type: ignore[type-var]  # feeds are async generators
+        async for item in items:
+            yield (item,)
+
+
 class Subscription:
     """A bounded buffer between the engine's loop and one reader in another thread."""
 
@@ -152,12 +167,11 @@ class Subscription:
 
         async def pump() -> None:
             self._drained = asyncio.Event()
-            follow = client.feed(after=after, run_id=run_id)
-            async with aclosing(follow) as items:  # type: ignore[type-var]  # feeds are async generators
+            async with aclosing(_batches(client, after, run_id)) as batches:
                 self._loop.call_soon(listening.set_result, None)
-                async for item in items:
-                    self._items.append(item)
-                    if not self._filled.is_set():
+                async for batch in batches:
+                    self._items.extend(batch)
+                    if batch and not self._filled.is_set():
                         self._ring()
                     if len(self._items) >= self._bound:
                         self._drained.clear()

@@ -280,6 +280,12 @@ class LocalClient(LocalAccess):
     def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         return self._engine.feed.follow(after=after, run_id=run_id)
 
+    def batches(
+        self, *, after: int | None = None, run_id: str | None = None
+    ) -> AsyncIterator[list[FeedItem]]:
+        """See `engine.client.Batched`."""
+        return self._engine.feed.batches(after=after, run_id=run_id)
+
     async def events(self, *, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[Recorded]:
         stream = None if run_id is None else run_stream(run_id)
         return await self._engine.store.read_all(after, limit=limit, stream=stream)

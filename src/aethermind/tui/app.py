@@ -23,7 +23,8 @@ from aethermind.domain.errors import AethermindError
 from aethermind.domain.run import Run
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui.actions import REGISTRY, perform, warm
-from aethermind.tui.bridge import Bridge
+from aethermind.tui.behind import Behind
+from aethermind.tui.bridge import Bridge, Frame
 from aethermind.tui.comfort import Comfort, home_of
 from aethermind.tui.context import Context, Engine, Settings, Severity, StartIntent
 from aethermind.tui.frame import FrameClock
@@ -37,6 +38,7 @@ from aethermind.tui.screens.listing import Listing
 from aethermind.tui.screens.main import MainScreen
 from aethermind.tui.theme_watch import ThemeWatch
 from aethermind.tui.themes import Palette
+from aethermind.tui.turns import Turns
 from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
 
@@ -94,8 +96,10 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.main_screen.context = self.context
         self.keymap: Keymap = build(REGISTRY, settings.keymap)
         self.comfort = Comfort(self, home_of(composition))
+        self.turns = Turns(self, super().on_event)
         self._opening: str | None = None
         self._pumping = False
+        self._behind = Behind()
         self.failure: BaseException | None = None
         """What broke the screen."""
 
@@ -110,6 +114,7 @@ class AethermindApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.screen_change_signal.subscribe(self, lambda _screen: self.turns.changed())
         if self.keymap.overrides:
             self.set_keymap(dict(self.keymap.overrides))
         self.main_screen.set_class(self.settings.density == "dense", "-dense")
@@ -188,8 +193,7 @@ class AethermindApp(App[int], inherit_bindings=False):
         found = self.bridge.frame()
         now = self.now()
         self.main_screen.chrome.held = self.bridge.state
-        if self.main_screen.is_attached:
-            self.main_screen.show(found, now)
+        self._show_main(found, now)
         if self._screen_stack and isinstance(self.screen, Listing):
             self.screen.came(found)
         for notice in found.notices:
@@ -207,6 +211,14 @@ class AethermindApp(App[int], inherit_bindings=False):
             self.clock.tick_in(self._until_next_second(now))
         else:
             self.clock.no_tick()
+
+    def _show_main(self, found: Frame, now: int) -> None:
+        loop, covered = asyncio.get_running_loop(), self.screen_stack[-1:] != [self.main_screen]
+        due, left_s = self._behind.take(found, loop.time(), covered=covered)
+        if due is None:
+            self.clock.again_in(left_s)
+        elif self.main_screen.is_attached:
+            self.main_screen.show(due, now)
 
     def _mend(self) -> None:
         """A fold that met what did not fit begins anew from a snapshot, which is past it."""
@@ -276,7 +288,10 @@ class AethermindApp(App[int], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self.comfort.attention.typed(self.now())
-        await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.turns.take(event)
+        else:
+            await super().on_event(event)
 
     def _theme_changed(self, theme: object) -> None:
         self.palette = self._make_palette()

@@ -102,7 +102,7 @@ class Attention:
         return self._typed_at is None or now - self._typed_at >= THERE_MS
 
     def seen(self, items: Iterable[Item]) -> list[str]:
-        """The list of runs as it is now: what has come since that somebody should know, a line for each."""
+        """Runs that may have changed: what has come since that somebody should know, a line for each."""
         found = []
         for item in items:
             before = self._status.get(item.id)

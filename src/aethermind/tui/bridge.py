@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import assert_never
 
 from aethermind.domain import events as e
 from aethermind.domain import ids
@@ -55,8 +56,8 @@ _DECISIONS: frozenset[type] = frozenset(
 class Frame:
     """What there is to show since the last frame."""
 
-    runs: bool = False
-    """The list of runs changed."""
+    runs: frozenset[str] = frozenset()
+    """Runs whose line in the list is another."""
     changes: Changes | None = None
     """Of the open run; None if nothing of it changed."""
     structure: frozenset[str] = frozenset()
@@ -83,7 +84,6 @@ class Bridge:
         self._early: dict[str, list[FeedItem]] = {}
         """Items of runs whose snapshot is on its way."""
         self._snapshots: dict[str, asyncio.Future[Held]] = {}
-        self._runs_changed = False
         self._ended: Run | None = None
         self._notices: list[Notice] = []
         self._waiting = False
@@ -131,7 +131,6 @@ class Bridge:
         page = await self._engine.ask(lambda client: client.runs(RunFilter(), limit=_RUNS))
         for row in page.items:
             self.runs.merge(row)
-        self._runs_changed = True
 
     def close(self) -> None:
         if self._subscription is not None:
@@ -167,7 +166,6 @@ class Bridge:
             oldest = next(i for i in self._held if i not in {self.open_id, run_id})
             del self._held[oldest]
         self.runs.overlay(run)
-        self._runs_changed = True
         return held
 
     async def load_logs(self, held: Held) -> None:
@@ -193,7 +191,6 @@ class Bridge:
             self.runs.unknown.discard(run_id)
             for row in page.items:
                 self.runs.merge(row)
-                self._runs_changed = True
 
     # --- taking in -----------------------------------------------------------------------------
 
@@ -211,8 +208,7 @@ class Bridge:
                 self._say(Notice(kind="warning", message=f"{error.line()}: restart to see what goes on"))
                 return False
             self.received += len(items)
-            for item in items:
-                self._take(item)
+            self._take(items)
             if len(items) < _BATCH:
                 return False
             if perf_counter() >= until or (give_way is not None and give_way.first):
@@ -227,52 +223,55 @@ class Bridge:
         if notice.run_id is not None:
             self.runs.unknown.add(notice.run_id)  # its line is read again
 
-    def _take(self, item: FeedItem) -> None:
-        if isinstance(item, e.Recorded):
-            run_id = ids.run_id_of(item.stream)
-            kind = type(item.event)
-            if kind is not e.LogWritten:  # by far the most, and the list of runs has no use for them
-                if kind in _DECISIONS:
-                    self._waiting = True
-                if self.runs.apply(item) is not None:
-                    self._runs_changed = True
-        elif isinstance(item, TokenDelta):
-            run_id = item.run_id
-        else:
-            self._say(item)
-            return
-        if run_id is None:
-            return
-        held = self._held.get(run_id)
-        if held is None:
-            if run_id in self._early:
-                self._early[run_id].append(item)
-            return
-        was_over = held.run.finished is not None
+    def _take(self, items: list[FeedItem]) -> None:
+        """Beside an engine that never rests this is what the screen costs it: no call too many here."""
+        runs, held_runs, early = self.runs, self._held, self._early
+        for item in items:
+            if isinstance(item, e.Recorded):
+                run_id = ids.run_id_of(item.stream)
+                if run_id is None:
+                    continue
+                kind = type(item.event)
+                if kind is not e.LogWritten:  # by far the most, and the list of runs has no use for them
+                    if kind in _DECISIONS:
+                        self._waiting = True
+                    runs.take(run_id, item)
+            elif isinstance(item, TokenDelta):
+                run_id = item.run_id
+            elif isinstance(item, Notice):
+                self._say(item)
+                continue
+            else:
+                assert_never(item)
+            held = held_runs.get(run_id)
+            if held is not None:
+                self._feed(held, item)
+            elif run_id in early:
+                early[run_id].append(item)
+
+    def _feed(self, held: Held, item: FeedItem) -> None:
+        run = held.run
+        was_over = run.finished is not None
         try:
             held.feed(item)
         except StateError as error:
-            del self._held[run_id]
-            self.broken[run_id] = error
+            del self._held[run.id]
+            self.broken[run.id] = error
             return
-        if not was_over and held.run.finished is not None:
-            self._runs_changed = True
-            if run_id == self.open_id:
-                self._ended = held.run
+        if not was_over and run.finished is not None and run.id == self.open_id:
+            self._ended = run
 
     def frame(self) -> Frame:
         """What changed since the last frame; listeners are told."""
-        found = Frame(runs=self._runs_changed, ended=self._ended, notices=tuple(self._notices))
+        found = Frame(ended=self._ended, notices=tuple(self._notices))
         found.waiting, self._waiting = self._waiting, False
         self._notices.clear()
-        self._runs_changed, self._ended = False, None
+        self._ended = None
         held = self.open
         if held is not None and held.changed:
             found.changes, found.structure, found.whole = held.take()
-            before = self.runs.get(held.run.id)
-            status = before.status if before is not None else None
             self.runs.overlay(held.run)
-            found.runs = found.runs or before is None or before.status != status
             for listener in list(self._listeners):
                 listener(found.changes)
+        found.runs = self.runs.take_changed()
         return found

@@ -13,6 +13,7 @@ import msgspec
 
 from aethermind.tui.attention import Attention, way_of
 from aethermind.tui.remembered import Filters, Remembered, load, save
+from aethermind.tui.rows.runs import place
 
 if TYPE_CHECKING:
     from aethermind.tui.app import AethermindApp
@@ -58,9 +59,12 @@ class Comfort:
 
     def frame(self, found: Frame) -> None:
         """Once a frame: call if there is something to be called for."""
-        if found.runs or found.ended is not None:
+        if found.runs:
             app = self._app
-            app.to_terminal(self.attention.call(app.bridge.runs.items, app.now()))
+            known = app.bridge.runs
+            items = [item for run_id in found.runs if (item := known.get(run_id)) is not None]
+            items.sort(key=place)
+            app.to_terminal(self.attention.call(items, app.now()))
 
     @property
     def welcome_due(self) -> bool:

@@ -22,15 +22,16 @@ class FrameClock:
         self._last = 0.0
         self._next: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
-        for handle in (self._next, self._tick):
+        for handle in (self._next, self._tick, self._again):
             if handle is not None:
                 handle.cancel()
-        self._loop = self._next = self._tick = None
+        self._loop = self._next = self._tick = self._again = None
 
     def request(self) -> None:
         """A frame is wanted. Only from the loop's thread."""
@@ -57,6 +58,15 @@ class FrameClock:
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
+
+    def again_in(self, seconds: float) -> None:
+        """A frame is wanted by then, besides: something was held back. An earlier wish stands."""
+        if self._loop is not None and self._again is None:
+            self._again = self._loop.call_later(seconds, self._come_again)
+
+    def _come_again(self) -> None:
+        self._again = None
+        self.request()
 
     def _ticked(self) -> None:
         self._tick = None

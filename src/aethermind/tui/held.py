@@ -15,8 +15,9 @@ from aethermind.tui.rows.streams import Streams, rate_of
 from aethermind.tui.rows.trace import STRUCTURAL
 from aethermind.tui.rows.waits import Waits
 
-_WHOLE = (e.RunCreated, e.RunReopened, e.DefinitionAdopted)
+_WHOLE: frozenset[type] = frozenset({e.RunCreated, e.RunReopened, e.DefinitionAdopted})
 """Events after which every row may be another."""
+_STRUCTURAL: frozenset[type] = frozenset(STRUCTURAL)
 
 
 class Held:
@@ -49,7 +50,7 @@ class Held:
 
     def feed(self, item: FeedItem) -> None:
         if isinstance(item, e.Recorded):
-            if type(item.event) is e.LogWritten:
+            if isinstance(item.event, e.LogWritten):
                 self._log(item, item.event)
             elif item.seq > self.run.seq:
                 self._fold(item)
@@ -62,10 +63,11 @@ class Held:
         # The bridge hands notices on itself.
 
     def _fold(self, item: e.Recorded) -> None:
-        event = item.event
-        self.run.fold(item)
+        event, run = item.event, self.run
+        run.fold(item)
         self.last_at = max(self.last_at, item.at)
-        if isinstance(event, _WHOLE):
+        kind = type(event)
+        if kind in _WHOLE:
             self.whole = True
             return
         step = getattr(event, "step", None)
@@ -74,11 +76,12 @@ class Held:
             return
         self._nodes.add(step)
         self.waits.over(step)
-        if isinstance(event, STRUCTURAL):
+        if kind in _STRUCTURAL:
             self._structure.add(step)
-        streamed = self.streams.close(self.run, event)
+            return
+        streamed = self.streams.close(run, event) if len(self.streams) else 0
         if isinstance(event, e.CallFinished) and event.usage is not None and not streamed:
-            call = self.run.nodes[step].attempts[event.attempt - 1].calls[event.call - 1]
+            call = run.nodes[step].attempts[event.attempt - 1].calls[event.call - 1]
             self.rate.spread(call.started_at, item.at, event.usage.output_tokens)
 
     def _log(self, recorded: e.Recorded, event: e.LogWritten) -> None:

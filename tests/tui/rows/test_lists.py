@@ -104,10 +104,31 @@ def test_a_run_on_one_line() -> None:
 
 
 def test_runs_are_filtered_by_what_one_sees() -> None:
-    items = listed(research(), failed()).items
-    assert [i.id for i in runs.matching(items, "NIGHT")] == ["r_8f1e"]
-    assert [i.id for i in runs.matching(items, "failed")] == ["r_8f1e"]
-    assert len(runs.matching(items, "")) == 2
+    known = listed(research(), failed())
+    shown = runs.Shown()
+    for text, found in (("NIGHT", ["r_8f1e"]), ("failed", ["r_8f1e"]), ("", ["r_8f21", "r_8f1e"])):
+        assert shown.update(known, text, frozenset())
+        assert [item.id for item in shown.items] == found
+    assert not shown.update(known, "", frozenset({"r_8f1e"})), "the same runs in the same order"
+
+
+def test_what_is_shown_follows_what_changes() -> None:
+    script = research()
+    known = listed(script, failed())
+    shown = runs.Shown()
+    shown.update(known, "running", known.take_changed())
+    assert [item.id for item in shown.items] == ["r_8f21"]
+    known.apply(script.add(103_000, e.RunPaused()))
+    assert known.take_changed() == {"r_8f21"}
+    assert shown.update(known, "running", frozenset({"r_8f21"}))
+    assert not shown.items
+    known.apply(script.add(104_000, e.RunResumed()))
+    for recorded in research(run_id="r_new", at=T0 + 200_000).history:
+        known.apply(recorded)
+    assert shown.update(known, "running", known.take_changed())
+    assert [item.id for item in shown.items] == ["r_new", "r_8f21"]
+    assert [shown.place(item) for item in known.items] == [0, 1, None]
+    assert not known.take_changed()
 
 
 # --- agents ------------------------------------------------------------------------------------
@@ -238,6 +259,13 @@ def test_a_question_is_shown_with_the_key_that_answers_it() -> None:
     assert said(script) == "! publish asks: Publish 300 words? — a answer"
 
 
+def test_a_long_question_says_that_there_is_more_of_it() -> None:
+    script = Script(WorkflowDef(name="p", steps=(step("ok", Ask(message="x")),)))
+    script.begin(0, "ok")
+    script.add(1, e.AskOpened(step="ok", attempt=1, about="ask", message="why " * 30))
+    assert said(script) == f"! ok asks: {('why ' * 30)[:59].rstrip()}… — a answer"
+
+
 def test_the_keys_it_names_are_of_actions_that_exist() -> None:
     source = inspect.getsource(message)
     named = set(re.findall(r'"((?:run|find|view|out)\.[a-z_]+)"', source))
@@ -259,11 +287,4 @@ def test_an_end_without_a_failed_step() -> None:
     assert said(script) == "! outputs: 'x' is undefined — R retry"
     done = Script(failed().run.definition)
     done.add(20, e.RunSucceeded(outputs={"brief": "x"}))
-def test_a_long_question_says_that_there_is_more_of_it() -> None:
-    script = Script(WorkflowDef(name="p", steps=(step("ok", Ask(message="x")),)))
-    script.begin(0, "ok")
-    script.add(1, e.AskOpened(step="ok", attempt=1, about="ask", message="why " * 30))
-    assert said(script) == f"! ok asks: {('why ' * 30)[:59].rstrip()}… — a answer"
-
-
     assert said(done) == "✓ done — outputs: brief — ↵ read the result"

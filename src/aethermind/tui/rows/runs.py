@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from aethermind.domain import events as e
 from aethermind.domain import ids
 from aethermind.domain.run import Run
-from aethermind.domain.usage import Cost
 from aethermind.engine.queries import RunRow
 from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
@@ -20,7 +20,7 @@ FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 LIVE = frozenset({"queued", "running", "stopping"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunItem:
     """One run of the list. Times are epoch ms, money micro-USD."""
 
@@ -37,7 +37,7 @@ class RunItem:
     source: str | None = None
     active: int = 0
     """Attempts that run, as far as events told."""
-    asking: set[str] = field(default_factory=set)
+    asking: frozenset[str] = frozenset()
     """Steps that wait for a person."""
 
     @property
@@ -50,12 +50,22 @@ class RunItem:
         return self.status in LIVE
 
 
+def place(item: RunItem) -> tuple[int, str]:
+    """Newest first."""
+    return -item.created_at, item.id
+
+
 class RunList:
-    """Runs by id and newest first. `apply` and `merge` tell which run changed."""
+    """Runs by id and newest first. Whatever changes a line notes it, so that a frame costs as much as
+    changed, not as much as there is.
+    """
 
     def __init__(self) -> None:
         self.items: list[RunItem] = []
         self._by_id: dict[str, RunItem] = {}
+        self._changed: set[str] = set()
+        self.stamp = 0
+        """Another one as soon as there are more or fewer runs."""
         self.unknown: set[str] = set()
         """Runs of which an event came but that are not in the list: to be asked for."""
 
@@ -64,6 +74,13 @@ class RunList:
 
     def get(self, run_id: str) -> RunItem | None:
         return self._by_id.get(run_id)
+
+    def take_changed(self) -> frozenset[str]:
+        """Runs whose lines may be others than when this was asked last."""
+        if not self._changed:
+            return _NONE
+        changed, self._changed = frozenset(self._changed), set()
+        return changed
 
     def merge(self, row: RunRow) -> RunItem:
         """What the store knows. What events have told since is kept where it says more."""
@@ -76,6 +93,7 @@ class RunList:
         item.cost_micro_usd, item.unpriced_calls = row.cost_micro_usd, row.unpriced_calls
         item.simulated, item.error, item.source = row.simulated, row.error, row.source
         self.unknown.discard(row.id)
+        self._changed.add(row.id)
         return item
 
     def overlay(self, run: Run) -> None:
@@ -88,78 +106,151 @@ class RunList:
         item.started_at, item.finished_at = run.started_at, run.finished_at
         item.cost_micro_usd, item.unpriced_calls = run.tally.cost, run.tally.unpriced
         item.error = run.error.message if run.error is not None else None
+        self._changed.add(run.id)
 
     def _add(self, item: RunItem) -> None:
         self._by_id[item.id] = item
-        insort(self.items, item, key=lambda i: (-i.created_at, i.id))
+        self.stamp += 1
+        items = self.items
+        if items and place(item) > place(items[0]):
+            insort(items, item, key=place)
+        else:
+            items.insert(0, item)  # nearly all that comes is the newest
 
     def apply(self, recorded: e.Recorded) -> str | None:
         """An event of any run; returns the run's id if its line changed."""
         run_id = ids.run_id_of(recorded.stream)
+        return None if run_id is None else self.take(run_id, recorded)
+
+    def take(self, run_id: str, recorded: e.Recorded) -> str | None:
+        """The same, for who knows the run's id."""
         event = recorded.event
-        if run_id is None or isinstance(event, e.LogWritten):
-            return None
+        change = _CHANGES.get(type(event))
         item = self._by_id.get(run_id)
-        if item is None:
-            if not isinstance(event, e.RunCreated):
-                self.unknown.add(run_id)
+        if item is not None:
+            if change is None or not change(item, event, recorded.at):
                 return None
-            item = RunItem(
-                run_id,
-                event.workflow,
-                "queued",
-                recorded.at,
-                simulated=event.simulated,
-                source=event.source,
+        elif isinstance(event, e.RunCreated):
+            self._add(
+                RunItem(
+                    run_id,
+                    event.workflow,
+                    "queued",
+                    recorded.at,
+                    simulated=event.simulated,
+                    source=event.source,
+                )
             )
-            self._add(item)
-            return run_id
-        return run_id if _change(item, event, recorded.at) else None
+        else:
+            if not isinstance(event, e.LogWritten):
+                self.unknown.add(run_id)
+            return None
+        self._changed.add(run_id)
+        return run_id
 
 
-def _change(item: RunItem, event: e.AnyEvent, at: int) -> bool:
-    match event:
-        case e.AttemptStarted(step=step):
-            item.active += 1
-            item.asking.discard(step)
-            item.started_at = item.started_at or at
-            if item.status not in {"running", "stopping", "paused"}:
-                item.status = "running"
-                return True
-            return False
-        case e.AttemptSucceeded() | e.AttemptFailed() | e.AttemptCancelled() | e.AttemptLost():
-            item.active = max(item.active - 1, 0)
-            return _settle(item)
-        case e.CallFinished(cost=cost) | e.CallFailed(cost=Cost() as cost):
-            if cost.micro_usd is None:
-                item.unpriced_calls += 1
-            else:
-                item.cost_micro_usd = (item.cost_micro_usd or 0) + cost.micro_usd
-        case e.AskOpened(step=step):
-            item.asking.add(step)
-            return _settle(item)
-        case e.AskAnswered(step=step) | e.AskExpired(step=step):
-            item.asking.discard(step)
-            item.status = "running"
-        case e.BudgetHeld():
-            item.status = item.status if item.active else "waiting_budget"
-        case e.RunPaused():
-            item.status = "paused"
-        case e.RunResumed():
-            item.status = "running"
-        case e.RunReopened():
-            item.status, item.finished_at, item.error = "running", None, None
-        case e.CancelRequested(step=None):
-            item.status = "stopping"
-        case e.RunSucceeded():
-            item.status, item.finished_at = "succeeded", at
-        case e.RunFailed(error=error):
-            item.status, item.finished_at, item.error = "failed", at, error.message
-        case e.RunCancelled():
-            item.status, item.finished_at = "cancelled", at
-        case _:
-            return False
+_NONE: frozenset[str] = frozenset()
+
+
+# --- what an event changes of a line: whether it does ---------------------------------------------
+
+
+def _started(item: RunItem, event: e.AttemptStarted, at: int) -> bool:
+    item.active += 1
+    if item.asking:
+        item.asking -= {event.step}
+    if item.started_at is None:
+        item.started_at = at
+    if item.status in _AT_WORK:
+        return False
+    item.status = "running"
     return True
+
+
+def _ended(item: RunItem, event: e.AnyEvent, at: int) -> bool:
+    if item.active:
+        item.active -= 1
+    return bool(item.asking) and _settle(item)
+
+
+def _billed(item: RunItem, event: e.CallFinished | e.CallFailed, at: int) -> bool:
+    cost = event.cost
+    if cost is None:
+        return False  # refused before it was billed
+    if cost.micro_usd is None:
+        item.unpriced_calls += 1
+    else:
+        item.cost_micro_usd = (item.cost_micro_usd or 0) + cost.micro_usd
+    return True
+
+
+def _asked(item: RunItem, event: e.AskOpened, at: int) -> bool:
+    item.asking |= {event.step}
+    return _settle(item)
+
+
+def _decided(item: RunItem, event: e.AskAnswered | e.AskExpired, at: int) -> bool:
+    item.asking -= {event.step}
+    item.status = "running"
+    return True
+
+
+def _held(item: RunItem, event: e.BudgetHeld, at: int) -> bool:
+    item.status = item.status if item.active else "waiting_budget"
+    return True
+
+
+def _to(status: str) -> Callable[[RunItem, e.AnyEvent, int], bool]:
+    def change(item: RunItem, event: e.AnyEvent, at: int) -> bool:
+        item.status = status
+        return True
+
+    return change
+
+
+def _stopping(item: RunItem, event: e.CancelRequested, at: int) -> bool:
+    if event.step is not None:
+        return False
+    item.status = "stopping"
+    return True
+
+
+def _reopened(item: RunItem, event: e.RunReopened, at: int) -> bool:
+    item.status, item.finished_at, item.error = "running", None, None
+    return True
+
+
+def _over(status: str) -> Callable[[RunItem, e.AnyEvent, int], bool]:
+    def change(item: RunItem, event: e.AnyEvent, at: int) -> bool:
+        item.status, item.finished_at = status, at
+        if isinstance(event, e.RunFailed):
+            item.error = event.error.message
+        return True
+
+    return change
+
+
+_AT_WORK = frozenset({"running", "stopping", "paused"})
+_CHANGES: dict[type, Callable[[RunItem, Any, int], bool]] = {
+    e.AttemptStarted: _started,
+    e.AttemptSucceeded: _ended,
+    e.AttemptFailed: _ended,
+    e.AttemptCancelled: _ended,
+    e.AttemptLost: _ended,
+    e.CallFinished: _billed,
+    e.CallFailed: _billed,
+    e.AskOpened: _asked,
+    e.AskAnswered: _decided,
+    e.AskExpired: _decided,
+    e.BudgetHeld: _held,
+    e.RunPaused: _to("paused"),
+    e.RunResumed: _to("running"),
+    e.RunReopened: _reopened,
+    e.CancelRequested: _stopping,
+    e.RunSucceeded: _over("succeeded"),
+    e.RunFailed: _over("failed"),
+    e.RunCancelled: _over("cancelled"),
+}
 
 
 def _settle(item: RunItem) -> bool:
@@ -169,10 +260,57 @@ def _settle(item: RunItem) -> bool:
     return False
 
 
-def matching(items: Sequence[RunItem], text: str) -> list[RunItem]:
-    """Those whose id, workflow or status contain the text."""
-    text = text.lower()
-    return [i for i in items if not text or text in f"{i.id} {i.workflow} {i.status}".lower()]
+def matches(item: RunItem, text: str) -> bool:
+    """Whether its id, workflow or status contain the text, which is in small letters."""
+    return not text or text in f"{item.id} {item.workflow} {item.status}".lower()
+
+
+class Shown:
+    """The runs of a list that match a text, newest first, kept up to date by what changed."""
+
+    def __init__(self) -> None:
+        self.items: list[RunItem] = []
+        self._text = ""
+        self._stamp = -1
+        self._among: frozenset[str] | set[str] = _NONE
+
+    def update(self, known: RunList, text: str, changed: frozenset[str]) -> bool:
+        """Whether there are others than before, or in another order."""
+        text = text.lower()
+        anew = self._stamp != known.stamp or text != self._text
+        if not text:
+            self._among = _NONE
+            if anew:
+                self.items = known.items[:]
+        else:
+            if text != self._text or self._stamp < 0:
+                self._among = {item.id for item in known.items if matches(item, text)}
+            else:
+                anew = self._again(known, text, changed) or anew
+            if anew:
+                self.items = [item for item in known.items if item.id in self._among]
+        self._text, self._stamp = text, known.stamp
+        return anew
+
+    def _again(self, known: RunList, text: str, changed: frozenset[str]) -> bool:
+        among = self._among
+        assert isinstance(among, set)
+        before = len(among)
+        gone = False
+        for run_id in changed:
+            item = known.get(run_id)
+            if item is not None and matches(item, text):
+                among.add(run_id)
+            elif run_id in among:
+                among.remove(run_id)
+                gone = True
+        return gone or len(among) != before
+
+    def place(self, item: RunItem) -> int | None:
+        """Where it stands."""
+        index = bisect_left(self.items, place(item), key=place)
+        found = index < len(self.items) and self.items[index] is item
+        return index if found else None
 
 
 WORDS = {

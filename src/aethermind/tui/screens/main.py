@@ -136,6 +136,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         self.refresh_all()
+        self._app.clock.request()  # what was held back
 
     def on_tabs_chosen(self, event: Tabs.Chosen) -> None:
         self.focus_pane(event.pane)
@@ -158,13 +159,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """Draw what a frame brought."""
         held = self._bridge.open
         if frame.runs or self.runs_pane.ticking:
-            self.runs_pane.update(self._bridge.runs, self.open_run_id, now)
+            self.runs_pane.update(self._bridge.runs, self.open_run_id, now, frame.runs)
         if held is None:
             self._show_lines(now)
             return
         shown = self._shown_now(held, now)
         changes = frame.changes
-        self.trace.update(changes, frame.structure, whole=frame.whole, now=shown)
+        if changes is not None or frame.whole or held.run.finished is None:
+            self.trace.update(changes, frame.structure, whole=frame.whole, now=shown)
         if changes is None or changes.nodes or frame.whole:
             self._show_agents(held)
             if self._visible("cost"):
@@ -328,9 +330,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def zoom(self) -> None:
         self.zoomed = not self.zoomed
-        self._reshape()
-        self._pane.focus()
-        self.call_after_refresh(self.refresh_all)
+        self.focus_pane(self._active)
 
     @property
     def filter_text(self) -> str:

@@ -11,6 +11,8 @@ from aethermind.tui.rows.cells import Cells
 from aethermind.tui.themes import Palette
 from aethermind.tui.widgets.lines import LinePane
 
+_NONE: frozenset[str] = frozenset()
+
 
 class RunsPane(LinePane):
     PANE: ClassVar[Pane] = "runs"
@@ -18,7 +20,8 @@ class RunsPane(LinePane):
 
     def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
         super().__init__(palette, glyphs, number)
-        self._items: list[rows.RunItem] = []
+        self._shown = rows.Shown()
+        self._second = 0
         self._all = 0
         self._open: str | None = None
         self._now = 0
@@ -30,16 +33,30 @@ class RunsPane(LinePane):
         self.marked = run_id
         self.redraw()
 
-    def update(self, known: rows.RunList, open_id: str | None, now: int) -> None:
+    @property
+    def _items(self) -> list[rows.RunItem]:
+        return self._shown.items
+
+    def update(
+        self, known: rows.RunList, open_id: str | None, now: int, changed: frozenset[str] | None = None
+    ) -> None:
+        """`changed`: the runs whose lines are others than at the last time; None: draw all anew."""
         selected = self.selected
-        self._now, self._open = now, open_id
+        other, self._open = open_id != self._open, open_id
+        second, self._now = now // 1_000, now
         self._all = len(known)
-        self._items = rows.matching(known.items, self.filter_text)
-        if selected is not None:
-            self.cursor = next((n for n, i in enumerate(self._items) if i.id == selected.id), self.cursor)
-        if self.row_count() and self.page:
+        moved = self._shown.update(known, self.filter_text, changed or _NONE)
+        if moved and selected is not None:
+            index = self._shown.place(selected)
+            self.cursor = index if index is not None else self.cursor
+        if moved and self.row_count() and self.page:
             self.settle()
-        self.redraw()
+        if changed is None or moved or other or second != self._second:
+            self._second = second
+            self.redraw()
+        else:
+            seen = self._items[self.top : self.top + self.page]
+            self.redraw(n for n, item in enumerate(seen, self.top) if item.id in changed)
 
     @property
     def ticking(self) -> bool:
@@ -80,11 +97,7 @@ class RunsPane(LinePane):
         for step in range(1, count + 1):
             index = (self.cursor + step * delta) % count
             item = self._items[index]
-            if (
-                (item.status in wanted)
-                if wanted
-                else text in f"{item.id} {item.workflow} {item.status}".lower()
-            ):
+            if (item.status in wanted) if wanted else rows.matches(item, text):
                 self.go_to(index)
                 return True
         return False
