@@ -51,8 +51,8 @@ _KEYS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP})
 _BY_KERNEL = 0x80
 """`si_code` of a signal that nobody sent (SI_KERNEL)."""
 NUDGE_S = 0.3
-"""After ctrl+z the child asks us to stop. If not, Python could not run its handler: the signal came just before
-a call that blocks. It is sent again after so long."""
+"""After ctrl+z the child asks us to stop. If not, Python could not run its handler: the signal came just
+before a call that blocks. It is sent again after so long."""
 BACK_S = 0.1
 """After `bg` nobody tells when `fg` follows: so often it is looked."""
 ECHO_S = 0.1
