@@ -314,5 +314,7 @@ class Context:
         return await self.app.push_screen_wait(screen)
 
     def spawn(self, work: Awaitable[None]) -> Worker[None]:
-        """Run this beside the screens; an error becomes a toast with its one line."""
-        return self.app.spawn(work)
+        """Run this beside the screens; an error becomes a toast with its one line. What a key started has its
+        turn until then: the next key is for what it opens.
+        """
+        return self.app.spawn(self.app.turns.until(work))
