@@ -41,3 +41,19 @@ def test_an_operator_puts_no_coding_agent_in_a_models_place(
     fork, body = f"/api/runs/{run_id}/fork", {"at": "greet", "model": "cli:agent"}
     assert served.post(fork, body, token=served.token("operator")).status == 403
     assert served.post(fork, body, token=served.token()).status != 403
+
+
+def test_a_registered_coding_agent_is_trusted_first(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Texts, "programs", lambda self, model: (f"{model} starts agent",))
+    definition = served.get("/api/runs/" + served.start(HI) + "/events").json["items"][0]["data"][
+        "definition"
+    ]
+    put = served.http("PUT", "/api/workflows/hi", {"definition": definition, "trusted": False})
+    assert put.status == 200, put.body
+    execute = "/api/workflows/hi/execute", {"sim": True}
+    refused = served.post(*execute, token=served.token("operator"))
+    assert refused.status == 403
+    assert "starts agent" in refused.json["detail"]
+    trusted = {"path": "workflow:hi", "sha256": put.json["definition_hash"]}
+    assert served.post("/api/trust", trusted).status == 200
+    assert served.post(*execute, token=served.token("operator")).status == 201

@@ -15,6 +15,7 @@ from aethermind.api.route import Answer, Asked, json
 from aethermind.definitions.loader import LoadedWorkflow
 from aethermind.domain.errors import DeniedError, InvalidError, NotFoundError
 from aethermind.domain.usage import micro_usd
+from aethermind.engine.consent import model_names
 from aethermind.engine.registered import StoredWorkflow, trust_path
 from aethermind.engine.surroundings import is_inherited
 
@@ -71,19 +72,20 @@ async def find(room: Room, name: str) -> LoadedWorkflow | StoredWorkflow:
 
 async def check_trust(room: Room, target: LoadedWorkflow | StoredWorkflow) -> None:
     """Nothing that starts programs runs unless somebody who may said so. Raises `DeniedError`."""
-    if not target.needs_trust:
-        return
     if isinstance(target, StoredWorkflow):
-        name, path, sha256 = target.name, trust_path(target.name), target.definition_hash
         if target.trusted:
             return
-    elif target.path is None or room.library.ships(target.path):
-        return  # a text that an admin sent, or one of our own samples
+        models = model_names(target.definition)
+        starts = (*target.needs_trust, *(found for model in models for found in room.library.programs(model)))
+        name, path, sha256 = target.name, trust_path(target.name), target.definition_hash
     else:
+        if target.path is None or room.library.ships(target.path):
+            return  # a text that an admin sent, or one of our own samples
+        starts = target.needs_trust
         name, path, sha256 = target.path, target.path, target.content_hash
-    if not await room.ask(lambda client: client.trusted(path, sha256)):
+    if starts and not await room.ask(lambda client: client.trusted(path, sha256)):
         raise DeniedError(
-            f"{name} is not trusted, and it starts programs: {target.needs_trust[0]}",
+            f"{name} is not trusted, and it starts programs: {starts[0]}",
             hint="aethermind trust FILE there, or POST /api/trust",
         )
 
