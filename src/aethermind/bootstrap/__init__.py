@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aethermind.bootstrap.attaching import Waiting, attach_here
+from aethermind.bootstrap.attaching import Waiting, attach_here, silent
 from aethermind.bootstrap.attaching import attach as attach
 from aethermind.bootstrap.attaching import here as here
 from aethermind.bootstrap.attaching import token_name as token_name
@@ -102,9 +102,29 @@ async def _own_or_attach(
             return LocalClient(engine, host=composition.host)
         if functions:
             raise BusyError(f"{_FUNCTIONS}, and {busy.message}", hint="aethermind stop, or another --home")
-        if (remote := await attach_here(composition, stack)) is not None:
+        if (remote := await _attach(composition, stack, busy)) is not None:
             return remote
         await waiting.turn(busy)
+
+
+async def _attach(composition: Composition, stack: AsyncExitStack, owner: BusyError) -> Client | None:
+    @asynccontextmanager
+    async def beside() -> AsyncIterator[Client | None]:
+        if engine_owner(composition) is not None or not composition.database.exists():
+            yield None
+            return
+        async with _looking(composition, composition.database) as engine:
+            yield LocalClient(engine, owner="nobody")
+
+    try:
+        remote = await attach_here(composition, stack)
+        if remote is not None:
+            remote.beside = beside
+        return remote
+    except BusyError as error:
+        if getattr(error, "frozen", False):
+            raise silent(owner) from error
+        raise
 
 
 SILENT_S = 2.0

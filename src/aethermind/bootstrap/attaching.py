@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -53,8 +52,8 @@ async def attach(
 
 
 async def attach_here(composition: Composition, stack: AsyncExitStack) -> RemoteClient | None:
-    """The engine that owns this data directory, if it answers at once; None if nobody does just now. Raises
-    `BusyError` for one that can't be understood."""
+    """The engine that owns this data directory, if it answers; None if nobody takes connections just now.
+    Raises `BusyError` for one that says nothing for two seconds, or can't be understood."""
     from aethermind.infra import sockets
     from aethermind.infra.remote.opening import Silent, connect
     from aethermind.infra.remote.target import UnixTarget
@@ -66,21 +65,29 @@ async def attach_here(composition: Composition, stack: AsyncExitStack) -> Remote
     opened = connect(UnixTarget(path), by=user_name(), read_only=composition.options.read_only)
     try:
         return await stack.enter_async_context(opened)
-    except Silent:
+    except Silent as silent:
+        if silent.frozen:
+            raise
         return None
 
 
 class Waiting:
-    """How long an engine that owns the data may be silent: it may be about to listen, or about to end."""
+    """How long an engine that owns the data may be silent: it may be about to listen, or about to end.
+    Counted in turns of our own: where the machine is so busy that these are late, it is, too."""
 
     def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+        self._left = seconds
 
     async def turn(self, owner: BusyError) -> None:
         """Before the next try. Raises `BusyError` when it has been silent for too long."""
-        if time.monotonic() >= self._until:
-            raise BusyError(f"{owner.message} and does not answer", hint="end it, or use another --home")
+        self._left -= PAUSE_S
+        if self._left <= 0:
+            raise silent(owner)
         await asyncio.sleep(PAUSE_S)
+
+
+def silent(owner: BusyError) -> BusyError:
+    return BusyError(f"{owner.message} and does not answer", hint="end it, or use another --home")
 
 
 def token_name(target: str) -> str:

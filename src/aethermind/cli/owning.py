@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from aethermind.engine.info import EngineInfo
 if TYPE_CHECKING:
     from aethermind.api.server import Server
 
+ASKED_S = 1.0
+"""Who has attached so lately may be about to start a run, or to be told how it ended."""
 _PATIENCE_S = 5.0
 """So long an engine may take to say how it is."""
 
@@ -37,6 +40,7 @@ class Owned:
         self.composition = composition
         self.engine = engine
         self.server = server
+        self._opened_at = self.used_at()
         self.own: set[str] = set()
         """Runs that this command drives itself."""
         self.left: set[str] = set()
@@ -63,7 +67,14 @@ class Owned:
         return len(self.info().at_work)
 
     def watching(self) -> int:
-        return self.server.watching if self.server is not None else 0
+        """Connections. Where a command waits for this engine's end, only while something is asked on them:
+        somebody who just looks on does not hold it up."""
+        if self.server is None:
+            return 0
+        if parent.link() is None:
+            used_at = self.server.last_used_at
+            return int(used_at > self._opened_at and time.monotonic() - used_at < ASKED_S)
+        return self.server.watching
 
     def used_at(self) -> float:
         return self.server.last_used_at if self.server is not None else 0.0
@@ -73,7 +84,7 @@ class Owned:
         try:
             if not self.engine.alive:
                 return False
-            if parent.link() is not None and self.watching():
+            if self.watching():
                 return True
             return bool(self.others()) or self._waits()
         except Exception:  # noqa: BLE001 - one that does not answer helps nobody

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from aethermind.cli.follow import follow
 from aethermind.cli.inputs import given_inputs
 from aethermind.cli.options import Given, dollars, looking, setting, verb, viewing
 from aethermind.cli.plan import explain, meanings, price
-from aethermind.cli.session import compose, engine_of
+from aethermind.cli.session import beginning, compose, engine_of
 from aethermind.cli.stopping import INTERRUPTED
 from aethermind.cli.targets import find
+from aethermind.engine.hosting import EngineThread
 from aethermind.engine.registered import PREFIX
 from aethermind.infra.sanitize import clean_line
 
@@ -107,7 +110,9 @@ def command(
     consent.check_prices(composition, request, meanings)
     if dry_run:
         return explain(composition, loaded, request, as_json=as_json)
-    with engine_of(composition, functions=target.functions, origin="run") as engine:
+
+    def start(engine: EngineThread) -> str | None:
+        """The id of the run; None: the screen is to start it."""
         consent.check_trust(engine, composition, loaded, trust=trust)
         meant = {} if sim else meanings(composition, request)
         if meant and all(name.startswith("sim:") for chain in meant.values() for name in chain):
@@ -115,11 +120,15 @@ def command(
             streams.note("simulated: every model named here is a simulated one (aethermind doctor says why)")
         elif meant and not yes and streams.can_ask():
             consent.check_cost(engine, request, _named(meant), price(composition, request, meant, engine))
-        if tui:
+        return None if tui else engine.call(lambda client: client.start_run(request)).result()
+
+    with ExitStack() as stack:
+        opened = partial(engine_of, composition, functions=target.functions, origin="run")
+        engine, run_id = beginning(stack, opened, start)
+        if run_id is None:
             from aethermind.cli.screen import show_run
 
             return show_run(composition, engine, request, given)
-        run_id = engine.call(lambda client: client.start_run(request)).result()
         if detach:
             return leave(engine, run_id, quiet=quiet, as_json=as_json)
         code = follow(engine, run_id, plain=plain, quiet=quiet, as_json=as_json)

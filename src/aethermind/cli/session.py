@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from aethermind import bootstrap
 from aethermind.cli import parent
 from aethermind.cli.options import Given
+from aethermind.domain.errors import EndedError
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
 
 T = TypeVar("T")
+TRIES = 5
+"""Of engines that may end under one's hands."""
 
 
 def compose(given: Given, *, sim: bool = False) -> bootstrap.Composition:
@@ -63,6 +66,25 @@ def engine_of(
         yield engine
     finally:
         owned.close()
+
+
+def beginning(
+    stack: ExitStack,
+    opened: Callable[[], AbstractContextManager[EngineThread]],
+    first: Callable[[EngineThread], T],
+) -> tuple[EngineThread, T]:
+    """An engine, and the answer to the first thing that is asked of it. Where it is another process's that
+    ends just then, the next one is asked: another's, or our own.
+    """
+    for left in reversed(range(TRIES)):
+        engine = stack.enter_context(opened())
+        try:
+            return engine, first(engine)
+        except EndedError:
+            stack.close()
+            if not left:
+                raise
+    raise AssertionError
 
 
 def ask(given: Given, question: Callable[[Client], Awaitable[T]]) -> T:

@@ -6,6 +6,7 @@
     ├── DeniedError                 4   not trusted, not allowed
     ├── WaitingError                5   the run needs a decision before it can go on
     ├── BusyError                   75  another engine owns the data and does not answer
+    │   └── EndedError                  it has ended since: opening again finds another one, or none
     ├── ConflictError               1   stream version conflict: somebody else owns the run
     ├── StoreError                  1   the database failed (disk, corruption, newer schema)
     ├── StateError                  1   an event does not fit its run: a defect of ours
@@ -130,6 +131,10 @@ class BusyError(AethermindError):
     """Another engine owns the data directory and does not answer, or speaks another version."""
 
     exit_code = 75
+
+
+class EndedError(BusyError):
+    """The engine that was attached to has ended. What was asked has not been done."""
 
 
 class ConflictError(AethermindError):

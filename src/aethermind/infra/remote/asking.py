@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from aethermind import wire
-from aethermind.domain.errors import AethermindError, BusyError, DeniedError
+from aethermind.domain.errors import AethermindError, BusyError, DeniedError, EndedError
 from aethermind.infra.remote.http import Answer, Http
-from aethermind.infra.remote.lines import BrokenLine, Line
+from aethermind.infra.remote.lines import BrokenLine, Gone, Line
 from aethermind.infra.remote.problems import problem
 from aethermind.infra.remote.reading import Strange
 
@@ -93,6 +93,8 @@ class Asking:
         self.line = line
         self.host = host
         self.patience = patience
+        self.owner = ""
+        """The engine, in words, where it is this machine's: it can be seen that it ended."""
         self._http = Http(line, host=host)
         self._token = token
         self._by = by
@@ -160,6 +162,8 @@ class Asking:
         return problem(answer, name=self.line.name)
 
     def lost(self, error: BrokenLine) -> BusyError:
+        if self.owner and isinstance(error, Gone):
+            return EndedError(f"{self.owner} has ended", hint="again: there is another one, or none any more")
         return BusyError(f"the line to the engine of {self.line.name} is lost: {error}")
 
     def close(self) -> None:

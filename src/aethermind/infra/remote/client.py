@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from aethermind.domain.errors import EndedError
 from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
@@ -43,6 +44,8 @@ EVENTS = 2_000
 """So many events of a run are asked for at once."""
 LINES = 1_000
 """A page has so many lines at most."""
+SUCCESSORS = 10
+"""So many engines may end, one after the other, under the hands of somebody who waits."""
 WAIT_S = 25.0
 """The engine answers a wait after so long, though nothing was settled: a line that is silent for longer is
 dead."""
@@ -151,6 +154,9 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
         return self._field(found, "id", str)
 
     async def run(self, run_id: str) -> Run:
+        return await self._surviving(run_id, lambda: self._folded(run_id))
+
+    async def _folded(self, run_id: str) -> Run:
         run = Run(run_id)
         after: int | None = 0
         while after is not None:
@@ -158,6 +164,21 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
             for recorded in found:
                 run.fold(recorded)
         return run
+
+    async def _surviving(self, run_id: str, ask: Callable[[], Awaitable[Run]]) -> Run:
+        """The answer; or if the engine of this machine has ended, the run as it left it, unless another one
+        has taken over: then that is asked.
+        """
+        for left in reversed(range(SUCCESSORS)):
+            try:
+                return await ask()
+            except EndedError:
+                if self.beside is None or not left:
+                    raise
+                async with self.beside() as database:
+                    if database is not None:
+                        return await database.run(run_id)
+        raise AssertionError
 
     async def events(self, *, after: int = 0, run_id: str | None = None, limit: int = 1000) -> list[Recorded]:
         stream = None if run_id is None else run_stream(run_id)
@@ -176,6 +197,9 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
             raise self._strange(error) from error
 
     async def wait(self, run_id: str) -> Run:
+        return await self._surviving(run_id, lambda: self._settled(run_id))
+
+    async def _settled(self, run_id: str) -> Run:
         while True:
             found = await self._get(
                 _run(run_id, "wait"),
@@ -185,10 +209,12 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
                 unending=not self.attached.local,
             )
             if self._field(found, "settled", bool):
-                return await self.run(run_id)
+                return await self._folded(run_id)
 
     def feed(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
-        return RemoteFeed(self._asking, after=after, run_id=run_id, batch_ms=self._batch_ms).follow()
+        return RemoteFeed(
+            self._asking, after=after, run_id=run_id, batch_ms=self._batch_ms, beside=self.beside
+        ).follow()
 
     async def runs(self, where: RunFilter, *, limit: int = 50, cursor: str | None = None) -> Page[RunRow]:
         query = {**_given(where), "limit": min(limit, LINES), "cursor": cursor}

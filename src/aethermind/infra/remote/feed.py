@@ -7,18 +7,25 @@ may be; the texts they told of are checkpointed (`Client.partials`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 from urllib.parse import urlencode
 
 from aethermind.domain.errors import AethermindError, BusyError
+from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
-from aethermind.engine.client import FeedItem, Notice
+from aethermind.engine.client import Client, FeedItem, Notice
 from aethermind.infra.remote import reading
 from aethermind.infra.remote.asking import Asking
-from aethermind.infra.remote.lines import BrokenLine
+from aethermind.infra.remote.lines import BrokenLine, Gone
 from aethermind.infra.remote.watching import SILENT_S, Refused, watch
+
+Beside = Callable[[], AbstractAsyncContextManager[Client | None]]
+"""The database that an engine of this machine has left behind; None while another engine owns it."""
+UNSAID = 8
+"""So often is an engine of this machine sought before its loss is told: whoever follows a run that is over
+needs it no more."""
 
 
 class RemoteFeed:
@@ -32,6 +39,7 @@ class RemoteFeed:
         run_id: str | None,
         batch_ms: int,
         silent_s: float = SILENT_S,
+        beside: Beside | None = None,
     ) -> None:
         self._asking = asking
         self._run_id = run_id
@@ -40,11 +48,12 @@ class RemoteFeed:
         self.position = after
         """The seq of the last event handed out; None until it is known what `now` is."""
         self._lost = False
+        self._beside = beside
 
     async def follow(self) -> AsyncGenerator[FeedItem, None]:
         """Ends only by an error: what the engine refuses, or a version that is not understood."""
         rounds = self._asking.patience.begin()
-        name = self._asking.line.name
+        name, tries = self._asking.line.name, 0
         while True:
             try:
                 async with aclosing(self._connection()) as items:
@@ -52,7 +61,7 @@ class RemoteFeed:
                         if self._lost:
                             self._lost = False
                             yield Notice(kind="found", message=f"the line to {name} is there again")
-                        rounds = self._asking.patience.begin()
+                        rounds, tries = self._asking.patience.begin(), 0
                         if item is not None:
                             yield item
             except Refused as refused:
@@ -64,12 +73,29 @@ class RemoteFeed:
                 raise strange(name, error) from error
             except BrokenLine as error:
                 reason = str(error)
+                if self._beside is not None and isinstance(error, Gone):
+                    async with aclosing(self._rest(self._beside)) as rest:
+                        async for item in rest:
+                            tries = 0
+                            yield item
             else:
                 reason = "the connection ended"
-            if not self._lost:
+            tries += 1
+            if not self._lost and (self._beside is None or tries >= UNSAID):
                 self._lost = True
                 yield Notice(kind="lost", message=f"the line to {name} is lost ({reason}): trying again")
             await rounds.pause()
+
+    async def _rest(self, beside: Beside) -> AsyncGenerator[Recorded, None]:
+        """What the engine recorded before it ended."""
+        async with beside() as database:
+            while database is not None and self.position is not None:
+                found = await database.events(after=self.position, run_id=self._run_id)
+                for recorded in found:
+                    self.position = recorded.seq
+                    yield recorded
+                if not found:
+                    return
 
     async def _connection(self) -> AsyncGenerator[FeedItem | None, None]:
         """What one connection brings; first None: it stands."""

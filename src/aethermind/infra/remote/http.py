@@ -7,12 +7,13 @@ sent once more on a new one, as nothing of an answer had come. Whoever acts send
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h11
 
-from aethermind.infra.remote.lines import BrokenLine, Line, Stream
+from aethermind.infra.remote.lines import BrokenLine, Line, NoAnswer, Stream
 
 IDLE = 4
 """So many connections are kept for the next requests."""
@@ -21,6 +22,8 @@ LARGEST = 256 * 1024 * 1024
 
 WARMING_S = 15.0
 """So long may an answer take whose engine has said that it is there (a 1xx): it loads what it needs first."""
+
+TURNS = 40
 
 Headers = Sequence[tuple[str, str]]
 
@@ -45,19 +48,21 @@ class Http:
         self, method: str, target: str, headers: Headers, body: bytes | None, *, timeout_s: float
     ) -> Answer:
         """One request; `target` is the path with its query. Raises `BrokenLine`, also after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s) as limit:
-                while self._idle:
-                    kept = self._idle.pop()
-                    try:
-                        return await self._on(kept, method, target, headers, body)
-                    except BrokenLine:
-                        if kept.answered:
-                            raise
-                fresh = _Connection(await self._line.dial(), lambda: _lengthen(limit))
-                return await self._on(fresh, method, target, headers, body)
-        except TimeoutError as error:
-            raise BrokenLine(f"no answer in {timeout_s:g} s") from error
+        silence = Silence(timeout_s)
+        return await silence.bound(self._ask(method, target, headers, body, silence))
+
+    async def _ask(
+        self, method: str, target: str, headers: Headers, body: bytes | None, silence: Silence
+    ) -> Answer:
+        while self._idle:
+            kept = self._idle.pop()
+            try:
+                return await self._on(kept, method, target, headers, body)
+            except BrokenLine:
+                if kept.answered:
+                    raise
+        fresh = _Connection(await self._line.dial(), silence.lengthen)
+        return await self._on(fresh, method, target, headers, body)
 
     async def _on(
         self, connection: _Connection, method: str, target: str, headers: Headers, body: bytes | None
@@ -81,10 +86,33 @@ class Http:
             self._idle.pop().close()
 
 
-def _lengthen(limit: asyncio.Timeout) -> None:
-    when = limit.when()
-    if when is not None and not limit.expired():
-        limit.reschedule(max(when, asyncio.get_running_loop().time() + WARMING_S))
+class Silence:
+    """How long an answer may take, counted in turns of our own loop: where the machine is so busy that these
+    are late, the other side is, too, and is not silent for that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._left = seconds
+
+    def lengthen(self) -> None:
+        """It has said that it is there."""
+        self._left = max(self._left, WARMING_S)
+
+    async def bound(self, answer: Coroutine[Any, Any, Answer]) -> Answer:
+        """Raises `BrokenLine` if it takes too long."""
+        task = asyncio.create_task(answer)
+        turn = self._seconds / TURNS
+        try:
+            while self._left > 0:
+                if (await asyncio.wait({task}, timeout=turn))[0]:
+                    return task.result()
+                self._left -= turn
+            raise NoAnswer(f"no answer in {self._seconds:g} s")
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
 
 class _Connection:

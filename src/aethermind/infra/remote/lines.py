@@ -24,6 +24,10 @@ class Gone(BrokenLine):
     """Nobody listens there: the engine has ended or was never begun."""
 
 
+class NoAnswer(BrokenLine):
+    """Somebody is there and says nothing."""
+
+
 class Stream(Protocol):
     """One connection."""
 

@@ -12,7 +12,7 @@ from aethermind.engine.client import Attachment
 from aethermind.engine.info import PROTOCOL, EngineInfo
 from aethermind.infra.remote.asking import Asking, Patience
 from aethermind.infra.remote.client import RemoteClient
-from aethermind.infra.remote.lines import Line, TcpLine, UnixLine
+from aethermind.infra.remote.lines import Line, NoAnswer, TcpLine, UnixLine
 from aethermind.infra.remote.ssh import COMMAND, SshLine
 from aethermind.infra.remote.target import SshTarget, Target, TcpTarget, UnixTarget
 
@@ -27,6 +27,9 @@ BATCH_AWAY_MS = 50
 
 class Silent(BusyError):
     """An engine that should be there does not answer."""
+
+    frozen = False
+    """It takes connections, and says nothing on them."""
 
 
 @asynccontextmanager
@@ -66,6 +69,8 @@ async def connect(
             info = await greet(first, timeout_s=HERE_S if local else FIRST_AWAY_S)
         finally:
             first.close()
+        if local:
+            asking.owner = f"the engine with pid {info.pid}"
         attached = Attachment(
             name=line.name,
             target=str(target),
@@ -87,7 +92,9 @@ async def greet(asking: Asking, *, timeout_s: float) -> EngineInfo:
     try:
         info = await RemoteClient(asking, attached).engine_info(timeout_s=timeout_s)
     except BusyError as error:
-        raise Silent(error.message, hint=error.hint) from error
+        silent = Silent(error.message, hint=error.hint)
+        silent.frozen = isinstance(error.__cause__, NoAnswer)
+        raise silent from error
     if info.protocol != PROTOCOL:
         raise BusyError(
             f"the engine of {asking.line.name} (pid {info.pid}, version {info.version}) speaks protocol "

@@ -12,7 +12,7 @@ from aethermind.engine.client import Attachment
 from aethermind.engine.queries import Page
 from aethermind.infra.remote import reading
 from aethermind.infra.remote.asking import ANSWER_S, Asking
-from aethermind.infra.remote.feed import strange
+from aethermind.infra.remote.feed import Beside, strange
 from aethermind.infra.remote.reading import Strange
 
 Json = Any
@@ -26,6 +26,8 @@ class Speaking:
         self._asking = asking
         self.attached: Attachment = attached
         self._batch_ms = batch_ms
+        self.beside: Beside | None = None
+        """Where what an engine of this machine has recorded can be read when it has ended."""
 
     async def _act(
         self, path: str, body: Json, *, by: str = "", method: str = "POST", timeout_s: float = ANSWER_S
