@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import events
@@ -11,6 +12,7 @@ from textual import events
 from aethermind import bootstrap
 from aethermind.domain.errors import InvalidError, NotFoundError
 from aethermind.domain.workflow import Prompt, StepDef, WorkflowDef
+from aethermind.tui import editor
 from aethermind.tui.screens import found
 from aethermind.tui.screens.confirm import ConfirmScreen
 from aethermind.tui.screens.dialog import Line
@@ -81,6 +83,37 @@ async def test_a_broken_file_is_said_with_its_place(here: Path) -> None:
         note = str(made.screen.query_one("#picker-problem", Line).content)
         assert "broken.yaml:2:" in note
         assert "prompt" in note
+
+
+async def test_a_broken_file_is_mended_where_it_is_wrong(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = here / "work" / "broken.yaml"
+    broken.write_text("name: broken\nsteps:\n- {id: a, promt: x}\n")
+    lines: list[int | None] = []
+
+    async def edit(context: Any, path: Path, *, line: int | None = None) -> None:
+        lines.append(line)
+        path.write_text(path.read_text().replace("promt", "prompt"))
+
+    monkeypatch.setattr(editor, "edit", edit)
+    async with stage(here) as (made, pilot):
+        await made.push_screen(PickerScreen(made.context, wanted=str(broken)))
+        await pilot.pause()
+        await worked(made)
+        await pilot.pause()
+        assert str(made.screen.query_one("#picker-note", Line).content) == ""
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        await worked(made)
+        await pilot.pause()
+        assert isinstance(made.screen, StartScreen)
+        assert lines == [3]
+
+
+async def test_a_sample_is_not_edited(here: Path) -> None:
+    async with stage(here) as (made, pilot):
+        await pilot.press("r", *"brief", "ctrl+o")
+        await pilot.pause()
+        assert "i makes a copy" in str(made.screen.query_one("#picker-problem", Line).content)
 
 
 async def test_a_path_that_is_no_file_is_said(here: Path) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 from textual.widgets import Input
 from textual.widgets.option_list import Option
 
-from aethermind.domain.errors import AethermindError
+from aethermind.domain.errors import AethermindError, InvalidError
 from aethermind.infra.sanitize import clean_line
 from aethermind.tui import abroad
 from aethermind.tui.screens.choices import Choices, Typing
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
 
 class PickerScreen(Dialog[None]):
-    """Enter opens the start form of what is marked. `wanted`: a name or file, then the form opens at once.
-    `then` is told the id of the run that was started.
+    """Enter opens the start form of what is marked, ctrl+o its file in the editor, at the line that is wrong.
+    `wanted`: a name or file, then the form opens at once. `then` is told the id of the run that was started.
     """
 
     AUTO_FOCUS = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+o", "edit", "Edit", show=False, id="picker.edit"),
+    ]
 
     def __init__(
         self,
@@ -48,11 +52,14 @@ class PickerScreen(Dialog[None]):
         self._all: list[Found] = []
         self._shown: list[Found] = []
         self._fuzzy = FuzzySearch()
+        self._wrong: tuple[Path, int | None] | None = None
+        """The file that is wrong, and its line."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog picker") as box:
             box.border_title = safe_line("Run a workflow")
-            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} choose   esc back")
+            edits = "" if abroad.is_abroad(self.context) else "   ^o edit"
+            box.border_subtitle = safe_line(f"{self.context.glyphs.enter} choose{edits}   esc back")
             yield Typing(self.wanted, moves="#picker-choices", placeholder="a name, or the path of a file")
             choices = Choices(id="picker-choices", markup=False, compact=True)
             choices.can_focus = False
@@ -80,6 +87,7 @@ class PickerScreen(Dialog[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        self._wrong = None
         self._problem("")
         self._show(event.value)
 
@@ -115,15 +123,42 @@ class PickerScreen(Dialog[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        if (flow := self._meant()) is not None:
+            self._open(flow)
+
+    def _meant(self) -> Found | None:
+        """What is marked, or the file that was typed; why there is none is said."""
         at = self.query_one("#picker-choices", Choices).highlighted
         if at is not None and at < len(self._shown):
-            self._open(self._shown[at])
-        elif abroad.is_abroad(self.context):
+            return self._shown[at]
+        typed = self.query_one(Input).value.strip()
+        if abroad.is_abroad(self.context):
             self._problem("files of this machine are not there: choose what the engine knows")
-        elif (flow := find(self.context, event.value.strip())) is not None:
-            self._open(flow)
+        elif (flow := find(self.context, typed)) is not None:
+            return flow
         else:
-            self._problem(f"there is no file {event.value.strip()!r}")
+            self._problem(f"there is no file {typed!r}")
+        return None
+
+    def action_edit(self) -> None:
+        if (flow := self._meant()) is None:
+            return
+        if abroad.is_abroad(self.context):
+            self._problem("its file is where the engine is: edit it there")
+        elif flow.place == "sample":
+            key = self.context.app.key_of("run.new")
+            self._problem(f"a sample stays as it is: esc, then {key} makes a copy of your own")
+        else:
+            _ = self.context.spawn(self._edit(flow))
+
+    async def _edit(self, flow: Found) -> None:
+        from aethermind.tui import editor
+
+        wrong, self._wrong = self._wrong, None
+        line = wrong[1] if wrong is not None and wrong[0] == flow.path else None
+        await editor.edit(self.context, flow.path, line=line)
+        self._problem("")
+        self._open(flow)
 
     def on_option_list_option_selected(self, event: Choices.OptionSelected) -> None:
         event.stop()
@@ -141,9 +176,18 @@ class PickerScreen(Dialog[None]):
             else:
                 loaded = bootstrap.load_workflow(self.context.composition, flow.path)
         except AethermindError as error:
-            self.app.call_from_thread(self._problem, error.line())
+            self.app.call_from_thread(self._refused, flow, error)
             return
         self.app.call_from_thread(self._form, flow, loaded)
+
+    def _refused(self, flow: Found, error: AethermindError) -> None:
+        line = None
+        if isinstance(error, InvalidError) and error.file == str(flow.path):
+            line = error.line_no
+        self._wrong = (flow.path, line)
+        if not self._shown:
+            self._note("")  # it is a file, though no workflow's name
+        self._problem(error.line())
 
     def _form(self, flow: Found, loaded: LoadedWorkflow) -> None:
         _ = self.app.push_screen(StartScreen(self.context, flow, loaded), self._started)
