@@ -147,6 +147,8 @@ class Stage(App[None]):
         self.toasts: list[tuple[str, str]] = []
         self.copied: list[str] = []
         self.comfort = SimpleNamespace(welcomed=lambda: None)
+        self.outlet = SimpleNamespace(redraw=lambda: self.toast("drawn again"))
+        self.turns = SimpleNamespace(until=lambda work: work)
         self.leaving = SimpleNamespace(owns=True, keeps=False, kept=False, to_shell=None)
         self.context = Context(
             app=cast(Any, self),

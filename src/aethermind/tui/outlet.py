@@ -65,6 +65,13 @@ class Outlet:
         self.glass.forget()
         self._lost = True
 
+    def redraw(self) -> None:
+        """Write all of the screen again: something else has written to the terminal."""
+        self.forget()
+        if not self._held:
+            self._lost = False
+            self._app.screen.refresh()
+
     def fit(self, renderable: RenderableType | None) -> RenderableType | None:
         """What to display in place of this. To be called for everything that is displayed."""
         if renderable is not None:

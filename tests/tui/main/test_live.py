@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual._compositor import LayoutUpdate
 from textual.geometry import Region
 from textual.widget import Widget
 
@@ -254,3 +255,23 @@ async def test_an_event_that_does_not_fit_costs_a_toast_and_a_new_snapshot() -> 
         assert held is not None
         assert held.run.version == script.run.version
         assert "gather" in text(app)
+
+
+async def test_the_whole_screen_is_drawn_again_when_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make(research())
+    async with playing(app) as pilot:
+        drawn: list[Region] = []
+        fit = app.outlet.fit
+
+        def look(renderable: Any) -> Any:
+            if isinstance(renderable, LayoutUpdate):
+                drawn.append(renderable.region)
+            return fit(renderable)
+
+        monkeypatch.setattr(app.outlet, "fit", look)
+        await pilot.press("j")
+        await settle(pilot)
+        assert drawn == []
+        await pilot.press("ctrl+l")
+        await settle(pilot)
+        assert drawn == [Region(0, 0, 120, 36)]

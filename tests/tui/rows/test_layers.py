@@ -75,7 +75,9 @@ def test_every_line_of_the_boxes_has_its_place(items: int, width: int) -> None:
     found = places(script.run.node("each"))
     a_grid = grid(found, width)
     assert sorted(index for row in a_grid.rows for index in row) == list(range(items))
-    drawn = [plain(box_line(found, a_grid, n, 0, NOW, UNICODE)) for n in range(a_grid.lines)]
+    drawn = [
+        plain(box_line(found, a_grid, n, 0, related(found, 0), NOW, UNICODE)) for n in range(a_grid.lines)
+    ]
     assert all(len(line) <= width for line in drawn)
     assert sum("╭" in line or "┏" in line for line in drawn) == len(a_grid.rows)
     for row in range(len(a_grid.rows)):
@@ -87,7 +89,10 @@ def test_layers_are_numbered_between_their_rows() -> None:
     found = places(diamond().run.root)
     a_grid = grid(found, 118)
     assert len(a_grid.rows) == 3
-    drawn = [plain(box_line(found, a_grid, n, 0, NOW, UNICODE)).strip() for n in range(a_grid.lines)]
+    drawn = [
+        plain(box_line(found, a_grid, n, 0, related(found, 0), NOW, UNICODE)).strip()
+        for n in range(a_grid.lines)
+    ]
     assert [line for line in drawn if line[-1:].isdigit() and len(line) < 5] == ["1", "↓ 2", "↓ 3"]
 
 
@@ -95,7 +100,9 @@ def test_boxes_say_state_time_and_cost_and_mark_the_cursor() -> None:
     run = research().run
     found = places(run.root)
     a_grid = grid(found, 118)
-    drawn = "\n".join(plain(box_line(found, a_grid, n, 0, NOW, UNICODE)) for n in range(a_grid.lines))
+    drawn = "\n".join(
+        plain(box_line(found, a_grid, n, 0, related(found, 0), NOW, UNICODE)) for n in range(a_grid.lines)
+    )
     assert "┏ ✓ plan" in drawn
     assert "8.2s" in drawn
     assert "$0.0310" in drawn
@@ -107,7 +114,7 @@ def test_boxes_say_state_time_and_cost_and_mark_the_cursor() -> None:
 @pytest.mark.parametrize("width", [58, 78])
 def test_the_list_fills_its_width_and_tells_a_layer_once(width: int) -> None:
     found = places(diamond().run.root)
-    drawn = [plain(list_line(found, n, 0, width, NOW, UNICODE)) for n in range(len(found))]
+    drawn = [plain(list_line(found, n, related(found, 0), width, NOW, UNICODE)) for n in range(len(found))]
     assert all(len(line) == width for line in drawn)
     assert [line[:4].strip() for line in drawn] == ["1", "", "2", "", "3"]
     assert "←begin" in drawn[2]
@@ -122,8 +129,13 @@ def test_containers_say_how_much_is_over() -> None:
 def test_ascii_means_every_sign() -> None:
     found = places(research().run.root)
     a_grid = grid(found, 118)
-    assert all(plain(box_line(found, a_grid, n, 1, NOW, ASCII)).isascii() for n in range(a_grid.lines))
-    assert all(plain(list_line(found, n, 1, 78, NOW, ASCII)).isascii() for n in range(len(found)))
+    assert all(
+        plain(box_line(found, a_grid, n, 1, related(found, 1), NOW, ASCII)).isascii()
+        for n in range(a_grid.lines)
+    )
+    assert all(
+        plain(list_line(found, n, related(found, 1), 78, NOW, ASCII)).isascii() for n in range(len(found))
+    )
 
 
 def test_hostile_names_are_cleaned() -> None:
@@ -132,5 +144,7 @@ def test_hostile_names_are_cleaned() -> None:
     )
     script.expand(1, "a", items=["\x1b[31m"])
     found = places(script.run.node("a"))
-    assert not any("\x1b" in plain(list_line(found, n, 0, 78, NOW, UNICODE)) for n in range(len(found)))
+    assert not any(
+        "\x1b" in plain(list_line(found, n, related(found, 0), 78, NOW, UNICODE)) for n in range(len(found))
+    )
     assert isinstance(script.history[-1].event, e.StepExpanded)

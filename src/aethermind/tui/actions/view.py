@@ -20,6 +20,10 @@ _MANY = 2_000
 """Steps that are offered as one types."""
 
 
+def _redraw(context: Context, argument: str) -> None:
+    context.app.outlet.redraw()
+
+
 def _zoom(context: Context, argument: str) -> None:
     context.main.zoom()
 
@@ -285,5 +289,16 @@ VIEW: tuple[Action, ...] = (
         usage="[NAME]",
         complete=_theme_names,
         run=_theme,
+    ),
+    Action(
+        id="view.redraw",
+        title="Draw again",
+        description="Draw the whole screen again, after something else has written over it.",
+        group="view",
+        where=WHOLE,
+        keys=("ctrl+l",),
+        no_cli=_HERE,
+        command="redraw",
+        run=_redraw,
     ),
 )

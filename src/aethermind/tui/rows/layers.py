@@ -5,7 +5,7 @@ Two drawings of the same: boxes, where there is room for some beside each other,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aethermind.domain.state import Node
@@ -144,14 +144,19 @@ def grid(found: Sequence[Place], width: int) -> Grid:
 
 
 def box_line(
-    found: Sequence[Place], a_grid: Grid, line: int, selected: int, now: int, glyphs: Glyphs
+    found: Sequence[Place],
+    a_grid: Grid,
+    line: int,
+    selected: int,
+    words: Mapping[int, str],
+    now: int,
+    glyphs: Glyphs,
 ) -> Cells:
-    """One line of the drawing."""
+    """One line of the drawing. `words`: what `related` says of the selected step."""
     row, part = a_grid.at(line)
     if part < 0:
         layer = a_grid.layers[row]
         return [(f" {glyphs.more_below if layer else ' '} {layer + 1}", "faint")]
-    words = related(found, selected)
     drawn = Line(ellipsis=glyphs.ellipsis).add(" ")
     for index in a_grid.rows[row]:
         place, here = found[index], index == selected
@@ -212,13 +217,13 @@ def list_head(width: int) -> Cells:
 
 
 def list_line(
-    found: Sequence[Place], index: int, selected: int, width: int, now: int, glyphs: Glyphs
+    found: Sequence[Place], index: int, words: Mapping[int, str], width: int, now: int, glyphs: Glyphs
 ) -> Cells:
-    """One step of the list; its layer is told at the first one of it."""
+    """One step of the list; its layer is told at the first one of it. `words`: as for `box_line`."""
     place = found[index]
     node = place.node
     first = index == 0 or found[index - 1].layer != place.layer
-    word = related(found, selected).get(index, "")
+    word = words.get(index, "")
     line = Line(ellipsis=glyphs.ellipsis)
     line.add(fit(str(place.layer + 1) if first else "", 4, right=True), "faint").add("  ")
     line.add(glyphs.status_of(node.status), STYLE.get(node.status, "")).add(" ")

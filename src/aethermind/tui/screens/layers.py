@@ -104,7 +104,7 @@ class LayersScreen(Listing):
         if node is not None:
             found = self.boxes.places
             place = found[self.boxes.selected]
-            waits = [other.name for other in found if place.name in other.needs]
+            waits = [found[n].name for n, word in self.boxes.words.items() if word == "waits"]
             line.add("   ").say(place.name, "title")
             if place.needs:
                 line.add(f" {glyphs.needs} ", "faint").say(", ".join(place.needs))
@@ -114,7 +114,7 @@ class LayersScreen(Listing):
 
     def on_line_pane_cursor_moved(self, event: LinePane.CursorMoved) -> None:
         event.stop()
-        self.redraw()
+        self.redraw_around()
 
     # --- what actions do -----------------------------------------------------------------------
 

@@ -101,13 +101,16 @@ class Listing(Screen[None], inherit_bindings=False):
 
     def redraw(self) -> None:
         """The lines around the rows, and the rows."""
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            self.view.redraw()
+            self.redraw_around()
+
+    def redraw_around(self) -> None:
+        """The rows have been drawn."""
         width = self.size.width
         glyphs = self.context.glyphs
         line = Line(ellipsis=glyphs.ellipsis).extend(self.top_cells(width)).to(width)
         self.top_line.show(line.cells)
-        self.view.redraw()
         self.show_keys()
 
     def show_keys(self) -> None:

@@ -24,11 +24,13 @@ class LayersView(RowsView):
         self._grid: Grid | None = None
         self._width = -1
         self._now = 0
+        self._words: tuple[int, dict[int, str]] | None = None
+        """Of the step that is selected: looked for once, not for each line."""
 
     def show_places(self, found: Sequence[Place], now: int, *, at: str = "") -> None:
         """Other steps; the cursor goes to the one with path `at`, else stays on its step."""
         wanted = at or (self.node.path if self.node is not None else "")
-        self.places, self._now, self._width = found, now, -1
+        self.places, self._now, self._width, self._words = found, now, -1, None
         self.selected = next((n for n, place in enumerate(found) if place.node.path == wanted), 0)
         self.follow()
         self.redraw()
@@ -40,6 +42,13 @@ class LayersView(RowsView):
     @property
     def node(self) -> Node | None:
         return self.places[self.selected].node if self.selected < len(self.places) else None
+
+    @property
+    def words(self) -> dict[int, str]:
+        """How other steps (by index) hang together with the selected one: `needed`, `waits`."""
+        if self._words is None or self._words[0] != self.selected:
+            self._words = self.selected, rows.related(self.places, self.selected)
+        return self._words[1]
 
     @property
     def grid(self) -> Grid | None:
@@ -64,8 +73,10 @@ class LayersView(RowsView):
 
     def row_cells(self, index: int, width: int) -> Cells:
         if self.grid is not None:
-            return rows.box_line(self.places, self.grid, index, self.selected, self._now, self.glyphs)
-        cells = rows.list_line(self.places, index, self.selected, width, self._now, self.glyphs)
+            return rows.box_line(
+                self.places, self.grid, index, self.selected, self.words, self._now, self.glyphs
+            )
+        cells = rows.list_line(self.places, index, self.words, width, self._now, self.glyphs)
         if index != self.selected:
             return cells
         return [(">" if self.glyphs.ascii else "▌", "key"), *_without_first(cells)]
