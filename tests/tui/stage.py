@@ -33,7 +33,10 @@ THEME = themes.load_file(Path(__file__).parents[2] / "themes" / "aether-dark.yam
 
 
 NOTHING = SimpleNamespace(
-    samples_dir=None, workflow_dirs=[], config=SimpleNamespace(environ={"TOKEN": "t", "OTHER": "o"})
+    samples_dir=None,
+    workflow_dirs=[],
+    config=SimpleNamespace(environ={"TOKEN": "t", "OTHER": "o"}),
+    is_abroad=False,
 )
 """A composition with nothing in it."""
 
