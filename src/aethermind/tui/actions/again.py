@@ -154,7 +154,9 @@ async def reword(context: Context, argument: str) -> None:
 async def _forked(
     context: Context, run: Run, path: str, env: dict[str, str], *, definition: WorkflowDef
 ) -> str:
-    return await context.engine.ask(lambda c: c.fork(run.id, path, definition=definition, env=env))
+    return await context.engine.ask(
+        lambda c: c.fork(run.id, path, definition=definition, env=env, by=by(context))
+    )
 
 
 # --- a new run -----------------------------------------------------------------------------------
@@ -173,7 +175,14 @@ async def fork(context: Context, argument: str) -> None:
         return
     env = _environment(context, run)
     start = partial(
-        _start, run=run, path=path, inputs=wanted.inputs, model=wanted.model, budget=wanted.budget, env=env
+        _start,
+        run=run,
+        path=path,
+        inputs=wanted.inputs,
+        model=wanted.model,
+        budget=wanted.budget,
+        env=env,
+        who=by(context),
     )
     await _follow(context, run, path, await context.engine.ask(start))
 
@@ -187,8 +196,11 @@ async def _start(
     model: str | None,
     budget: int | None,
     env: dict[str, str],
+    who: str,
 ) -> str:
-    return await client.fork(run.id, path, inputs=inputs, model=model, budget_micro_usd=budget, env=env)
+    return await client.fork(
+        run.id, path, inputs=inputs, model=model, budget_micro_usd=budget, env=env, by=who
+    )
 
 
 async def _follow(context: Context, run: Run, path: str, new: str) -> None:
