@@ -129,7 +129,8 @@ async def _batches(
 ) -> AsyncGenerator[Sequence[FeedItem], None]:
     """The feed, by as many items at once as the client gives."""
     if isinstance(client, Batched):
-        async with aclosing(client.batches(after=after, run_id=run_id)) as batches:  # type: ignore[type-var]
+        found = client.batches(after=after, run_id=run_id)
+        async with aclosing(found) as batches:  # type: ignore[type-var]  # so are these
             async for batch in batches:
                 yield batch
         return
