@@ -64,7 +64,7 @@ def test_what_hangs_together_is_told() -> None:
     found = places(diamond().run.root)
     at = next(n for n, place in enumerate(found) if place.name == "left")
     names = {found[n].name: word for n, word in related(found, at).items()}
-    assert names == {"begin": "needed", "end": "waits"}
+    assert names == {"begin": "needed", "end": "needs it"}
     assert related(found, 99) == {}
 
 
@@ -106,7 +106,7 @@ def test_boxes_say_state_time_and_cost_and_mark_the_cursor() -> None:
     assert "┏ ✓ plan" in drawn
     assert "8.2s" in drawn
     assert "$0.0310" in drawn
-    assert "╰─ waits" in drawn
+    assert "╰─ needs it" in drawn
     assert "3/3" in drawn
     assert "pending" in drawn
 

@@ -77,12 +77,12 @@ def _sorted(children: Sequence[Node], by_id: dict[str, Node]) -> list[Node]:
 
 
 def related(found: Sequence[Place], selected: int) -> dict[int, str]:
-    """Index → `needed` or `waits`: what the selected step waits for, and what waits for it."""
+    """Index → `needed` or `needs it`: what the selected step waits for, and what waits for it."""
     if not 0 <= selected < len(found):
         return {}
     place = found[selected]
     words = {n: "needed" for n, other in enumerate(found) if other.name in place.needs}
-    return words | {n: "waits" for n, other in enumerate(found) if place.name in other.needs}
+    return words | {n: "needs it" for n, other in enumerate(found) if place.name in other.needs}
 
 
 # --- boxes ---------------------------------------------------------------------------------------

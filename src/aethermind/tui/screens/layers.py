@@ -104,7 +104,7 @@ class LayersScreen(Listing):
         if node is not None:
             found = self.boxes.places
             place = found[self.boxes.selected]
-            waits = [found[n].name for n, word in self.boxes.words.items() if word == "waits"]
+            waits = [found[n].name for n, word in self.boxes.words.items() if word == "needs it"]
             line.add("   ").say(place.name, "title")
             if place.needs:
                 line.add(f" {glyphs.needs} ", "faint").say(", ".join(place.needs))
