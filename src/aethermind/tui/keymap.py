@@ -146,6 +146,8 @@ def build(registry: Registry, mapping: Mapping[str, Json] | None = None) -> Keym
     if back := keys_by_id["move.back"]:  # dialogs have their own way out, which is never lost
         more = [key for key in back if key != "escape"]
         overrides |= {"dialog.back": ",".join(["escape", *more])} if more else {}
+    if (told := keys_by_id["global.help"]) and "global.help" in overrides:
+        overrides["dialog.help"] = ",".join(told)
     return Keymap(keys_by_id, tuple(clashes), tuple(problems), overrides, preset)
 
 

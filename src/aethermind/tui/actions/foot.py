@@ -30,7 +30,7 @@ def foot(registry: Registry, context: Context, width: int) -> list[Hint]:
     before what can't, which gets the room that is left; help and quit come last and always.
     """
     place = place_of(context)
-    actions = sorted((a for a in registry.at(place) if a.hint), key=lambda a: a.rank)
+    actions = sorted((a for a in registry.at(place) if a.hint or place in a.hint_in), key=lambda a: a.rank)
     found = [hint for action in actions if (hint := _hint(context, action, place)).key]
     last = [hint for hint in found if hint.word in _LAST]
     room = width - _cells(last)

@@ -88,7 +88,7 @@ class Action:
     hint: str = ""
     """Its word in the footer; empty keeps it out."""
     hint_in: Mapping[Where, str] = field(default_factory=dict)
-    """Another word in some places."""
+    """Another word in some places, or one there alone."""
     rank: int = 50
     """Place in the footer, low first; what does not fit is left out from the end."""
     family: str = ""

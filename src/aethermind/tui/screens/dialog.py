@@ -67,6 +67,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     AUTO_FOCUS = "*"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss_dialog", "Back", show=False, id="dialog.back"),
+        Binding("f1,question_mark", "dialog_help", "Keys", show=False, id="dialog.help"),
     ]
 
     def on_mount(self) -> None:
@@ -74,6 +75,13 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def action_dismiss_dialog(self) -> None:
         self.answer(None)
+
+    def action_dialog_help(self) -> None:
+        """The keys of this dialog; where one types, `?` is a letter, and F1 tells them."""
+        from aethermind.tui.screens.dialog_keys import keys_of
+        from aethermind.tui.screens.reading import ReadingScreen
+
+        _ = self.app.push_screen(ReadingScreen("Keys", keys_of(self)))
 
     def answer(self, value: T | None) -> None:
         """Close with this answer. Not awaited: a screen can't wait for its own end."""
