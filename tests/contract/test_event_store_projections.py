@@ -186,6 +186,11 @@ async def test_finding_runs(store: Store) -> None:
     assert await found(id_prefix="r_aa") == ["r_aab7", "r_aab5", "r_aab3", "r_aab1"]
     assert await found(id_prefix="r_aab3") == ["r_aab3"]
     assert await found(id_prefix="r_%") == []
+    assert await found(text="AAB") == ["r_aab7", "r_aab5", "r_aab3", "r_aab1"]
+    assert await found(text="even") == ["r_ab6", "r_ab4", "r_ab2", "r_ab0"]
+    assert await found(text="Failed") == ["r_aab5", "r_ab4"]
+    assert await found(text="%") == await found(text="' OR 1") == []
+    assert await found(text="") == newest
     assert await found(status="failed") == ["r_aab5", "r_ab4"]
     assert await found(workflow="odd") == ["r_aab7", "r_aab5", "r_aab3", "r_aab1"]
     assert await found(workflow="odd", status="running") == ["r_aab3", "r_aab1"]

@@ -92,6 +92,7 @@ class FakeClient:
             and (where.workflow in {None, r.workflow})
             and r.id.startswith(where.id_prefix or "")
             and not (where.unfinished and r.finished_at is not None)
+            and (where.text or "").lower() in f"{r.id} {r.workflow} {r.status}".lower()
         ]
         begin = int(cursor or 0)
         following = str(begin + limit) if begin + limit < len(rows) else None

@@ -30,6 +30,8 @@ class RunFilter(_Row, frozen=True, kw_only=True):
     workflow: str | None = None
     id_prefix: str | None = None
     unfinished: bool = False
+    text: str | None = None
+    """In the id, the workflow's name or the stored status; ASCII letters of either case."""
 
 
 class RunRow(_Row, frozen=True, kw_only=True):

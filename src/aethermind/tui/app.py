@@ -41,6 +41,7 @@ from aethermind.tui.themes import Palette
 from aethermind.tui.turns import Turns
 from aethermind.tui.widgets.line import OneLine
 from aethermind.tui.widgets.lines import LinePane
+from aethermind.tui.widgets.runs import RunsPane
 
 _STYLES = Path(__file__).with_name("styles")
 _AGAIN_S = 0.002
@@ -177,6 +178,16 @@ class AethermindApp(App[int], inherit_bindings=False):
         self.main_screen.opened(held)
         self.clock.request()
         await self.bridge.load_logs(held)
+        self.clock.request()
+
+    def on_runs_pane_end_near(self, event: RunsPane.EndNear) -> None:
+        self.spawn(self._read_runs(self.bridge.past.more(everything=event.everything)))
+
+    def on_runs_pane_sought(self, event: RunsPane.Sought) -> None:
+        self.spawn(self._read_runs(self.bridge.past.seek(event.text)))
+
+    async def _read_runs(self, reading: Awaitable[None]) -> None:
+        await reading
         self.clock.request()
 
     # --- frames --------------------------------------------------------------------------------

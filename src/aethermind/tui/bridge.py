@@ -24,6 +24,7 @@ from aethermind.engine.client import FeedItem, Notice, TokenDelta
 from aethermind.engine.queries import LogFilter, RunFilter
 from aethermind.tui.context import Changes, Engine, Subscription
 from aethermind.tui.held import Held
+from aethermind.tui.past import Past
 from aethermind.tui.precedence import Precedence
 from aethermind.tui.rows.runs import RunList
 
@@ -31,7 +32,6 @@ SLICE_S = 0.004
 _BATCH = 100
 _HELD = 3
 _LOG_PAGE = 2_000
-_RUNS = 200
 
 _DECISIONS: frozenset[type] = frozenset(
     {
@@ -79,6 +79,7 @@ class Bridge:
         self._wake = wake
         self._subscription: Subscription | None = None
         self.runs = RunList()
+        self.past = Past(engine, self.runs)
         self.open_id: str | None = None
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._early: dict[str, list[FeedItem]] = {}
@@ -128,9 +129,7 @@ class Bridge:
     async def start(self) -> None:
         """Subscribe, then read the list of runs: nothing falls between."""
         self._subscription = self._engine.subscribe(wake=self._wake)
-        page = await self._engine.ask(lambda client: client.runs(RunFilter(), limit=_RUNS))
-        for row in page.items:
-            self.runs.merge(row)
+        await self.past.begin()
 
     def close(self) -> None:
         if self._subscription is not None:
@@ -165,6 +164,7 @@ class Bridge:
         while len(self._held) > _HELD:
             oldest = next(i for i in self._held if i not in {self.open_id, run_id})
             del self._held[oldest]
+        self.runs.keep(run_id)
         self.runs.overlay(run)
         return held
 

@@ -42,11 +42,14 @@ def routes(room: Room) -> Routes:
         workflow: str | None = None,
         id_prefix: str | None = None,
         unfinished: bool = False,
+        text: str | None = None,
         limit: Limit = 50,
         cursor: str | None = None,
     ) -> Answer:
         """List runs, newest first."""
-        where = RunFilter(status=status, workflow=workflow, id_prefix=id_prefix, unfinished=unfinished)
+        where = RunFilter(
+            status=status, workflow=workflow, id_prefix=id_prefix, unfinished=unfinished, text=text
+        )
         found = await ask(lambda client: client.runs(where, limit=limit, cursor=cursor))
         return page(map(run_row, found.items), found.next)
 

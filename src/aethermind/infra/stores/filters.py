@@ -57,6 +57,9 @@ def runs(where: RunFilter) -> tuple[str, Parameters]:
             BY_PREFIX if len(where.id_prefix) > WIDE_PREFIX else "id >= :prefix AND id < :beyond"
         )
         parameters |= {"prefix": where.id_prefix, "beyond": where.id_prefix + "\U0010ffff"}
+    if where.text:
+        conditions.append("instr(lower(id || ' ' || workflow || ' ' || status), :text)")
+        parameters["text"] = ascii_lower(where.text)
     return _all(conditions), parameters
 
 

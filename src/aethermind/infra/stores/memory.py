@@ -110,8 +110,10 @@ class InMemoryStore(AccessInMemory):
                 and (where.workflow is None or row[2] == where.workflow)
                 and (where.id_prefix is None or row[1].startswith(where.id_prefix))
                 and not (where.unfinished and row[7] is not None)
+                and (not text or text in pages.ascii_lower(f"{row[1]} {row[2]} {row[3]}"))
             )
 
+        text = pages.ascii_lower(where.text or "")
         rows = (row for row in reversed(self._tables.runs.values()) if fits(row))
         return self._page(
             rows, pages.run_row, limit, pages.decode_cursor(cursor, pages.LAST), newest_first=True

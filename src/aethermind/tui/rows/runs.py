@@ -66,6 +66,11 @@ class RunList:
         self._changed: set[str] = set()
         self.stamp = 0
         """Another one as soon as there are more or fewer runs."""
+        self.more = False
+        """There are older ones that were not read."""
+        self.sought: set[str] = set()
+        """Older ones of these that a filter found: without one they are not shown, for what lies between is
+        not known."""
         self.unknown: set[str] = set()
         """Runs of which an event came but that are not in the list: to be asked for."""
 
@@ -82,12 +87,17 @@ class RunList:
         changed, self._changed = frozenset(self._changed), set()
         return changed
 
-    def merge(self, row: RunRow) -> RunItem:
-        """What the store knows. What events have told since is kept where it says more."""
+    def merge(self, row: RunRow, *, sought: bool = False) -> RunItem:
+        """What the store knows. What events have told since is kept where it says more. `sought`: it is here
+        because a filter found it."""
         item = self._by_id.get(row.id)
+        if not sought:
+            self.keep(row.id)
         if item is None:
             item = RunItem(row.id, row.workflow, row.status, row.created_at)
             self._add(item)
+            if sought:
+                self.sought.add(row.id)
         item.status = row.status
         item.started_at, item.finished_at = row.started_at, row.finished_at
         item.cost_micro_usd, item.unpriced_calls = row.cost_micro_usd, row.unpriced_calls
@@ -95,6 +105,12 @@ class RunList:
         self.unknown.discard(row.id)
         self._changed.add(row.id)
         return item
+
+    def keep(self, run_id: str) -> None:
+        """It is shown from now on, however it was found."""
+        if run_id in self.sought:
+            self.sought.remove(run_id)
+            self.stamp += 1
 
     def overlay(self, run: Run) -> None:
         """A folded run knows best about itself."""
@@ -112,10 +128,13 @@ class RunList:
         self._by_id[item.id] = item
         self.stamp += 1
         items = self.items
-        if items and place(item) > place(items[0]):
-            insort(items, item, key=place)
+        at = place(item)
+        if not items or at < place(items[0]):  # it has begun now
+            items.insert(0, item)
+        elif at > place(items[-1]):  # the next of a page
+            items.append(item)
         else:
-            items.insert(0, item)  # nearly all that comes is the newest
+            insort(items, item, key=place)
 
     def apply(self, recorded: e.Recorded) -> str | None:
         """An event of any run; returns the run's id if its line changed."""
@@ -128,6 +147,8 @@ class RunList:
         change = _CHANGES.get(type(event))
         item = self._by_id.get(run_id)
         if item is not None:
+            if self.sought:
+                self.keep(run_id)
             if change is None or not change(item, event, recorded.at):
                 return None
         elif isinstance(event, e.RunCreated):
@@ -281,7 +302,9 @@ class Shown:
         if not text:
             self._among = _NONE
             if anew:
-                self.items = known.items[:]
+                self.items = (
+                    [i for i in known.items if i.id not in known.sought] if known.sought else known.items[:]
+                )
         else:
             if text != self._text or self._stamp < 0:
                 self._among = {item.id for item in known.items if matches(item, text)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aethermind.tui.context import Pane
+from textual.message import Message
+
+from aethermind.tui.context import Move, Pane
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows import runs as rows
 from aethermind.tui.rows.cells import Cells
@@ -18,11 +20,29 @@ class RunsPane(LinePane):
     PANE: ClassVar[Pane] = "runs"
     TITLE = "Runs"
 
+    class EndNear(Message):
+        """One comes to the end of what was read."""
+
+        def __init__(self, *, everything: bool) -> None:
+            super().__init__()
+            self.everything = everything
+
+    class Sought(Message):
+        """Another text to filter by."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def __init__(self, palette: Palette, glyphs: Glyphs, number: int) -> None:
         super().__init__(palette, glyphs, number)
         self._shown = rows.Shown()
         self._second = 0
         self._all = 0
+        self._more = False
+        self._to_end = False
+        """The cursor is to be on the last one, as soon as it is read."""
+        self._sought = ""
         self._open: str | None = None
         self._now = 0
         self.filter_text = ""
@@ -44,11 +64,16 @@ class RunsPane(LinePane):
         selected = self.selected
         other, self._open = open_id != self._open, open_id
         second, self._now = now // 1_000, now
-        self._all = len(known)
+        self._all, self._more = len(known) - len(known.sought), known.more
         moved = self._shown.update(known, self.filter_text, changed or _NONE)
-        if moved and selected is not None:
+        if moved and self._to_end:
+            self.cursor, self._to_end = self.row_count() - 1, known.more
+        elif moved and selected is not None:
             index = self._shown.place(selected)
             self.cursor = index if index is not None else self.cursor
+        if self.filter_text != self._sought and known.more:
+            self._sought = self.filter_text
+            self.post_message(self.Sought(self._sought))
         if moved and self.row_count() and self.page:
             self.settle()
         if changed is None or moved or other or second != self._second:
@@ -57,6 +82,24 @@ class RunsPane(LinePane):
         else:
             seen = self._items[self.top : self.top + self.page]
             self.redraw(n for n, item in enumerate(seen, self.top) if item.id in changed)
+
+    def move(self, how: Move) -> None:
+        super().move(how)
+        self._to_end = how == "bottom" and self._more and not self.filter_text
+        self._look_ahead()
+
+    def go_to(self, index: int) -> None:
+        self._to_end = False
+        super().go_to(index)
+
+    def scroll_rows(self, delta: int) -> None:
+        super().scroll_rows(delta)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """What comes next is there before one is at the end."""
+        if self._more and not self.filter_text and self.top + 3 * self.page >= self.row_count():
+            self.post_message(self.EndNear(everything=self._to_end))
 
     @property
     def ticking(self) -> bool:
@@ -73,7 +116,7 @@ class RunsPane(LinePane):
         )
 
     def title_cells(self) -> Cells:
-        cells: Cells = [(f" {self._all}", "title")] if self._all else []
+        cells: Cells = [(f" {self._all}{'+' if self._more else ''}", "title")] if self._all else []
         if self.filter_text:
             cells.append((f"  /{self.filter_text}", "key"))
         return cells
