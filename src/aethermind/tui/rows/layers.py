@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aethermind.domain.state import Node
+from aethermind.tui import format as fmt
 from aethermind.tui.glyphs import Glyphs
 from aethermind.tui.rows.cells import Cells, Line, fit, width_of
 from aethermind.tui.rows.draw import STYLE, elapsed, money
@@ -195,9 +196,19 @@ def _facts(node: Node, width: int, now: int, glyphs: Glyphs) -> Cells:
     word = progress(node, glyphs)
     line.say(word or time or node.status.replace("_", " "), "time" if time else "faint")
     right = time if word else ""
-    tail = Line().add(right, "time").add(" " if right and cost[0] else "").add(*cost)
+    tail = _beside(right, cost)
+    if line.width + 1 + tail.width > width and cost[1] == "money" and node.tally is not None:
+        # An amount is never cut: it would be another one.
+        about = (glyphs.at_least if node.tally.unpriced else "") + fmt.usd_short(node.tally.cost)
+        tail = _beside(right, (about, "money"))
+        if line.width + 1 + tail.width > width:
+            tail = _beside("", (about, "money"))
     line.to(max(width - tail.width, line.width + 1)).extend(tail.cells)
     return line.to(width).cells
+
+
+def _beside(time: str, cost: tuple[str, str]) -> Line:
+    return Line().add(time, "time").add(" " if time and cost[0] else "").add(*cost)
 
 
 def progress(node: Node, glyphs: Glyphs) -> str:
