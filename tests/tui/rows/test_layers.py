@@ -107,7 +107,7 @@ def test_boxes_say_state_time_and_cost_and_mark_the_cursor() -> None:
     assert "8.2s" in drawn
     assert "$0.0310" in drawn
     assert "╰─ needs it" in drawn
-    assert "55s $.24 │" in drawn, "an amount is not cut"
+    assert "55s $.25 │" in drawn, "an amount is not cut"
     assert "$0.0…" not in drawn
     assert "pending" in drawn
 
