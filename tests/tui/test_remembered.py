@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from aethermind import bootstrap
 from aethermind.engine.queries import RunRow
@@ -104,6 +105,20 @@ async def test_the_layout_is_as_it_was_left(tmp_path: Path) -> None:
         await pilot.press("=")
         await settle(pilot)
         assert (main.query_one("#side").size.width, main.logs.size.height) == (side, logs)
+
+
+async def test_what_was_typed_after_the_colon_comes_back_but_no_keys(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with playing(app) as pilot:
+        for line in ("level info", "filter sk-proj-" + "a1B2" * 12, "x" * 300):
+            app.context.history.add(line)
+        await pilot.press("colon", *"level warning", "enter")
+        await settle(pilot)
+    assert json.loads((tmp_path / NAME).read_bytes())["commands"] == ["level info", "level warning"]
+    again = app_on(tmp_path)
+    async with playing(again) as pilot:
+        await pilot.press("colon", "up", "up")
+        assert again.screen.query_one(Input).value == "level info"
 
 
 async def test_a_broken_file_is_told_and_the_next_one_is_whole(tmp_path: Path) -> None:

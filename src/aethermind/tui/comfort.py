@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aethermind.tui.attention import Attention, way_of
-from aethermind.tui.remembered import Filters, Remembered, load, save
+from aethermind.tui.remembered import COMMANDS, LONGEST, Filters, Remembered, load, save
 from aethermind.tui.rows.runs import place
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Comfort:
         main.runs_pane.filter_text = found.filters.runs
         while main.logs.level != found.filters.level:
             main.cycle_level()
+        for line in found.commands:
+            self._app.context.history.add(line)
         main.zoomed = found.zoomed
         main.focus_pane(found.pane)
 
@@ -95,9 +97,16 @@ class Comfort:
             zoomed=main.zoomed,
             side=main.layout_sizes.side,
             logs=main.layout_sizes.logs,
+            commands=self._commands(),
             filters=Filters(
                 agents=main.agents.filter_text[:200],
                 runs=main.runs_pane.filter_text[:200],
                 level=main.logs.level,
             ),
         )
+
+    def _commands(self) -> tuple[str, ...]:
+        """What of the `:` line may lie in a file: nothing long, and nothing that looks like a key."""
+        redact = self._app.context.composition.redact
+        lines = self._app.context.history.lines
+        return tuple(line for line in lines if len(line) <= LONGEST and redact(line) == line)[-COMMANDS:]

@@ -19,6 +19,11 @@ class History:
             self._lines.remove(line)
         self._lines = [*self._lines, line][-self._limit :]
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of them, the newest last."""
+        return tuple(self._lines)
+
     def rest(self) -> None:
         """Something was typed: the next step begins anew."""
         self._at = None

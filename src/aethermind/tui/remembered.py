@@ -24,7 +24,12 @@ SIDE = (16, 80)
 LOGS = (3, 40)
 """Lines that the logs below may have."""
 
-Text = Annotated[str, msgspec.Meta(max_length=200)]
+COMMANDS = 50
+"""Lines of `:` that are kept."""
+LONGEST = 200
+"""Characters of a text."""
+
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +50,8 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     side: Annotated[int, msgspec.Meta(ge=SIDE[0], le=SIDE[1])] | None = None
     logs: Annotated[int, msgspec.Meta(ge=LOGS[0], le=LOGS[1])] | None = None
     filters: Filters = Filters()
+    commands: Annotated[tuple[Text, ...], msgspec.Meta(max_length=COMMANDS)] = ()
+    """Lines that were typed after `:`, the newest last."""
 
 
 def load(home: Path) -> tuple[Remembered, str]:
