@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -75,3 +76,37 @@ def test_glyphs_follow_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert streams.unicode_fits(streams.OUT)
     monkeypatch.setattr("sys.stdout", Old())
     assert not streams.unicode_fits(streams.OUT)
+
+
+class Screen(io.StringIO):
+    """Stands for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_in_passing_goes_with_what_is_written_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    streams.prepare()
+    streams.pass_by("it opens")
+    streams.note("the data is held by another program")
+    assert screen.getvalue() == "it opens\r\x1b[2Kthe data is held by another program\n"
+    streams.passed()
+    assert screen.getvalue().endswith("program\n"), "there was nothing left to take away"
+    streams.pass_by("again")
+    streams.passed()
+    assert screen.getvalue().endswith("again\r\x1b[2K")
+
+
+def test_nothing_is_said_in_passing_to_a_file_or_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    streams.prepare()
+    streams.pass_by("it opens")
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    streams.be_plain()
+    streams.pass_by("it opens")
+    streams.passed()
+    assert screen.getvalue() == ""
+    streams.prepare()

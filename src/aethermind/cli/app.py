@@ -109,9 +109,14 @@ def _start(ctx: click.Context) -> int:
     if not streams.on_terminal():
         click.echo(ctx.get_help())
         return 0
-    from aethermind.cli.screen import open_screen
+    if given.connect is None:  # on the way elsewhere, ssh may ask for a password
+        streams.pass_by(f"aethermind {__version__} opens")
+    try:
+        from aethermind.cli.screen import open_screen
 
-    return open_screen(given)
+        return open_screen(given)
+    finally:
+        streams.passed()
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -54,6 +54,7 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
             low_bandwidth=given.low_bandwidth or None,
             leaving=leaving,
             attached=engine.attached,
+            ready=streams.passed,
         )
         if not leaving.owns:
             return code

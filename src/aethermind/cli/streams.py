@@ -45,6 +45,9 @@ class Stream:
         """Write, and forget what cannot be written."""
         if self.error is not None:
             return
+        if _PASSING.is_set():
+            _PASSING.clear()
+            text = f"{_CLEAR}{text}"
         try:
             with self.writing():
                 self.file.write(text)
@@ -95,6 +98,25 @@ WORDS = threading.Event()
 """Besides, no signs for states: they would be read aloud."""
 
 
+_PASSING = threading.Event()
+"""A line stands on the terminal that goes before anything else is written."""
+_CLEAR = "\x1b[2K"
+"""The line of the cursor."""
+
+
+def pass_by(text: str) -> None:
+    """A line on a terminal that goes again: with whatever is written next, or with `passed`."""
+    if OUT.terminal and not PLAIN.is_set():
+        OUT.write(f"{text}\r")
+        _PASSING.set()
+
+
+def passed() -> None:
+    """It has served."""
+    if _PASSING.is_set():
+        OUT.write("")
+
+
 def be_plain(*, words: bool = False) -> None:
     """From now on, until this command ends."""
     PLAIN.set()
@@ -104,9 +126,8 @@ def be_plain(*, words: bool = False) -> None:
 
 def prepare() -> None:
     """Before anything is written: whatever a run produced can be printed in any encoding."""
-    CLOSED.clear()
-    PLAIN.clear()
-    WORDS.clear()
+    for event in (CLOSED, PLAIN, WORDS, _PASSING):
+        event.clear()
     if (OUT.terminal or ERR.terminal) and os.environ.get("TERM") == "dumb":
         be_plain(words=True)
     for stream in (OUT, ERR):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,10 +34,11 @@ def show(
     low_bandwidth: bool | None = None,
     leaving: Leaving | None = None,
     attached: Attachment | None = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Take the terminal until the user leaves; returns the exit code. The engine must have been started,
     and stays running. Raises what broke the screen, should it break. Flags that are None leave it to the
-    config's `[tui]`.
+    config's `[tui]`. `ready` is called when all is loaded, before anything is written to the terminal.
     """
     settings = settings_of(
         composition.config.tui,
@@ -65,6 +66,7 @@ def show(
         driver_class=None if os.environ.get("TEXTUAL_DRIVER") else PatientDriver,
         leaving=leaving,
     )
+    ready()
     code = app.run()
     if app.failure is not None:
         raise app.failure
