@@ -14,7 +14,8 @@ import pytest
 
 from aethermind import bootstrap
 from aethermind.bootstrap.composition import DATABASE
-from aethermind.cli import serve
+from aethermind.cli import engine_told, serve
+from aethermind.engine.info import EngineInfo
 from aethermind.infra.stores.lease import Lease
 from tests.cli.program import Said
 
@@ -96,3 +97,9 @@ def test_doctor_tells_of_one_that_says_nothing(
     (problem,) = found["problems"]
     assert str(os.getpid()) in problem["problem"]
     assert "aethermind stop" in problem["repair"]
+
+
+def test_doctor_counts_those_who_look() -> None:
+    info = EngineInfo(pid=7, version="1", started_at=0, home="/h", watching=2, idle_s=600)
+    told = engine_told.told(info, bootstrap.load())
+    assert (told["attached"], told["ends"]) == (2, "after 10m00s idle")

@@ -159,3 +159,34 @@ def test_a_terminal_that_never_answers_is_asked_no_more(
     asked.writer.write("z")
     assert asked.take(1) == b"z"
     assert not asked.writer.acknowledged
+
+
+def test_leaving_asks_no_more_and_waits_for_the_answers(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aethermind.tui.driver._SETTLE_S", 60)
+    asked.writer.write("x" * 100)
+    assert asked.take(104).endswith(b"\x1b[6n")
+    leaving = threading.Thread(target=asked.writer.settle)
+    leaving.start()
+    leaving.join(0.05)
+    assert leaving.is_alive()  # what came later would be typed into the shell
+    asked.writer.answer()
+    leaving.join(5)
+    assert not leaving.is_alive()
+    asked.writer.write("good-bye")
+    assert asked.take(8) == b"good-bye"
+    asked.writer.stop()
+    os.set_blocking(asked.read_end, False)
+    with pytest.raises(BlockingIOError):
+        os.read(asked.read_end, 1)
+
+
+def test_leaving_does_not_wait_for_answers_that_do_not_come(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aethermind.tui.driver._SETTLE_S", 0.05)
+    asked.writer.write("x" * 100)
+    asked.take(104)
+    asked.writer.settle()
+    assert not asked.writer.acknowledged

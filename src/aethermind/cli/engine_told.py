@@ -28,10 +28,11 @@ def facts_of(composition: bootstrap.Composition) -> tuple[dict[str, Json], Probl
         return {"pid": pid}, (error.message, f"aethermind stop, else kill -9 {pid}: no run is lost")
     except AethermindError as error:
         return {"pid": pid}, (error.line(), None)
-    return _told(info, composition), _unlike(info)
+    return told(info, composition), _unlike(info)
 
 
-def _told(info: EngineInfo, composition: bootstrap.Composition) -> dict[str, Json]:
+def told(info: EngineInfo, composition: bootstrap.Composition) -> dict[str, Json]:
+    """What an engine says of itself, as facts by name."""
     age = max(bootstrap.wall_clock()() - info.started_at, 0)
     ends = "with its command" if info.idle_s is None else f"after {text.took(round(info.idle_s * 1000))} idle"
     if info.origin == "serve" and info.idle_s is None:
@@ -44,7 +45,7 @@ def _told(info: EngineInfo, composition: bootstrap.Composition) -> dict[str, Jso
         "keys": ", ".join(info.keys) or "none",
         "socket": bootstrap.place(composition),
         "live_runs": info.live,
-        "attached": max(info.watching - 1, 0),  # this question is none
+        "attached": info.watching,
         "ends": ends,
     }
 

@@ -46,6 +46,8 @@ _SLOW_S = 0.15
 _PATIENCE_S = 4.0
 """How long an answer is waited for; a quarter of it until the first has come."""
 _MISSES = 2
+_SETTLE_S = 1.0
+"""How long leaving waits for the last answers: one that came later would be typed into the shell."""
 
 
 class Writer(WriterThread):
@@ -71,7 +73,7 @@ class Writer(WriterThread):
         self._size = 0
         self._changed = threading.Condition()
         self._busy = self._sending = False
-        self._stopping = False
+        self._stopping = self._settled = False
         self._gone = False
         self._on_busy = on_busy
         self._on_idle = on_idle
@@ -112,8 +114,15 @@ class Writer(WriterThread):
                 return
             self._answered, self._unanswered = True, 0
             sent, _ = self._flight.popleft()
+            self._changed.notify_all()
             idle = self._now_idle()
         self._tell(monotonic() - sent, idle=idle)
+
+    def settle(self) -> None:
+        """Ask no more, and wait for what was asked, while there is still somebody to read the answer."""
+        with self._changed:
+            self._settled, self.acknowledged = True, False
+            self._changed.wait_for(lambda: self._gone or not self._flight, _SETTLE_S)
 
     def run(self) -> None:
         while (text := self._next()) is not None:
@@ -143,17 +152,16 @@ class Writer(WriterThread):
         return ""
 
     def _put(self, text: str) -> None:
-        ask = self.acknowledged
-        data = text.encode(self._encoding, "replace") + (_WHERE if ask else b"")
-        began = monotonic()
-        if ask:
-            with self._changed:  # before it is sent: the answer may be there at once
+        data, began = text.encode(self._encoding, "replace"), monotonic()
+        with self._changed:  # before it is sent: the answer may be there at once
+            if ask := self.acknowledged:
+                data += _WHERE
                 self._flight.append((began, len(data)))
         self._send(data)
         took = monotonic() - began
         with self._changed:
             self._sending = False
-            if not ask and took > _SLOW_S:
+            if not (ask or self._settled) and took > _SLOW_S:
                 self.acknowledged = self._unanswered < _MISSES  # a slow line, it seems
             idle = self._now_idle()
         self._tell(None if ask else took, idle=idle)
@@ -185,6 +193,7 @@ class Writer(WriterThread):
     def _give_up(self) -> None:
         """An answer does not come. A terminal that never gave one is not asked again."""
         self._flight.clear()
+        self._changed.notify_all()
         self._unanswered += 1
         if not self._answered and self._unanswered >= _MISSES:
             self.acknowledged = False
@@ -197,7 +206,9 @@ class Writer(WriterThread):
             except InterruptedError:
                 continue
             except OSError:
-                self._gone = True
+                with self._changed:
+                    self._gone = True
+                    self._changed.notify_all()
                 return
             self.written += taken
             view = view[taken:]
@@ -233,6 +244,11 @@ class PatientDriver(LinuxDriver):
         finally:
             module.WriterThread = original
             _restore(before)
+
+    def stop_application_mode(self) -> None:
+        if isinstance(self._writer_thread, Writer):
+            self._writer_thread.settle()
+        super().stop_application_mode()
 
     def run_input_thread(self) -> None:
         module: Any = linux_driver  # the base class makes its decoder by this name of its module
