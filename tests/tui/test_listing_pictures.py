@@ -87,6 +87,22 @@ def test_a_screen(snap_compare: Compare, size: tuple[int, int], name: str) -> No
     assert snap_compare(make_app(), terminal_size=size, run_before=opening(keys))
 
 
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        ("spending", (60, 16)),
+        ("diff", (60, 16)),
+        ("replay", (60, 16)),
+        ("spending", (200, 60)),
+        ("replay", (200, 60)),
+    ],
+    ids=["spending-tiny", "diff-tiny", "replay-tiny", "spending-huge", "replay-huge"],
+)
+def test_a_screen_at_the_ends(snap_compare: Compare, size: tuple[int, int], name: str) -> None:
+    make_app, keys = SCREENS[name]
+    assert snap_compare(make_app(), terminal_size=size, run_before=opening(keys))
+
+
 @pytest.mark.parametrize("name", SCREENS)
 async def test_ascii_means_every_sign(name: str) -> None:
     make_app, keys = SCREENS[name]

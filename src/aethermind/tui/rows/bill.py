@@ -219,7 +219,7 @@ def head(by: CostGroup, width: int) -> Cells:
     line = Line().field(f" {by.upper()}", columns.key, "head")
     for name, size in names:
         if size:
-            line.field(name if size > len(name) else f"+{name[:6]}", size, "head", right=True)
+            line.field(name if size > len(name) else f"{name[: size - 2]}.", size, "head", right=True)
     return line.to(width).cells
 
 
