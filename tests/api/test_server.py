@@ -17,7 +17,8 @@ from typing import Any, Self
 
 import pytest
 
-from aethermind.api import listening, peers
+from aethermind import peers
+from aethermind.api import listening
 from aethermind.api.hosting import InLoop
 from aethermind.api.server import OURS, Server
 from aethermind.api.settings import ServerSettings

@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.http11 import Request
 
-from aethermind.api.peers import is_own
+from aethermind.peers import is_own
 
 LONGEST_HEAD = 64 << 10
 LONGEST_FRAME = 64 << 10

@@ -21,10 +21,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aethermind.api.hosting import Hosting
-from aethermind.api.peers import is_own
 from aethermind.api.settings import ServerSettings
 from aethermind.api.use import Use
 from aethermind.domain.errors import InvalidError, StoreError
+from aethermind.peers import is_own
 
 if TYPE_CHECKING:
     from aethermind.api.listening import Listener

@@ -12,6 +12,8 @@ import ssl
 from contextlib import suppress
 from typing import Protocol
 
+from aethermind import peers
+
 CHUNK = 65_536
 DIAL_S = 10.0
 
@@ -90,7 +92,8 @@ class SocketStream:
 
 
 class UnixLine:
-    """The socket of an engine on this machine."""
+    """The socket of an engine on this machine; only one of the same user, or of root, is spoken to: what is
+    sent there are definitions, prompts and values of the environment."""
 
     compress = False
 
@@ -101,11 +104,16 @@ class UnixLine:
     async def dial(self) -> Stream:
         try:
             async with asyncio.timeout(DIAL_S):
-                return SocketStream(*await asyncio.open_unix_connection(self.path))
+                reader, writer = await asyncio.open_unix_connection(self.path)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise Gone("no engine listens there") from error
         except OSError as error:
             raise BrokenLine(_words(error)) from error
+        stream = SocketStream(reader, writer)
+        if not peers.is_own(writer.get_extra_info("socket")):
+            stream.close()
+            raise BrokenLine("another user listens there")
+        return stream
 
     async def close(self) -> None:
         return None
