@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from aethermind.tui.context import Context
 
 
+_SHOWN = 60
+"""Characters of a path that is none; a paste may be long."""
+
+
 class PickerScreen(Dialog[None]):
     """Enter opens the start form of what is marked, ctrl+o its file in the editor, at the line that is wrong.
     `wanted`: a name or file, then the form opens at once. `then` is told the id of the run that was started.
@@ -137,7 +141,8 @@ class PickerScreen(Dialog[None]):
         elif (flow := find(self.context, typed)) is not None:
             return flow
         else:
-            self._problem(f"there is no file {typed!r}")
+            shown = typed if len(typed) <= _SHOWN else typed[: _SHOWN - 1] + self.context.glyphs.ellipsis
+            self._problem(f"there is no file {shown!r}")
         return None
 
     def action_edit(self) -> None:
