@@ -142,7 +142,11 @@ def stall(plan: Plan) -> list[Line]:
 def slowdown(plan: Plan) -> list[Line]:
     """Events per CPU second of the whole process, with the screen and without, round by round."""
     made = []
-    for shape, what in (("crowd", "many small runs"), ("wide", "one wide run after the other, watched")):
+    for shape, what in (
+        ("crowd", "many small runs"),
+        ("vast", "a run of 50,000 steps, watched"),
+        ("wide", "runs of 5,000 steps, one after the other opened, below the card of the first"),
+    ):
         alone: list[dict[str, Any]] = []
         shown: list[dict[str, Any]] = []
         for _ in range(min(plan.rounds, 3)):

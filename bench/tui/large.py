@@ -22,6 +22,7 @@ SCROLL_GOAL_MS = 50.0
 """Promise 5 of the product: keys answer in under 50 ms."""
 QUIET_S = 0.3
 STEPS = "jjjjjjjjkkkk"
+OLDEST = "kkkkkkkkjjjj"
 
 
 class Screen(NamedTuple):
@@ -66,7 +67,21 @@ def lines(plan: Plan) -> list[Line]:
             session.tty.type("2")
             session.tty.settle(QUIET_S)
             made += _scroll(session, "list of runs")
+            made += _past(session, plan)
     return made
+
+
+def _past(session: Session, plan: Plan) -> list[Line]:
+    """To the oldest of the past runs, and up and down there."""
+    mark, began = session.tty.mark, session.tty.type("G")
+    while (listed := session.ask("screen")["runs"]) < plan.past_runs:
+        if time.perf_counter() - began > PATIENCE_S:
+            return [_failed("past runs", RuntimeError(f"{listed} of {plan.past_runs} were listed"))]
+        time.sleep(0.005)
+    ended = session.tty.settle(QUIET_S)
+    note = f"{len(session.tty.raw(mark)) / 1_000:.1f} kB"
+    made = [_open(f"end of {listed:,} runs", (ended - began) * 1_000, note)]
+    return [*made, *_scroll(session, f"list of {listed:,} runs", keys=OLDEST)]
 
 
 def _make(plan: Plan, database: Path) -> tuple[str, str]:
@@ -174,10 +189,10 @@ def _compare(session: Session, other: str) -> Line:
     return _open("comparison of two such runs", (ended - began) * 1_000)
 
 
-def _scroll(session: Session, name: str) -> list[Line]:
+def _scroll(session: Session, name: str, *, keys: str = STEPS) -> list[Line]:
     """Rows and pages up and down; keys that change nothing (an end was reached) don't count."""
     found: list[float] = []
-    for key in (*STEPS, *[KEYS[page] for page in ("pagedown", "pageup")] * 6):
+    for key in (*keys, *[KEYS[page] for page in ("pagedown", "pageup")] * 6):
         mark, typed = session.tty.mark, session.tty.type(key)
         session.tty.settle(0.06)
         if session.tty.mark > mark:

@@ -17,6 +17,8 @@ from tests.hostile import HOSTILE
 
 EVENTS_PER_STEP = 2
 """Started and succeeded."""
+WIDE = {"wide": 5_000, "vast": 50_000}
+"""Steps of a run that is watched."""
 _TURN_S = 0.01
 _WORDS = ("fetching", "page", "of", "the", "answer", "with", "tokens", "retrying", "cache", "plan accepted")
 _chance = random.Random(3)
@@ -147,10 +149,11 @@ class Load:
                 await wave(self.engine)
                 events += 200 * (2 + 5 * EVENTS_PER_STEP)
             else:
-                run = await self.engine.start(request(fan_out("wide", "noop", 5_000)))
+                steps = WIDE[shape]
+                run = await self.engine.start(request(fan_out(shape, "noop", steps)))
                 self.opened(run.run.id)
                 await self.engine.scheduler.settled(run)
-                events += 5_000 * EVENTS_PER_STEP
+                events += steps * EVENTS_PER_STEP
         cpu = time.process_time() - cpu
         seconds = time.perf_counter() - began
         return {"events": events, "events_per_s": events / seconds, "events_per_cpu_s": events / cpu}

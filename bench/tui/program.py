@@ -8,7 +8,7 @@
     events PER_S MOST             a run that emits so many events a second, open on the screen
     logs PER_S                    the same of log lines
     quiet                         end what runs
-    saturate SECONDS crowd|wide   as much as the engine can: small runs, or one that is watched
+    saturate SECONDS crowd|wide|vast   as much as the engine can: small runs, or one that is watched
     many STEPS LINES              a finished run of that size, open on the screen
     hostile                       runs full of hostile texts
     open RUN · screen             watch a run · what is on the screen

@@ -39,6 +39,8 @@ OTHER_LINES = 22
 """What stands on the screen besides: the card's other lines, its frame, some of what is below."""
 Rendered = Callable[[str], "list[Line] | None"]
 """Markdown as lines; None where it would take too long."""
+_LINES = 1_000
+"""Of an output: of the others the card only tells how many there are."""
 _KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(: ?)(.*)$')
 
 
@@ -182,13 +184,21 @@ def card_lines(
     for name, value in outputs(run).items():
         yield BLANK
         yield (Span(clean_line(name), "heading"),)
-        lines = rendered(value) if isinstance(value, str) else _json(clean(pretty(value)))
-        if lines is None:
-            lines = text_lines(clean(pretty(value)))
+        lines, left = _lines_of(value, rendered)
         rows = [row for a_line in lines for row in wrap(a_line, width)]
         yield from rows[:preview]
         if len(rows) > preview:
-            yield (Span(f"{glyphs.ellipsis} {len(rows) - preview} more lines", "dim"),)
+            yield (Span(f"{glyphs.ellipsis} {len(rows) - preview + left} more lines", "dim"),)
+
+
+def _lines_of(value: Any, rendered: Rendered) -> tuple[list[Line], int]:
+    """A value's lines as they are shown, and how many more it has than are worth to be made."""
+    if isinstance(value, str) and (lines := rendered(value)) is not None:
+        return lines, 0
+    text = clean(pretty(value)).split("\n")
+    first = "\n".join(text[:_LINES])
+    left = max(len(text) - _LINES, 0)
+    return (text_lines(first) if isinstance(value, str) else _json(first)), left
 
 
 def _json(text: str) -> list[Line]:
