@@ -7,12 +7,14 @@ import random
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 import pytest
 
-from aethermind.domain.errors import BusyError, DeniedError
+from aethermind.domain.errors import BusyError, DeniedError, EndedError
 from aethermind.domain.events import Recorded
+from aethermind.domain.run import Run
 from aethermind.domain.workflow import Ask, Function, StepDef, Value
 from aethermind.engine.client import Attachment, FeedItem, Notice
 from aethermind.engine.context import StepContext
@@ -103,7 +105,7 @@ async def breaking(engine: Served, cuts: Iterator[int], seconds: float = 10.0) -
         asking.close()
 
 
-async def seen(feed: AsyncIterator[FeedItem]) -> list[FeedItem]:
+async def _seen(feed: AsyncIterator[FeedItem]) -> list[FeedItem]:
     found: list[FeedItem] = []
     async with asyncio.timeout(PATIENCE), aclosing(feed) as items:  # type: ignore[type-var]  # feeds are async generators
         async for item in items:
@@ -121,7 +123,7 @@ async def test_cut_at_any_byte_the_view_is_the_engines(engine: Served, seed: int
         run_id = await sound.start_run(request(CHATTY, simulated=False))
         cuts = (rng.choice([rng.randrange(400), rng.randrange(60_000)]) for _ in range(10))
         async with breaking(engine, cuts) as client:
-            items = await seen(client.feed(after=before, run_id=run_id if seed % 2 else None))
+            items = await _seen(client.feed(after=before, run_id=run_id if seed % 2 else None))
         events = [item for item in items if isinstance(item, Recorded)]
         assert len(events) > LINES
         assert events == await sound.events(after=before, limit=5_000)
@@ -206,3 +208,46 @@ async def test_who_only_looks_changes_nothing(engine: Served) -> None:
             with pytest.raises(DeniedError, match="attached read-only"):
                 await act
         assert await client.last_seq() == count
+
+
+class LeftBehind:
+    """The database of an engine that has ended, read beside it."""
+
+    def __init__(self, engine: Served) -> None:
+        self._engine = engine
+
+    async def events(self, **where: Any) -> list[Recorded]:
+        return await self._engine.thread.ask(lambda client: client.events(**where))
+
+    async def run(self, run_id: str) -> Run:
+        return await self._engine.thread.ask(lambda client: client.run(run_id))
+
+
+async def test_what_an_engine_of_this_machine_left_is_read(engine: Served) -> None:
+    """It ended before it could tell how the run did: that is known all the same, without a word of loss."""
+
+    @asynccontextmanager
+    async def beside() -> AsyncIterator[Any]:
+        yield LeftBehind(engine)
+
+    async with connect(engine.target) as sound:
+        before = await sound.last_seq()
+        run_id = await sound.start_run(request(ASK))
+        await sound.wait(run_id)
+        seen = await sound.last_seq()
+        async with breaking(engine, iter(()), seconds=0.0) as client:
+            client.beside = beside
+            client.attached = msgspec.structs.replace(client.attached, local=True)
+            client._asking.owner = "the engine with pid 7"
+            engine.shut()
+            answer = {"approved": True}
+            await engine.thread.ask(lambda inside: inside.answer(run_id, "ask", answer, by="ana"))
+            await engine.thread.ask(lambda inside: inside.wait(run_id))
+            items = await _seen(client.feed(after=before, run_id=run_id))
+            assert [item.kind for item in items if isinstance(item, Notice)] == []
+            assert [item.seq for item in items if isinstance(item, Recorded)][-1] > seen
+            assert (await client.wait(run_id)).status == "succeeded"
+            assert (await client.run(run_id)).status == "succeeded"
+            with pytest.raises(EndedError, match="the engine with pid 7 has ended"):
+                await client.cancel(run_id)
+            engine.listen()
