@@ -51,6 +51,15 @@ def test_a_refusal_is_repeated_too(served: Serving) -> None:
     assert send(served, "k3").status == 422
 
 
+def test_what_was_removed_is_not_missed_by_the_repetition(served: Serving) -> None:
+    made = served.post("/api/workflows", {"text": VALUE})
+    assert made.status == 201
+    path = f"/api/workflows/{made.json['name']}"
+    gone = [served.http("DELETE", path, headers={"Idempotency-Key": "k6"}) for _ in range(2)]
+    assert [reply.status for reply in gone] == [200, 200]
+    assert served.http("DELETE", path).status == 404
+
+
 def test_keys_are_each_tokens_own(served: Serving) -> None:
     one, other = served.token(name="one"), served.token(name="other")
     ids = {send(served, "k4", token=token).json["id"] for token in (one, other, None)}

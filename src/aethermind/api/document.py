@@ -96,7 +96,7 @@ def _operation(
     }
     if route.needs is None:
         found["security"] = [{}]
-    if route.method == "POST":
+    if route.method != "GET":
         parameters.append(
             {
                 "name": "Idempotency-Key",

@@ -111,7 +111,7 @@ class Door:
                 self._pace(identity, extra)
             body = await self._body(scope, headers, receive)
             whole = _once(body, receive)
-            if scope["method"] == "POST" and "idempotency-key" in headers and scope["path"] not in SECRETS:
+            if scope["method"] in ACTING and "idempotency-key" in headers and scope["path"] not in SECRETS:
                 key = headers["idempotency-key"]
                 await self._idempotency.answer(self._routed, key, body, scope, whole, answer)
             else:
