@@ -96,7 +96,8 @@ class SshHost:
             await asyncio.gather(inward, *outward, return_exceptions=True)
             if child.returncode is None:
                 child.terminate()
-            await child.wait()
+            child.stdin.close()
+            await child.communicate()  # `wait` alone would wait for ever for pipes that nobody reads out
 
     def cut(self) -> None:
         """All connections end as when a cable is pulled."""
