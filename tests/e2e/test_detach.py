@@ -230,7 +230,7 @@ def test_serve_asks_for_what_only_the_own_terminal_has(
         (tmp_path / "gate").write_text("go\n")
         assert first.end() == 130
     monkeypatch.delenv("TOLD")
-    with running("serve", cwd=tmp_path) as served:
+    with running("serve", "--idle", "60s", cwd=tmp_path) as served:
         served.err.until("goes on (env)")
         line = served.err.until("needs $TOLD")
         assert "aethermind resume r_" in line

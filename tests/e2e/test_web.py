@@ -66,7 +66,7 @@ async def refused(page: websockets.connect) -> bool:
 
 async def test_a_page_is_a_terminal_for_who_has_an_admins_token(tmp_path: Path) -> None:
     (viewer, admin) = token("viewer"), token("admin")
-    with running("serve", "--web-at", "127.0.0.1:0", cwd=tmp_path) as served:
+    with running("serve", "--idle", "60s", "--web-at", "127.0.0.1:0", cwd=tmp_path) as served:
         line = served.err.until("in a browser")
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
         assert found is not None
