@@ -134,7 +134,7 @@ class BusyError(AethermindError):
 
 
 class EndedError(BusyError):
-    """The engine that was attached to has ended. What was asked has not been done."""
+    """The engine that was attached to has ended. A run that it was to start has not been started."""
 
 
 class ConflictError(AethermindError):

@@ -18,8 +18,9 @@ import msgspec
 
 from aethermind import wire
 from aethermind.domain.errors import AethermindError, BusyError, DeniedError, EndedError
+from aethermind.domain.who import through
 from aethermind.infra.remote.http import Answer, Http
-from aethermind.infra.remote.lines import BrokenLine, Gone, Line
+from aethermind.infra.remote.lines import BrokenLine, Line, NoAnswer
 from aethermind.infra.remote.problems import problem
 from aethermind.infra.remote.reading import Strange
 
@@ -27,6 +28,7 @@ Json = Any
 ANSWER_S = 30.0
 FIRST_S = 0.05
 LONGEST_S = 5.0
+_PROBLEM = "application/problem+json"
 
 
 class Patience:
@@ -103,7 +105,7 @@ class Asking:
     def headers(self, by: str = "") -> list[tuple[str, str]]:
         """Who asks, and with what right."""
         who = by or self._by
-        told = f"{who} via {self._via}" if who and self._via else who
+        told = through(who, self._via) if self._via else who
         found = [("X-Aethermind-By", quote(told, safe=" @:/."))] if told else []
         if self._token is not None:
             found.append(("Authorization", f"Bearer {self._token}"))
@@ -122,10 +124,18 @@ class Asking:
         return (await self._ask("GET", target, None, self.headers(), timeout_s, unending=unending)).body
 
     async def act(
-        self, path: str, body: Json, *, by: str = "", method: str = "POST", timeout_s: float = ANSWER_S
+        self,
+        path: str,
+        body: Json,
+        *,
+        by: str = "",
+        method: str = "POST",
+        timeout_s: float = ANSWER_S,
+        key: str = "",
     ) -> Json:
-        """Do it once, however often it has to be sent. Gives the decoded answer, None if it has no body."""
-        headers = [*self.headers(by), ("Idempotency-Key", uuid.uuid4().hex)]
+        """Do it once, however often it has to be sent. Gives the decoded answer, None if it has no body.
+        `key`: of the act, where it is sent again by the caller, too."""
+        headers = [*self.headers(by), ("Idempotency-Key", key or uuid.uuid4().hex)]
         answer = await self._ask(method, path, wire.encode_json(body), headers, timeout_s)
         return decoded(answer.body) if answer.body else None
 
@@ -143,6 +153,7 @@ class Asking:
         while True:
             try:
                 answer = await self._http.ask(method, target, headers, body, timeout_s=timeout_s)
+                self._check_whole(answer)
             except BrokenLine as error:
                 if rounds.over and not unending:
                     raise self.lost(error) from error
@@ -151,6 +162,12 @@ class Asking:
                     raise self.refused(answer)
                 return answer
             await rounds.pause()
+
+    def _check_whole(self, answer: Answer) -> None:
+        """An engine of this machine says what is wrong; one that is just ending may break off before that."""
+        kind = answer.headers.get("content-type", "")
+        if self.owner and answer.status >= 500 and not kind.startswith(_PROBLEM):
+            raise BrokenLine(f"it answers {answer.status}")
 
     def refused(self, answer: Answer) -> AethermindError:
         """The error that this answer stands for."""
@@ -162,7 +179,7 @@ class Asking:
         return problem(answer, name=self.line.name)
 
     def lost(self, error: BrokenLine) -> BusyError:
-        if self.owner and isinstance(error, Gone):
+        if self.owner and not isinstance(error, NoAnswer):
             return EndedError(f"{self.owner} has ended", hint="again: there is another one, or none any more")
         return BusyError(f"the line to the engine of {self.line.name} is lost: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
 from aethermind.domain.run import Run
 from aethermind.domain.workflow import WorkflowDef
-from aethermind.engine.client import FeedItem, RunRequest
+from aethermind.engine.client import Client, FeedItem, RunRequest
 from aethermind.engine.info import EngineInfo
 from aethermind.engine.lane import LaneState
 from aethermind.engine.ports import ModelInfo
@@ -44,6 +45,10 @@ EVENTS = 2_000
 """So many events of a run are asked for at once."""
 LINES = 1_000
 """A page has so many lines at most."""
+MARK = "attached.request"
+"""Tag of a run: the key of the request that started it, by which it is known again."""
+RECENT = 50
+"""A run that was started just now is among so many."""
 SUCCESSORS = 10
 """So many engines may end, one after the other, under the hands of somebody who waits."""
 WAIT_S = 25.0
@@ -63,7 +68,22 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
     # --- acting --------------------------------------------------------------------------------
 
     async def start_run(self, request: RunRequest) -> str:
-        return await self._created("/api/runs", request, by=request.by)
+        if self.beside is None:
+            return await self._created("/api/runs", request, by=request.by)
+        key = uuid.uuid4().hex
+        marked = msgspec.structs.replace(request, tags={**request.tags, MARK: key})
+        for left in reversed(range(SUCCESSORS)):
+            try:
+                return await self._created("/api/runs", marked, by=request.by, key=key)
+            except EndedError:
+                if not left:
+                    raise
+                async with self.beside() as database:
+                    if database is not None:  # nobody owns it: what is not in it has not been done
+                        if (begun := await _begun(database, key)) is not None:
+                            return begun
+                        raise
+        raise AssertionError
 
     async def cancel(self, run_id: str, *, step: str | None = None, by: str = "", reason: str = "") -> None:
         await self._act(_run(run_id, "cancel"), {"step": step, "reason": reason}, by=by)
@@ -258,6 +278,14 @@ class RemoteClient(RemoteAccess, RemoteWorkflows):
 
 def _run(run_id: str, what: str) -> str:
     return f"/api/runs/{part(run_id)}/{what}"
+
+
+async def _begun(database: Client, key: str) -> str | None:
+    """The run that a request with this key has started, if it came so far."""
+    for row in (await database.runs(RunFilter(), limit=RECENT)).items:
+        if (await database.run(row.id)).created.tags.get(MARK) == key:
+            return row.id
+    return None
 
 
 def _given(where: msgspec.Struct) -> dict[str, Json]:

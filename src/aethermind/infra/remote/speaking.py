@@ -30,19 +30,26 @@ class Speaking:
         """Where what an engine of this machine has recorded can be read when it has ended."""
 
     async def _act(
-        self, path: str, body: Json, *, by: str = "", method: str = "POST", timeout_s: float = ANSWER_S
+        self,
+        path: str,
+        body: Json,
+        *,
+        by: str = "",
+        method: str = "POST",
+        timeout_s: float = ANSWER_S,
+        key: str = "",
     ) -> Json:
         if self.attached.read_only:
             raise DeniedError(
                 "attached read-only: nothing is changed from here", hint="attach without --read-only"
             )
         try:
-            return await self._asking.act(path, body, by=by, method=method, timeout_s=timeout_s)
+            return await self._asking.act(path, body, by=by, method=method, timeout_s=timeout_s, key=key)
         except Strange as error:
             raise self._strange(error) from error
 
-    async def _created(self, path: str, body: Json, *, by: str) -> str:
-        return self._field(await self._act(path, body, by=by, timeout_s=CREATING_S), "id", str)
+    async def _created(self, path: str, body: Json, *, by: str, key: str = "") -> str:
+        return self._field(await self._act(path, body, by=by, timeout_s=CREATING_S, key=key), "id", str)
 
     async def _get(
         self,

@@ -214,10 +214,15 @@ async def _end(process: asyncio.subprocess.Process, errors: asyncio.Task[None]) 
         process.terminate()
     try:
         async with asyncio.timeout(1):
-            await process.wait()
+            await _gone(process)
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        await _gone(process)
     errors.cancel()
     await asyncio.gather(errors, return_exceptions=True)
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Its end. `wait` alone waits for its pipes too: for ever, if one is full and nobody reads it."""
+    await process.wait()
