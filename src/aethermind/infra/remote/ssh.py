@@ -225,4 +225,6 @@ async def _end(process: asyncio.subprocess.Process, errors: asyncio.Task[None]) 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:
     """Its end. `wait` alone waits for its pipes too: for ever, if one is full and nobody reads it."""
+    while process.stdout is not None and await process.stdout.read(65_536):
+        pass
     await process.wait()
