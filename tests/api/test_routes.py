@@ -176,6 +176,10 @@ def test_what_was_done_stands_in_the_audit_log(served: Serving) -> None:
     assert served.get("/api/trust?path=/srv/flows/a.yaml").json == {"trusted": True}
     newest = served.get("/api/audit?limit=1").json["items"][0]
     assert (newest["who"], newest["origin"]) == ("boë", "ssh")
+    feigned = {"X-Aethermind-By": "token ci via 10.0.0.7"}
+    served.post("/api/trust", {"path": "/srv/flows"}, headers=feigned)
+    newest = served.get("/api/audit?limit=1").json["items"][0]
+    assert (newest["who"], newest["origin"]) == ("token ci", "10.0.0.7 (said)")
     assert served.get("/api/audit/verify").json["ok"] is True
 
 

@@ -123,7 +123,7 @@ async def test_a_fork_is_given_what_is_different_and_is_shown() -> None:
             "model": "fast",
             "budget_micro_usd": 250_000,
             "env": {},
-            "by": "me@box",
+            "by": "me@box via tui",
         }
         assert found.engine.asked == [("fork", "r_8f21", "gather/read_papers", given)]
         assert isinstance(found.screen, DetailScreen)
@@ -161,7 +161,7 @@ async def test_a_run_that_is_driven_keeps_its_prompt_and_a_new_one_gets_the_othe
         assert asked[:3] == ("fork", "r_8f21", "plan")
         steps = {step.id: step for step in asked[3]["definition"].steps}
         assert steps["plan"].action.template == "Be brief: {{ inputs.topic }}"
-        assert asked[3]["by"] == "me@box"
+        assert asked[3]["by"] == "me@box via tui"
 
 
 async def test_a_prompt_left_as_it_was_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

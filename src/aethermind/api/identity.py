@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import msgspec
 
 from aethermind.domain.system_events import Scope
+from aethermind.domain.who import only_said, token, words
 from aethermind.infra.sanitize import clean_line
 
 LONGEST = 200
@@ -29,9 +30,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 def local(user: str, said: str) -> Identity:
     """A peer on the unix socket: the same user, who may say as whom and through what (`X-Aethermind-By`)."""
     told = clean_line(unquote(said))[:LONGEST].strip()
-    return Identity(by=told or f"{user} via api", scope="admin")
+    return Identity(by=only_said(told) or words(user, "api"), scope="admin")
 
 
 def bearer(name: str, scope: Scope, token_id: str, address: str) -> Identity:
     """The holder of a token, at this address."""
-    return Identity(by=f"token {clean_line(name)} via {address}", scope=scope, token_id=token_id)
+    return Identity(by=token(clean_line(name), address), scope=scope, token_id=token_id)

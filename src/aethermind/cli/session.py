@@ -11,6 +11,7 @@ from aethermind import bootstrap
 from aethermind.cli import parent
 from aethermind.cli.options import Given
 from aethermind.domain.errors import EndedError
+from aethermind.domain.who import words
 from aethermind.engine.client import Client
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.live import StepFunction
@@ -94,10 +95,10 @@ def ask(given: Given, question: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def user() -> str:
-    """Who decides, for the record."""
+    """Who decides, for the record: `ana via cli`."""
     import getpass
 
     try:
-        return getpass.getuser()
+        return words(getpass.getuser(), "cli")
     except (KeyError, OSError):
-        return "unknown"
+        return words("unknown", "cli")

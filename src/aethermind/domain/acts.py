@@ -16,6 +16,7 @@ from aethermind.domain import events as e
 from aethermind.domain.holding import GUARD
 from aethermind.domain.ids import run_id_of
 from aethermind.domain.views import iso
+from aethermind.domain.who import split, words
 
 ENGINE = "engine"
 """Who pauses a run that lacks something."""
@@ -55,10 +56,8 @@ def imported(event: e.RunCreated) -> int:
 
 
 def _act(act: str, by: str, target: str, detail: str = "") -> Act:
-    who, _, origin = by.rpartition(" via ")
-    if not who:
-        who, origin = by, LOCAL
-    return Act(act, _short(who), _short(origin), _short(target), _short(detail))
+    who, origin = split(by)
+    return Act(act, _short(who), _short(origin or LOCAL), _short(target), _short(detail))
 
 
 def _short(text: str) -> str:
@@ -68,9 +67,7 @@ def _short(text: str) -> str:
 
 def _created(run_id: str, event: e.RunCreated) -> Act:
     asked = event.submitter
-    by = event.by or asked.user
-    if " via " not in by:
-        by = f"{by} via {asked.origin}"
+    by = words(event.by or asked.user, asked.origin)
     if IMPORTED in event.tags and (imported(event) or event.forked_from is None):
         return _act("import", event.tags.get(IMPORTED_BY, ""), run_id, event.workflow)
     if event.forked_from is not None:

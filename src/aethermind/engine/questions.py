@@ -19,6 +19,7 @@ from aethermind.domain.events import (
 from aethermind.domain.run import Run
 from aethermind.domain.scope import Scope
 from aethermind.domain.state import Node
+from aethermind.domain.who import split
 from aethermind.domain.workflow import Ask, may_be_left
 from aethermind.engine.ports import Expressions, Schemas
 
@@ -72,11 +73,11 @@ def answered(node: Node, values: Mapping[str, Json], by: str, schemas: Schemas, 
     action = node.step.action
     if question.about != "ask" or not isinstance(action, Ask):
         return [decision]
-    n = len(node.attempts)
+    n, who = len(node.attempts), split(by)[0]  # from which terminal is for the record, not for the workflow
     if action.approval and given.get("approved") is not True:
-        error = ErrorInfo(kind="rejected", message=f"rejected by {by}" if by else "rejected")
+        error = ErrorInfo(kind="rejected", message=f"rejected by {who}" if who else "rejected")
         return [decision, AttemptFailed(step=node.path, attempt=n, error=error)]
-    output = {**given, "by": by, "at": wire.iso(now)}
+    output = {**given, "by": who, "at": wire.iso(now)}
     return [decision, AttemptSucceeded(step=node.path, attempt=n, output=output)]
 
 

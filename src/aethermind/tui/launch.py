@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aethermind.domain.errors import InvalidError
+from aethermind.domain.who import VIA
 from aethermind.engine.client import Attachment
 from aethermind.tui.attached import place as place_of
 from aethermind.tui.attention import WANTED, Wanted
@@ -174,4 +175,4 @@ def place(environ: Mapping[str, str]) -> str:
     except (KeyError, OSError):
         user = environ.get("USER", "")
     host = platform.node().partition(".")[0]
-    return f"{user}@{host}" if user and host else user or host
+    return f"{user}@{host}" if user and host and VIA not in user else user or host

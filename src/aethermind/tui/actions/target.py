@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from aethermind.domain.run import Run
 from aethermind.domain.state import Node
+from aethermind.domain.who import words
 from aethermind.tui.actions.registry import Where
 
 if TYPE_CHECKING:
@@ -124,4 +125,4 @@ def short(run_id: str) -> str:
 
 def by(context: Context) -> str:
     """Who decides, for the record."""
-    return context.settings.here or context.settings.place or "tui"
+    return words(context.settings.here or context.settings.place, "tui") or "tui"

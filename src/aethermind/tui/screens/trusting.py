@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aethermind.tui.actions.target import by
 from aethermind.tui.screens.confirm import Choice, ConfirmScreen
 
 if TYPE_CHECKING:
@@ -36,6 +37,5 @@ async def trusted(context: Context, loaded: LoadedWorkflow) -> bool:
     )
     if answer is None:
         return False
-    by = context.settings.place or "tui"
-    await context.engine.ask(lambda client: client.trust(path, loaded.content_hash, by=by))
+    await context.engine.ask(lambda client: client.trust(path, loaded.content_hash, by=by(context)))
     return True
