@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -15,12 +16,16 @@ from aethermind.cli.logs import MOVING
 from aethermind.cli.options import Given
 from aethermind.cli.session import compose, engine_of
 from aethermind.cli.stopping import DRAIN_S, leave_at_once
-from aethermind.engine.client import Client, RunRequest
+from aethermind.domain.errors import AethermindError
+from aethermind.engine.client import Attachment, Client, RunRequest
 from aethermind.engine.hosting import EngineThread
 from aethermind.engine.queries import RunFilter
 from aethermind.tui.context import StartIntent
 from aethermind.tui.launch import show
 from aethermind.tui.leaving import Leaving
+
+ANSWER_S = 1.0
+"""An engine elsewhere is waited for so long when its screen is left."""
 
 
 def open_screen(given: Given) -> int:
@@ -56,7 +61,9 @@ def _show(composition: bootstrap.Composition, engine: EngineThread, start: Start
             attached=engine.attached,
             ready=streams.passed,
         )
-        if not leaving.owns:
+        if engine.attached is not None:
+            if not left.hung_up:
+                _say_what_goes_on(engine, engine.attached)
             return code
         moving = engine.call(lambda client: _runs(client, MOVING)).result()
         if moving and left.hung_up:
@@ -120,6 +127,16 @@ def _signals(leaving: Leaving) -> Iterator[_Left]:
             del before[signal.SIGHUP]
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say_what_goes_on(engine: EngineThread, attached: Attachment) -> None:
+    """Leaving a screen on an engine elsewhere stops nothing there; nothing is said where none answers."""
+    with suppress(AethermindError, FutureTimeoutError):
+        moving = sorted(engine.call(lambda client: _runs(client, MOVING)).result(timeout=ANSWER_S))
+        if moving:
+            what = moving[0] if len(moving) == 1 else f"{len(moving)} runs"
+            where = "in the background" if attached.local else f"on {attached.name}"
+            streams.note(f"{what} {'goes' if len(moving) == 1 else 'go'} on {where}")
 
 
 def _go_on_unseen(engine: EngineThread, moving: set[str]) -> None:
