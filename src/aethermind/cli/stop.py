@@ -34,7 +34,10 @@ def command(given: Given, as_json: bool) -> int:
     if not _ask(composition) and pid:
         _signal(pid)
     if not _gone(composition, pid):
-        raise BusyError(f"the engine with pid {pid} has not ended yet", hint="what it does takes its time")
+        raise BusyError(
+            f"the engine with pid {pid} has not ended yet",
+            hint=f"what it does takes its time; if it hangs: kill -9 {pid}, no run is lost by it",
+        )
     return _tell(pid, f"the engine with pid {pid} has ended", as_json=as_json)
 
 
