@@ -41,6 +41,8 @@ class Owned:
         self.engine = engine
         self.server = server
         self._opened_at = self.used_at()
+        self.serves = origin == "serve"
+        """It is there for whoever looks on, and no command waits for its end."""
         self.own: set[str] = set()
         """Runs that this command drives itself."""
         self.left: set[str] = set()
@@ -71,7 +73,7 @@ class Owned:
         somebody who just looks on does not hold it up."""
         if self.server is None:
             return 0
-        if parent.link() is None:
+        if parent.link() is None and not self.serves:
             used_at = self.server.last_used_at
             return int(used_at > self._opened_at and time.monotonic() - used_at < ASKED_S)
         return self.server.watching
@@ -156,7 +158,7 @@ def remain(code: int) -> int:
     """After all has been said: the life of an engine that somebody still needs. Returns the exit code."""
     while _LEFT:
         owned = _LEFT.pop()
-        if owned.is_needed():
+        if owned.is_needed() or not owned.shut():
             _go_on(owned, code)
         owned.end()
     return code
