@@ -226,8 +226,8 @@ def test_of_many_that_start_at_once_one_owns_and_the_others_attach(tmp_path: Pat
         crowd.stdin.flush()
         ended: dict[int, int] = {}
         for _ in range(MANY):
-            _, pid, code = crowd.stdout.readline().split()
-            ended[int(pid)] = int(code)
+            _, who, code = crowd.stdout.readline().split()
+            ended[int(who)] = int(code)
     finally:
         crowd.kill()
         crowd.communicate(timeout=PATIENCE)
