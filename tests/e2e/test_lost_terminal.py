@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from tests.cli.program import aethermind, effects, gate
 from tests.e2e.conftest import engines
 from tests.e2e.shell import shell
-from tests.e2e.terminal import Terminal, terminal
+from tests.e2e.terminal import COMMAND, Terminal, terminal
 from tests.e2e.waiting import PATIENCE, gone, until
 
 
@@ -98,3 +99,19 @@ def test_a_screen_where_nothing_runs_ends_with_its_terminal(
         assert len(pids) == 2
         lose(bash, pids)
         assert gone(pids, PATIENCE) == []
+
+
+def test_a_terminal_that_ends_without_a_word_ends_its_screen() -> None:
+    """Who does not have it as the controlling terminal gets no signal when it is closed."""
+    master, slave = os.openpty()
+    environ = os.environ | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    with subprocess.Popen(
+        COMMAND, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+    ) as process:
+        os.close(slave)
+        seen = b""
+        while b"\x1b[?1049h" not in seen:
+            seen += os.read(master, 65_536)
+        os.close(master)
+        assert process.wait(PATIENCE) == 0
+    until(lambda: not engines(os.environ["AETHERMIND_HOME"]))

@@ -16,6 +16,7 @@ suspended tmux client), the 31st frame blocks the event loop. Here, at most one 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -229,6 +230,7 @@ class PatientDriver(LinuxDriver):
         before = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)}
         super().__init__(app, **options)
         _restore(before)
+        self._ended = False
 
     def start_application_mode(self) -> None:
         before = {number: signal.getsignal(number) for number in (signal.SIGTTIN, signal.SIGTTOU)}
@@ -252,8 +254,22 @@ class PatientDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         module: Any = linux_driver  # the base class makes its decoder by this name of its module
-        module.getincrementaldecoder = lambda encoding: Incoming
-        super().run_input_thread()
+        module.getincrementaldecoder = lambda encoding: lambda: Incoming(self._over)
+        try:
+            super().run_input_thread()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self._over()
+
+    def _over(self) -> None:
+        """The terminal has ended. Whose controlling terminal it was is told by a signal; we may be another's,
+        and reading on would only give nothing, again and again.
+        """
+        if not self._ended:
+            self._ended = True
+            os.kill(os.getpid(), signal.SIGHUP)
+        self.exit_event.wait(0.2)
 
     def process_message(self, message: Message) -> None:
         """In the thread that reads the terminal."""

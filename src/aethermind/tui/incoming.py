@@ -8,6 +8,7 @@ could press keys. Most terminals strip those from what they paste; tmux does not
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 
 _START = "\x1b[200~"
 _END = "\x1b[201~"
@@ -21,13 +22,17 @@ class Incoming:
     end keeps its ESC. Nothing else is changed or held back, but the start of what may become that end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, over: Callable[[], None] = lambda: None) -> None:
+        self._over = over
+        """Called when there is nothing to read: the terminal has ended."""
         self._text = getincrementaldecoder("utf-8")("replace")
         self._pasting = False
         self._kept = ""
         """Outside a paste: the last characters, already handed on. Within: those not handed on yet."""
 
     def decode(self, data: bytes, final: bool = False) -> str:
+        if not data and not final:
+            self._over()
         text = self._text.decode(data, final)
         parts: list[str] = []
         while text:
