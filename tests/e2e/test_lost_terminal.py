@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import aethermind, effects, gate
+from tests.cli.program import COMMAND, aethermind, effects, gate
 from tests.e2e.conftest import engines
 from tests.e2e.shell import shell
-from tests.e2e.terminal import COMMAND, Terminal, terminal
+from tests.e2e.terminal import Terminal, terminal
 from tests.e2e.waiting import PATIENCE, gone, until
 
 
