@@ -99,12 +99,26 @@ class Owned:
 
     def close(self) -> None:
         """The command is done with it: it ends, or is left behind."""
-        if not self.is_needed():
+        if not self.is_needed() and self.shut():
             self.end()
             return
         _LEFT.append(self)
         if not self.told and (others := [run_id for run_id in self.others() if run_id not in self.left]):
             announce(others)
+
+    def shut(self) -> bool:
+        """Close the door; False, and it is open again, if somebody's run was taken in at the last moment."""
+        if self.server is None:
+            return True
+        bootstrap.close_door(self.composition, self.server, drain_s=ASKED_S)
+        self.server = None
+        try:
+            if not self.engine.alive or not self.others():
+                return True
+        except Exception:  # noqa: BLE001 - one that does not answer helps nobody
+            return True
+        self.server = bootstrap.try_listen(self.composition, self.engine)
+        return False
 
     def end(self, *, drain_s: float = 0) -> None:
         if self.server is not None:
@@ -181,7 +195,10 @@ def linger(owned: Owned, ended: headless.Ended, *, idle_s: float | None) -> None
     owned.composition.host.idle_s = idle_s
     if owned.server is not None:
         owned.server.warm()
-    headless.stay(owned, idle_s=idle_s, there=owned.composition.database.exists, ended=ended)
+    while True:
+        headless.stay(owned, idle_s=idle_s, there=owned.composition.database.exists, ended=ended)
+        if ended.by or not owned.composition.database.exists() or owned.shut():
+            break
     if ended.by and owned.at_work():
         streams.note("stopping: what is under way may end (at most 10 s); once more stops at once")
     owned.end(drain_s=headless.DRAIN_S)
