@@ -23,7 +23,18 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def engine(home: str) -> Iterator[str]:
     """`aethermind serve` on this data directory; its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "aethermind", "--home", home, "serve", "--idle", "60s", "--tcp", "127.0.0.1:0"],
+        [
+            sys.executable,
+            "-m",
+            "aethermind",
+            "--home",
+            home,
+            "serve",
+            "--idle",
+            "60s",
+            "--tcp",
+            "127.0.0.1:0",
+        ],
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
