@@ -16,9 +16,10 @@ run: ## set up, then run the sample workflow in the TUI, on simulated models (no
 	@if [ -t 0 ] && [ -t 1 ]; then tui=--tui; else tui=; fi; \
 	AETHERMIND_HOME="$$PWD/.demo" exec .venv/bin/aethermind run research-brief -i topic="the tides" --sim --yes $$tui
 
+# Three at a time on two cores: many tests wait for programs, terminals and servers.
 test: ## set up with the test extras, then run the whole suite
 	@.ci/environment dev 'tests'
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest -n 3 $(ARGS)
 
 check: lint ## format, lint, types, import contracts, fast tests
 	@$(PY) -m pytest -q tests/domain tests/engine tests/test_architecture.py

@@ -62,7 +62,7 @@ def test_a_token_from_its_making_to_its_end(said: Said) -> None:
     _, shown, _ = said("tokens", "list")
     assert [line.split()[1:3] for line in shown.splitlines()[1:]] == [["me", "viewer"], ["ci", "operator"]]
     assert "revoked" in shown.splitlines()[2]
-    secret = made["token"].rsplit("_", 1)[1]
+    secret = made["token"].removeprefix(f"aeth_{made['id']}_")
     assert secret not in shown
     home = Path(os.environ["AETHERMIND_HOME"])
     assert not any(secret.encode() in path.read_bytes() for path in home.iterdir() if path.is_file())

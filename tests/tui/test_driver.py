@@ -8,6 +8,7 @@ from typing import TextIO
 import pytest
 
 from aethermind.tui.driver import _MOST, Writer
+from tests.e2e.waiting import until
 
 
 class Pipe:
@@ -139,6 +140,7 @@ def test_what_is_small_may_be_followed_at_once(asked: Asked) -> None:
     asked.take(104)
     asked.writer.write("y" * 5_000)
     asked.take(5_004)
+    until(lambda: not asked.writer._sending)  # it was read before the writer knew that it was sent
     asked.writer.answer()  # that of the first
     busy = [asked.writer.busy]
     for _ in range(2):  # the second is to nothing that was asked

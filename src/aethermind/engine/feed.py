@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from aethermind.domain.events import Recorded
 from aethermind.domain.ids import run_stream
@@ -61,29 +61,39 @@ class Feed:
 
     async def follow(self, *, after: int | None = None, run_id: str | None = None) -> AsyncIterator[FeedItem]:
         """Recorded events after seq `after` (None: from now on), then live; of one run or of all."""
-        async with aclosing(self.batches(after=after, run_id=run_id)) as batches:
-            async for batch in batches:
-                for item in batch:
+        with self._reading(run_id) as reader:
+            await self._begin(reader, after)
+            while True:
+                for item in await reader.next():
                     yield item
 
     async def batches(
         self, *, after: int | None = None, run_id: str | None = None
     ) -> AsyncGenerator[list[FeedItem], None]:
         """The same as it comes: what was committed together, together."""
+        with self._reading(run_id) as reader:
+            await self._begin(reader, after)
+            while True:
+                yield await reader.next()
+
+    @contextmanager
+    def _reading(self, run_id: str | None) -> Iterator[Reader]:
         reader = Reader(self._store, run_id)
         if self._standing is not None:
             reader.tell(self._standing)
-        self._readers.append(reader)  # first listen, then look back: nothing falls between
+        self._readers.append(reader)
         try:
-            if after is None:
-                reader.position = await self._store.last_seq()
-            else:
-                reader.position = after
-                reader.behind = True
-            while True:
-                yield await reader.next()
+            yield reader
         finally:
             self._readers.remove(reader)
+
+    async def _begin(self, reader: Reader, after: int | None) -> None:
+        """It listens already and looks back only now: nothing falls between."""
+        if after is None:
+            reader.position = await self._store.last_seq()
+        else:
+            reader.position = after
+            reader.behind = True
 
 
 def _seq(recorded: Recorded) -> int:
